@@ -1,0 +1,36 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CACHE ?= $(or $(A1_CACHE),$(HOME)/.cache/a1platform)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A find-links or index setting of the operator's machine must not reach into the locked install.
+UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
+
+.PHONY: help up down preview smoke test test-fast check bench lock venv
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(CACHE)/uv/bin/uv:
+	@echo "installing uv into $(CACHE)/uv"
+	@mkdir -p $(CACHE)
+	@$(PYTHON) -m venv $(CACHE)/uv
+	@$(CACHE)/uv/bin/pip install --quiet --require-hashes -r requirements-uv.txt
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(CACHE)/uv/bin/uv
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
+	@$(BIN)/python -c "import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'a1platform.pth').write_text(sys.argv[1] + '\n')" $(CURDIR)
+	@printf '#!/bin/sh\nexec "%s" -m a1platform "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/a1 && chmod 755 $(BIN)/a1
+	@touch $@
+
+venv: $(VENV)/.installed ## Install the locked Python environment into .venv
+
+lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
+	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt
+
+check: venv ## Lint, format check and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy

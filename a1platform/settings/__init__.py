@@ -1,0 +1,1 @@
+"""What a stack's configuration says, as typed and frozen values."""

@@ -1,0 +1,21 @@
+"""Every pin of the platform, one line each, under the comment that Renovate reads."""
+
+# renovate: datasource=github-releases depName=k3s-io/k3s
+K3S = "v1.30.5+k3s1"
+# renovate: datasource=github-releases depName=pulumi/pulumi
+PULUMI = "3.246.0"
+# renovate: datasource=github-releases depName=pulumi/pulumi-kubernetes
+PULUMI_KUBERNETES = "4.25.0"
+# renovate: datasource=github-releases depName=pulumi/pulumi-command
+PULUMI_COMMAND = "1.2.1"
+
+# renovate: datasource=helm depName=argo-cd registryUrl=https://argoproj.github.io/argo-helm
+ARGO_CD_CHART = "9.3.0"
+# renovate: datasource=helm depName=gatekeeper registryUrl=https://open-policy-agent.github.io/gatekeeper/charts
+GATEKEEPER_CHART = "3.14.0"
+# renovate: datasource=helm depName=external-secrets registryUrl=https://charts.external-secrets.io
+EXTERNAL_SECRETS_CHART = "0.19.2"
+# renovate: datasource=helm depName=keda registryUrl=https://kedacore.github.io/charts
+KEDA_CHART = "2.17.2"
+# renovate: datasource=helm depName=kube-prometheus-stack registryUrl=https://prometheus-community.github.io/helm-charts
+KUBE_PROMETHEUS_STACK_CHART = "75.18.1"

@@ -1,0 +1,1 @@
+"""A local A1: a node in a container, and the toolchain where nothing can be downloaded."""

@@ -1,0 +1,188 @@
+"""Build programs from Go modules, where their releases cannot be reached.
+
+`go install module@version` refuses modules with replace directives, so a small module of our own requires the
+wanted one and repeats its replacements (those that name a local folder left out), with its go.sum beside it.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.cache import Cache
+from sandbox.progress import Progress, elapsed
+
+_REPORT_EVERY_SECONDS = 15
+
+
+class BuildError(RuntimeError):
+    """A build failed; the text names the recipe and holds the last lines of its output."""
+
+
+@dataclass(frozen=True)
+class GoRecipe:
+    """How to build programs from one Go module: data, hashed into the name of the result.
+
+    Attributes:
+        name: Name of the recipe, such as `keda`.
+        module: Path of the Go module that holds the programs.
+        version: Version of the module.
+        programs: Output file name to package path; a path that starts with `./` is in `sources`.
+        toolchain: Go toolchain, fetched from the module proxy when another one is installed.
+        requires: Further `path version` requirements.
+        replaces: `path => path version` (or a folder below `sources`) that override the module's own replacements.
+        drops: Module paths whose own replacement is left out.
+        sources: A folder with Go files of our own, copied beside go.mod.
+        sums: Lines for go.sum that the checksum database does not answer for.
+        tags: Build tags.
+        variables: Go variables set at link time, `import/path.Name` to value.
+        cgo: Whether C code is compiled in.
+    """
+
+    name: str
+    module: str
+    version: str
+    programs: Mapping[str, str]
+    toolchain: str = "go1.26.8"
+    requires: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
+    sources: Path | None = None
+    sums: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    cgo: bool = False
+
+    def digest(self) -> str:
+        """Return a digest of everything that decides the result, our own sources included."""
+        facts = {**asdict(self), "sources": None}
+        hashed = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+        for path in sorted(self.sources.rglob("*")) if self.sources else ():
+            if path.is_file():
+                hashed.update(str(path.relative_to(self.sources or path)).encode() + b"\0" + path.read_bytes())
+        return hashed.hexdigest()
+
+
+def environment(cache: Cache, recipe: GoRecipe) -> dict[str, str]:
+    """Return the environment of a `go` command: the cache's own module and build folders, nothing inherited."""
+    return {
+        **os.environ,
+        "GOMODCACHE": str(cache.folder("go", "mod")),
+        "GOCACHE": str(cache.folder("go", "build")),
+        "GOFLAGS": "-modcacherw",
+        "GOTOOLCHAIN": recipe.toolchain,
+        "GOWORK": "off",
+        "CGO_ENABLED": "1" if recipe.cgo else "0",
+    }
+
+
+def download(recipe: GoRecipe, cache: Cache) -> Path:
+    """Return the folder of the recipe's module in the module cache, downloaded where it is missing.
+
+    Raises:
+        BuildError: The module cannot be had.
+    """
+    answer: dict[str, Any] = json.loads(
+        _go(recipe, cache, cache.root, "mod", "download", "-json", f"{recipe.module}@{recipe.version}")
+    )
+    return Path(answer["Dir"])
+
+
+def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
+    """Build the programs of a recipe, or return what an earlier run built.
+
+    Interrupted builds resume: Go keeps every compiled package, and a result becomes visible only when whole.
+
+    Args:
+        recipe: What to build.
+        cache: Where sources, compiled packages and results are kept.
+        progress: Takes a line every 15 s.
+
+    Returns:
+        The folder that holds the programs.
+
+    Raises:
+        BuildError: The module cannot be had or does not compile.
+    """
+    target = cache.root / "programs" / f"{recipe.name}-{recipe.digest()[:12]}"
+    with cache.lock(f"go-{recipe.name}"):
+        if target.is_dir():
+            return target
+        module = download(recipe, cache)
+        work = cache.folder("work", recipe.name)
+        _write_module(recipe, cache, module, work)
+        with cache.making(target) as out:
+            for program, package in recipe.programs.items():
+                _compile(recipe, cache, work, out / program, package, progress)
+    return target
+
+
+def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> None:
+    shutil.rmtree(work)
+    if recipe.sources:
+        shutil.copytree(recipe.sources, work)
+    else:
+        work.mkdir()
+    theirs: dict[str, Any] = json.loads(_go(recipe, cache, cache.root, "mod", "edit", "-json", str(module / "go.mod")))
+    replaces = {entry.split(" => ")[0].split(" ")[0]: entry for entry in recipe.replaces}
+    for entry in theirs.get("Replace") or []:
+        old, new = entry["Old"], entry["New"]
+        local = new["Path"].startswith(".")
+        if not local and old["Path"] not in replaces and old["Path"] not in recipe.drops:
+            left = " ".join(filter(None, (old["Path"], old.get("Version"))))
+            replaces[left] = f"{left} => {new['Path']} {new['Version']}"
+    lines = [
+        f"module a1platform.build/{recipe.name}",
+        f"go {recipe.toolchain.removeprefix('go')}",
+        *(f"require {entry}" for entry in (f"{recipe.module} {recipe.version}", *recipe.requires)),
+        *(f"replace {entry}" for entry in replaces.values()),
+    ]
+    (work / "go.mod").write_text("\n".join(lines) + "\n")
+    known = (module / "go.sum").read_text() if (module / "go.sum").exists() else ""
+    (work / "go.sum").write_text(known + "".join(f"{line}\n" for line in recipe.sums))
+
+
+def _compile(recipe: GoRecipe, cache: Cache, work: Path, out: Path, package: str, progress: Progress) -> None:
+    own = package == "." or package.startswith("./")
+    linked = " ".join(["-s", "-w", *(f"-X '{name}={value}'" for name, value in recipe.variables.items())])
+    path = package if own else f"{recipe.module}/{package}".removesuffix("/")
+    command = ["go", "build", "-v", "-mod=mod", "-trimpath", "-tags", ",".join(recipe.tags), "-ldflags", linked]
+    log = cache.folder("logs") / f"build-{recipe.name}.log"
+    start = reported = time.monotonic()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [*command, "-o", str(out), path],
+            cwd=work,
+            env=environment(cache, recipe),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while process.poll() is None:
+                time.sleep(0.2)
+                if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
+                    reported = time.monotonic()
+                    compiled = len(log.read_text().splitlines())
+                    progress(f"  {out.name}: {compiled} packages compiled, {elapsed(reported - start)}")
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode != 0:
+        tail = "\n".join(log.read_text().splitlines()[-15:])
+        raise BuildError(f"building {out.name} from {recipe.module}@{recipe.version} failed:\n{tail}\nWhole log: {log}")
+
+
+def _go(recipe: GoRecipe, cache: Cache, folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["go", *arguments], cwd=folder, env=environment(cache, recipe), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BuildError(f"go {' '.join(arguments)} for {recipe.name} failed:\n{done.stderr.strip() or done.stdout}")
+    return done.stdout
