@@ -1,0 +1,1 @@
+"""mcp-config: a folder of documents as versioned, validated configuration."""

@@ -1,0 +1,105 @@
+"""The API of mcp-config; read-only, since the documents come from Git by way of a ConfigMap."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mcp_services.config.store import InvalidDocumentError, Store, parse
+from mcp_services.core import exchange
+from mcp_services.core.jsonrpc import reply
+from mcp_services.core.serve import Role
+from mcp_services.core.settings import RoleSettings
+from mcp_services.core.tracing import exporting
+from mcp_services.core.upstream import http_client
+from mcp_services.documents import SCOPES
+
+_LONGEST_WAIT = 60.0
+
+
+class ConfigSettings(RoleSettings):
+    """Settings of mcp-config.
+
+    Attributes:
+        documents_dir: Folder of the documents.
+        scan_seconds: Time between two looks at it.
+    """
+
+    documents_dir: Path = Path("/etc/mcp/documents")
+    scan_seconds: float = 1.0
+
+
+def build() -> Role:
+    """mcp-config."""
+    settings = ConfigSettings()
+    store = Store(settings.documents_dir)
+
+    async def read(request: Request) -> Response:
+        exchange.current().method = "config/read"
+        scope = request.path_params["scope"]
+        if scope not in SCOPES:
+            return reply({"error": f"no such scope; there are {', '.join(SCOPES)}"}, 404)
+        seen = request.headers.get("if-none-match", "").removeprefix("W/").strip('"')
+        try:
+            wait = min(max(float(request.query_params.get("wait", "0")), 0.0), _LONGEST_WAIT)
+        except ValueError:
+            return reply({"error": "wait is a number of seconds"}, 400)
+        found = await store.other_than(scope, seen, wait)
+        if found is None:
+            known = scope in store.versions
+            return Response(status_code=304, headers={"ETag": f'"{seen}"'}) if known else reply(
+                {"error": store.errors.get(scope, "not in the folder")}, 404
+            )
+        return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.digest}"'})
+
+    async def validate(request: Request) -> Response:
+        exchange.current().method = "config/validate"
+        try:
+            asked = orjson.loads(await request.body())
+            parse(asked["scope"], asked["document"])
+        except InvalidDocumentError as error:
+            return reply({"valid": False, "error": str(error)})
+        except (ValueError, KeyError, TypeError):
+            return reply({"error": "send {scope, document}, the document as YAML text"}, 400)
+        return reply({"valid": True})
+
+    async def versions(_: Request) -> Response:
+        exchange.current().method = "config/versions"
+        return reply(
+            {
+                scope: {
+                    "version": at.digest[:12] if (at := store.versions.get(scope)) else None,
+                    "since": at.since if at else None,
+                    "rejected": store.errors.get(scope),
+                }
+                for scope in SCOPES
+            }
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async def watch() -> None:
+            while True:
+                await store.scan()
+                await asyncio.sleep(settings.scan_seconds)
+
+        async with http_client() as client, exporting("mcp-config", settings, client):
+            await store.scan()
+            task = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                task.cancel()
+
+    routes = [
+        Route("/v1/config/{scope}", read),
+        Route("/v1/validate", validate, methods=["POST"]),
+        Route("/v1/versions", versions),
+    ]
+    return Role("mcp-config", settings, Starlette(routes=routes), lifespan, lambda: bool(store.versions), store.end)

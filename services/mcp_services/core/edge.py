@@ -1,0 +1,81 @@
+"""The ASGI edge of every role: correlation ID, metrics, one access line, draining mark."""
+
+import logging
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_services.core import exchange, metrics
+from mcp_services.core.exchange import CORRELATION_HEADER
+
+DRAINING_HEADER = "X-Draining"
+"""On answers of a process about to end, so that callers choose another address at once."""
+
+_LOG = logging.getLogger("mcp_services.access")
+_OUTCOMES = {401: "unauthorized", 403: "denied", 429: "limited", 503: "unavailable", 504: "timeout"}
+_OK_BELOW, _CLIENT_BELOW = 400, 500
+
+
+def outcome_of(status: int) -> str:
+    """The metric label for a status code."""
+    if status < _OK_BELOW:
+        return "ok"
+    return _OUTCOMES.get(status) or ("client_error" if status < _CLIENT_BELOW else "error")
+
+
+class Edge:
+    """Wraps a role's application."""
+
+    def __init__(self, app: ASGIApp, role: str) -> None:
+        """Serve `app` under the name `role`."""
+        self._app = app
+        self._role = role
+        self._inflight = metrics.INFLIGHT.labels(role)
+        self._received = metrics.BYTES.labels(role, "in")
+        self._sent = metrics.BYTES.labels(role, "out")
+        self.draining = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and account for it."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        at = exchange.begin(headers.get(CORRELATION_HEADER))
+        status, sent, begun = 500, 0, time.perf_counter()
+
+        async def marked(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                answer = MutableHeaders(scope=message)
+                answer[CORRELATION_HEADER] = at.correlation_id
+                if self.draining:
+                    answer[DRAINING_HEADER] = "1"
+            else:
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        self._inflight.inc()
+        try:
+            await self._app(scope, receive, marked)
+        finally:
+            self._inflight.dec()
+            seconds = time.perf_counter() - begun
+            outcome = at.outcome or outcome_of(status)
+            metrics.REQUESTS.labels(self._role, at.method, outcome).inc()
+            metrics.DURATION.labels(self._role, at.method).observe(seconds)
+            self._received.inc(int(headers.get("content-length") or 0))
+            self._sent.inc(sent)
+            _LOG.info(
+                "request",
+                extra={
+                    "http_method": scope["method"],
+                    "path": scope["path"],
+                    "mcp_method": at.method,
+                    "status": status,
+                    "outcome": outcome,
+                    "subject": at.subject,
+                    "milliseconds": round(seconds * 1000, 2),
+                },
+            )

@@ -1,0 +1,49 @@
+"""One request's facts, shared by the edge, the handlers, the log and the upstream calls."""
+
+import re
+import secrets
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+CORRELATION_HEADER = "X-Correlation-ID"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of the request being served.
+
+    Attributes:
+        correlation_id: Accepted from the caller or minted.
+        method: Label for metrics; only ever a value of a catalogue, never the client's own text.
+        subject: Who asks, once authenticated.
+        trace_id: 32 hexadecimal digits once a span is open.
+        outcome: Set by a handler that knows better than the status code.
+    """
+
+    correlation_id: str = ""
+    method: str = "_other"
+    subject: str = ""
+    trace_id: str = ""
+    outcome: str = ""
+
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def current() -> Exchange:
+    """The exchange being served, or an empty one outside any request."""
+    return _current.get() or Exchange()
+
+
+def begin(offered: str | None) -> Exchange:
+    """Start an exchange under the caller's correlation ID, or a minted one when that is absent or malformed."""
+    accepted = offered is not None and _ACCEPTED.fullmatch(offered)
+    exchange = Exchange(correlation_id=offered if offered and accepted else secrets.token_hex(16))
+    _current.set(exchange)
+    return exchange
+
+
+def resume(exchange: Exchange) -> None:
+    """Continue an exchange in another task, which does not inherit the request's context."""
+    _current.set(exchange)

@@ -1,0 +1,40 @@
+"""JSON-RPC errors as HTTP answers. A bare JSON body would reach the SDK's client as a generic error."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+UNAUTHORIZED = -32001
+REFUSED = -32003
+UNAVAILABLE = -32004
+LIMITED = -32005
+
+
+def error(
+    status: int,
+    code: int,
+    message: str,
+    request_id: object = None,
+    data: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An HTTP answer whose body is a JSON-RPC error for the request `request_id`."""
+    body: dict[str, Any] = {
+        "jsonrpc": "2.0",
+        "id": request_id if isinstance(request_id, str | int) else None,
+        "error": {"code": code, "message": message},
+    }
+    if data is not None:
+        body["error"]["data"] = data
+    return Response(
+        orjson.dumps(body), status_code=status, media_type="application/json", headers=dict(headers or {})
+    )
+
+
+def reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(
+        orjson.dumps(value), status_code=status, media_type="application/json", headers=dict(headers or {})
+    )

@@ -1,0 +1,63 @@
+"""Passes a request on and its answer back."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import aiohttp
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+_CHUNK = 64 * 1024
+_FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id")
+_RETURNED = ("content-type", "cache-control", "allow", "retry-after")
+
+
+class TooLargeError(Exception):
+    """The body is larger than allowed."""
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        TooLargeError: It has more than `most` bytes.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise TooLargeError
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise TooLargeError
+        parts.append(part)
+    return b"".join(parts)
+
+
+def forwarded(headers: Headers) -> dict[str, str]:
+    """The headers of a client that go on; all others stop here, so none of ours can be spoofed."""
+    kept = {name: headers[name] for name in _FORWARDED if name in headers}
+    kept.update({name: value for name, value in headers.items() if name.startswith("mcp-param-")})
+    return kept
+
+
+def returned(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that go back."""
+    return {name: headers[name] for name in _RETURNED if name in headers}
+
+
+async def answer(upstream: aiohttp.ClientResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send an upstream answer on: at once when it is small, else in the pieces in which it comes."""
+    headers = returned(upstream.headers)
+    if upstream.content_length is not None and upstream.content_length <= _CHUNK:
+        response: Response = Response(await upstream.read(), upstream.status, headers)
+    else:
+        response = StreamingResponse(_pieces(upstream), upstream.status, headers)
+    await response(scope, receive, send)
+
+
+async def _pieces(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async for piece in upstream.content.iter_any():
+        yield piece

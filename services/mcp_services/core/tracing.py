@@ -1,0 +1,126 @@
+"""Spans by the OpenTelemetry SDK, delivered by the event loop itself.
+
+The SDK's own batch processor needs a thread, and its shutdown took 30.0 s with a dead receiver, which is the
+default grace period of a pod. Here a full queue drops, a dead receiver drops, both are counted, nothing waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+
+import aiohttp
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from mcp_services.core import exchange, metrics
+from mcp_services.core.settings import RoleSettings
+
+CORRELATION_ATTRIBUTE = "correlation.id"
+
+_LOG = logging.getLogger(__name__)
+_PROPAGATOR = TraceContextTextMapPropagator()
+_TRACER = trace.get_tracer("mcp_services")
+_QUEUE, _BATCH, _FLUSH_SECONDS, _END_SECONDS = 4096, 512, 1.0, 3.0
+
+
+class _Queue(SpanProcessor):
+    """Keeps ended spans until the loop delivers them."""
+
+    def __init__(self, role: str) -> None:
+        self.spans: deque[ReadableSpan] = deque()
+        self._dropped = metrics.SPANS_DROPPED.labels(role)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        if len(self.spans) >= _QUEUE:
+            self._dropped.inc()
+            return
+        self.spans.append(span)
+
+    async def deliver(self, client: aiohttp.ClientSession, url: str) -> None:
+        while self.spans:
+            batch = [self.spans.popleft() for _ in range(min(_BATCH, len(self.spans)))]
+            body = encode_spans(batch).SerializeToString()
+            try:
+                async with client.post(
+                    f"{url}/v1/traces",
+                    data=body,
+                    headers={"Content-Type": "application/x-protobuf"},
+                    timeout=aiohttp.ClientTimeout(total=_END_SECONDS),
+                ) as answer:
+                    if answer.status >= 400:  # noqa: PLR2004
+                        self._dropped.inc(len(batch))
+            except (aiohttp.ClientError, OSError):
+                self._dropped.inc(len(batch))
+                return
+
+
+@contextlib.asynccontextmanager
+async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSession) -> AsyncIterator[None]:
+    """Record spans and deliver them to `settings.traces_url` once a second while the block runs."""
+    if not settings.traces_url:
+        yield
+        return
+    queue = _Queue(role)
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": role}),
+        sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
+        span_limits=SpanLimits(max_attribute_length=1024),
+        shutdown_on_exit=False,
+    )
+    provider.add_span_processor(queue)
+    trace.set_tracer_provider(provider)
+
+    async def work() -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            try:
+                await queue.deliver(client, settings.traces_url)
+            except Exception:  # noqa: BLE001 - a span that cannot be encoded must not end the delivery
+                _LOG.warning("spans not delivered", exc_info=True)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(queue.deliver(client, settings.traces_url), _END_SECONDS)
+
+
+@contextlib.contextmanager
+def span(name: str, kind: SpanKind, parent: Mapping[str, str] | None = None) -> Iterator[Span]:
+    """A span that carries the correlation ID; `parent` is a carrier of W3C trace context, if one came in."""
+    at = exchange.current()
+    above = _PROPAGATOR.extract(dict(parent)) if parent else otel_context.get_current()
+    with _TRACER.start_as_current_span(
+        name, above, kind, attributes={CORRELATION_ATTRIBUTE: at.correlation_id}, record_exception=False
+    ) as opened:
+        found = opened.get_span_context()
+        if found.is_valid:
+            at.trace_id = format(found.trace_id, "032x")
+        yield opened
+
+
+def fail(opened: Span, reason: str) -> None:
+    """Mark a span as failed."""
+    opened.set_status(StatusCode.ERROR, reason)
+
+
+def outgoing() -> dict[str, str]:
+    """Headers that carry trace context and correlation ID to another service."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    if correlation := exchange.current().correlation_id:
+        carrier[exchange.CORRELATION_HEADER] = correlation
+        carrier["baggage"] = f"correlation.id={correlation}"
+    return carrier

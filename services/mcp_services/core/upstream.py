@@ -1,0 +1,173 @@
+"""Calls to another service, balanced per request over all its addresses.
+
+Keep-alive to one virtual address pins connections to pods and leaves new pods idle, so the addresses behind
+a headless Service are resolved again and again and one is chosen for each request.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from mcp_services.core import metrics
+from mcp_services.core.edge import DRAINING_HEADER
+
+_LOG = logging.getLogger(__name__)
+_RESOLVE_SECONDS = 5.0
+_EJECT_SECONDS = 5.0
+_ATTEMPTS = 3
+_KEEP_ALIVE_SECONDS = 30
+
+
+class UnavailableError(Exception):
+    """No address answered, or the connection broke after the request was sent."""
+
+
+@dataclass(slots=True, eq=False)
+class Address:
+    """One address of the service.
+
+    Attributes:
+        base: `http://<address>:<port>`.
+        inflight: Requests under way.
+        out_until: Monotonic time until which it is not chosen.
+    """
+
+    base: URL
+    inflight: int = 0
+    out_until: float = field(default=0.0)
+
+
+def http_client(limit: int = 512) -> aiohttp.ClientSession:
+    """The process's HTTP client; redirects and cookies are never followed or kept."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=2.0),
+        auto_decompress=False,
+    )
+
+
+class Pool:
+    """The addresses of one service."""
+
+    def __init__(self, role: str, name: str, url: str, client: aiohttp.ClientSession) -> None:
+        """Call the service `name` at the base URL `url` on behalf of `role`."""
+        self._url = URL(url)
+        self._client = client
+        self._labels = (role, name)
+        self._addresses: dict[str, Address] = {}
+        self._resolved = float("-inf")
+        self._resolving = asyncio.Lock()
+
+    async def addresses(self) -> list[Address]:
+        """All addresses, resolved within the last 5 s; the last known ones when the name server fails."""
+        if time.monotonic() - self._resolved >= _RESOLVE_SECONDS and not self._resolving.locked():
+            async with self._resolving:
+                await self._resolve()
+        elif not self._addresses:
+            async with self._resolving:
+                pass
+        return list(self._addresses.values())
+
+    async def _resolve(self) -> None:
+        host, port = self._url.host or "", self._url.port or 80
+        self._resolved = time.monotonic()
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=1)
+        except OSError as error:
+            _LOG.warning("name not resolved", extra={"host": host, "error": str(error)})
+            return
+        names = {str(entry[4][0]) for entry in found}
+        self._addresses = {
+            name: self._addresses.get(name) or Address(URL.build(scheme="http", host=name, port=port))
+            for name in names
+        }
+
+    async def _choose(self, tried: set[Address]) -> Address:
+        known = [one for one in await self.addresses() if one not in tried]
+        now = time.monotonic()
+        # When all are ejected, one of them is still better than none.
+        known = [one for one in known if one.out_until <= now] or known
+        if not known:
+            raise UnavailableError(f"{self._labels[1]}: no address answers")
+        return min(random.sample(known, min(2, len(known))), key=lambda one: one.inflight)
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        data: bytes | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - handed to aiohttp
+        repeatable: bool = False,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and give its answer, body unread.
+
+        A connection that was refused is tried on another address. A request that may have arrived is sent
+        again only when `repeatable`.
+
+        Raises:
+            UnavailableError: Nobody answered.
+            TimeoutError: The answer did not come in `timeout` seconds.
+        """
+        tried: set[Address] = set()
+        while True:
+            address = await self._choose(tried)
+            tried.add(address)
+            address.inflight += 1
+            try:
+                response = await self._send(address, method, path, headers, data, timeout)
+                break
+            except (aiohttp.ClientError, OSError) as error:
+                address.inflight -= 1
+                if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
+                    metrics.UPSTREAM.labels(*self._labels, "timeout").inc()
+                    raise TimeoutError(f"{self._labels[1]} did not answer in {timeout} s") from error
+                metrics.UPSTREAM.labels(*self._labels, "unreachable").inc()
+                address.out_until = time.monotonic() + _EJECT_SECONDS
+                self._resolved = float("-inf")
+                unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+                if not (unsent or repeatable) or len(tried) >= _ATTEMPTS:
+                    raise UnavailableError(f"{self._labels[1]}: {type(error).__name__}") from error
+            except BaseException:
+                address.inflight -= 1
+                raise
+        try:
+            yield response
+        except aiohttp.ClientPayloadError as error:
+            raise UnavailableError(f"{self._labels[1]}: answer cut off") from error
+        finally:
+            address.inflight -= 1
+            response.release()
+
+    async def _send(
+        self,
+        address: Address,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        data: bytes | None,
+        timeout: float,  # noqa: ASYNC109
+    ) -> aiohttp.ClientResponse:
+        response = await self._client.request(
+            method,
+            address.base.joinpath(path.lstrip("/")) if "?" not in path else URL(f"{address.base}{path}", encoded=True),
+            headers={"Host": self._url.authority, **headers},
+            data=data,
+            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=2.0),
+            allow_redirects=False,
+        )
+        if DRAINING_HEADER in response.headers:
+            address.out_until = time.monotonic() + 2 * _EJECT_SECONDS
+        outcome = "ok" if response.status < 500 else "error"  # noqa: PLR2004
+        metrics.UPSTREAM.labels(*self._labels, outcome).inc()
+        return response

@@ -1,0 +1,267 @@
+"""The documents that configure the services: their shape and what makes one valid."""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Self
+
+import cel
+from jsonschema import Draft202012Validator, SchemaError
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
+_EXPRESSION = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
+
+
+class Document(BaseModel):
+    """Base of all: frozen, camelCase, no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Limits(Document):
+    """What one gateway pod lets through.
+
+    Attributes:
+        requests_per_second: Refill of each subject's token bucket.
+        burst: Its size.
+        concurrency: Requests at once, of all subjects.
+    """
+
+    requests_per_second: float = Field(default=50, gt=0)
+    burst: int = Field(default=100, gt=0)
+    concurrency: int = Field(default=256, gt=0)
+
+
+class GatewayDocument(Document):
+    """`gateway.yaml`.
+
+    Attributes:
+        hosts: Accepted `Host` names without port; `*` accepts any.
+        origins: Accepted `Origin` values; a request without one (not a browser) is always accepted.
+        limits: See `Limits`.
+    """
+
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1")
+    origins: tuple[str, ...] = ()
+    limits: Limits = Limits()
+
+
+class Phase(StrEnum):
+    """When a rule is asked: which tools are shown, which call is made, which result is given back."""
+
+    LIST = "list"
+    CALL = "call"
+    RESULT = "result"
+
+
+class Effect(StrEnum):
+    """What a matching rule does; a denial outweighs every allowance."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+VARIABLES = {
+    Phase.LIST: {"subject", "tool", "phase"},
+    Phase.CALL: {"subject", "tool", "phase", "args", "workflow"},
+    Phase.RESULT: {"subject", "tool", "phase", "result"},
+}
+"""What an expression may name in each phase. A field that is absent in a phase would deny everything."""
+
+
+class Rule(Document):
+    """One policy rule.
+
+    Attributes:
+        name: Given in refusals, audit lines and metrics.
+        phases: When it is asked.
+        effect: See `Effect`.
+        tools: Globs over tool names such as `example__*`.
+        when: CEL expression that must be true; names of `VARIABLES`.
+        dry_run: Logged and counted, without effect.
+    """
+
+    name: Name
+    phases: tuple[Phase, ...] = Field(default=(Phase.LIST, Phase.CALL), min_length=1)
+    effect: Effect = Effect.ALLOW
+    tools: tuple[str, ...] = Field(default=("*",), min_length=1)
+    when: str = "true"
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _expression_fits_phases(self) -> Self:
+        for phase in self.phases:
+            check_expression(self.when, VARIABLES[phase], f"rule {self.name} in phase {phase}")
+        return self
+
+
+class PoliciesDocument(Document):
+    """`policies.yaml`: what no rule allows is refused by `default-deny`.
+
+    Attributes:
+        dry_run: Nothing is refused; what would have been is logged and counted.
+        rules: In any order.
+    """
+
+    dry_run: bool = False
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        _distinct("rule", (rule.name for rule in self.rules))
+        return self
+
+
+class McpServer(Document):
+    """An MCP server whose tools are offered as `name__tool`."""
+
+    name: Name
+    url: AnyHttpUrl
+    timeout_seconds: PositiveSeconds = 30
+
+
+class ServersDocument(Document):
+    """`servers.yaml`."""
+
+    servers: tuple[McpServer, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        _distinct("server", (server.name for server in self.servers))
+        return self
+
+
+class Retry(Document):
+    """How often a failed step is tried in all, and the pause before each further try."""
+
+    attempts: int = Field(default=1, ge=1, le=10)
+    delay_seconds: float = Field(default=0.2, ge=0, le=60)
+
+
+class Step(Document):
+    """One tool call of a workflow.
+
+    Attributes:
+        id: Its name in `needs` and in expressions.
+        server: Name in `servers.yaml`.
+        tool: The server's own name of the tool.
+        args: Arguments; a string that is wholly `${...}` is a CEL expression over `input` and `steps`.
+        needs: Steps that must have succeeded before.
+        timeout_seconds: For each try.
+        retry: See `Retry`.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    server: Name
+    tool: str
+    args: dict[str, Any] = {}
+    needs: tuple[str, ...] = ()
+    timeout_seconds: PositiveSeconds = 30
+    retry: Retry = Retry()
+
+
+class Workflow(Document):
+    """A directed acyclic graph of steps.
+
+    Attributes:
+        name: Unique name.
+        description: For people and models.
+        input: JSON Schema of the input.
+        steps: Run as soon as what they need has succeeded, in parallel where nothing forbids it.
+        output: Templates like `args`; absent: the results of all steps.
+        timeout_seconds: For the whole run.
+    """
+
+    name: Name
+    description: str = ""
+    input: dict[str, Any] = {"type": "object"}
+    steps: tuple[Step, ...] = Field(min_length=1)
+    output: dict[str, Any] | None = None
+    timeout_seconds: PositiveSeconds = 300
+
+    @model_validator(mode="after")
+    def _is_a_graph(self) -> Self:
+        _distinct("step", (step.id for step in self.steps))
+        known = {step.id for step in self.steps}
+        for step in self.steps:
+            if unknown := set(step.needs) - known:
+                raise ValueError(f"step {step.id} needs {', '.join(sorted(unknown))}, which is no step")
+            for text in expressions(step.args):
+                check_expression(text, {"input", "steps"}, f"step {step.id}")
+        try:
+            tuple(TopologicalSorter({step.id: step.needs for step in self.steps}).static_order())
+        except CycleError as error:
+            raise ValueError(f"steps need each other: {' -> '.join(error.args[1])}") from error
+        for text in expressions(self.output or {}):
+            check_expression(text, {"input", "steps"}, "output")
+        try:
+            Draft202012Validator.check_schema(self.input)
+        except SchemaError as error:
+            raise ValueError(f"input is no JSON Schema: {error.message}") from error
+        return self
+
+
+class WorkflowsDocument(Document):
+    """`workflows.yaml`."""
+
+    workflows: tuple[Workflow, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        _distinct("workflow", (workflow.name for workflow in self.workflows))
+        return self
+
+
+SCOPES: dict[str, type[Document]] = {
+    "gateway": GatewayDocument,
+    "policies": PoliciesDocument,
+    "servers": ServersDocument,
+    "workflows": WorkflowsDocument,
+}
+"""Every document by the stem of its file."""
+
+
+def expression(value: object) -> str | None:
+    """The CEL expression in a template value, if it is one."""
+    found = _EXPRESSION.match(value) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+def expressions(value: object) -> Iterator[str]:
+    """All CEL expressions in a template."""
+    if (text := expression(value)) is not None:
+        yield text
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from expressions(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from expressions(one)
+
+
+def check_expression(text: str, names: set[str], where: str) -> None:
+    """Refuse an expression that does not parse or names something that is not there.
+
+    Raises:
+        ValueError: Says where and why.
+    """
+    try:
+        program = cel.compile(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
+    # Names bound by a macro such as `exists(x, ...)` count as variables too, so only lone letters may be bound.
+    unknown = {name for name in program.variables() if name not in names and len(name) > 1}
+    if unknown:
+        raise ValueError(f"{where}: {', '.join(sorted(unknown))} is not available; {', '.join(sorted(names))} are")
+
+
+def _distinct(kind: str, names: Iterator[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{kind} {name} is defined twice")
+        seen.add(name)

@@ -1,0 +1,1 @@
+"""An example MCP server, and working documents for mcp-config."""

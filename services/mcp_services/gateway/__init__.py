@@ -1,0 +1,1 @@
+"""mcp-gateway: the only door."""

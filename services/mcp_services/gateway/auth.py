@@ -1,0 +1,132 @@
+"""Authenticates a client: a JWT whose key is in the JWKS, or an API key whose SHA-256 is known."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jwt
+import orjson
+
+from mcp_services.core.files import WatchedFile
+from mcp_services.core.identity import Subject
+
+_LOG = logging.getLogger(__name__)
+# Symmetric algorithms are absent on purpose: a public key must never serve as an HMAC secret.
+_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+_DOTS_OF_A_JWT = 2
+_REFRESH_SECONDS, _UNKNOWN_KEY_SECONDS = 300.0, 10.0
+
+
+class UnauthenticatedError(Exception):
+    """No valid credential. `reason` is a metric label: one of a fixed few."""
+
+    def __init__(self, reason: str) -> None:
+        """Refuse for `reason`."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _jwks(content: bytes) -> dict[str, jwt.PyJWK]:
+    return {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(orjson.loads(content)).keys}
+
+
+def _api_keys(content: bytes) -> dict[str, Subject]:
+    entries: list[dict[str, Any]] = orjson.loads(content)
+    return {
+        one["sha256"].lower(): Subject(
+            one["name"], "key", tuple(one.get("scopes", ())), tuple(one.get("groups", ()))
+        )
+        for one in entries
+    }
+
+
+class Authenticator:
+    """Knows the keys."""
+
+    def __init__(self, *, jwks_file: Path, jwks_url: str, api_keys_file: Path, audience: str, issuer: str) -> None:
+        """Accept tokens for `audience`, of `issuer` unless that is empty."""
+        self._file: WatchedFile[dict[str, jwt.PyJWK]] = WatchedFile(jwks_file, _jwks, {})
+        self._api_keys: WatchedFile[dict[str, Subject]] = WatchedFile(api_keys_file, _api_keys, {})
+        self._url, self._audience, self._issuer = jwks_url, audience, issuer
+        self._fetched: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = float("-inf")
+        self._fetching = asyncio.Lock()
+
+    def ready(self) -> bool:
+        """Whether any credential could be accepted."""
+        return bool(self._api_keys.get() or self._file.get() or self._fetched or self._url)
+
+    async def authenticate(self, authorization: str | None, api_key: str | None, client: aiohttp.ClientSession) -> Subject:
+        """The subject of a request's credential.
+
+        Raises:
+            UnauthenticatedError: There is none, or it is not valid.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if not token and not api_key:
+            raise UnauthenticatedError("missing")
+        if token.count(".") == _DOTS_OF_A_JWT:
+            return await self._by_jwt(token, client)
+        # Keys are random and long, so one round of SHA-256 suffices, and a look-up by digest leaks no timing.
+        found = self._api_keys.get().get(hashlib.sha256((api_key or token).encode()).hexdigest())
+        if found is None:
+            raise UnauthenticatedError("unknown_key")
+        return found
+
+    async def _by_jwt(self, token: str, client: aiohttp.ClientSession) -> Subject:
+        try:
+            key = await self._key(jwt.get_unverified_header(token).get("kid", ""), client)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                audience=self._audience,
+                issuer=self._issuer or None,
+                leeway=5,
+                options={"require": ["exp", "sub", "aud"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise UnauthenticatedError("expired") from error
+        except jwt.InvalidAudienceError as error:
+            raise UnauthenticatedError("audience") from error
+        except jwt.InvalidIssuerError as error:
+            raise UnauthenticatedError("issuer") from error
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise UnauthenticatedError("invalid") from error
+        scope = claims.get("scope", claims.get("scp", ""))
+        groups = claims.get("groups", [])
+        return Subject(
+            str(claims["sub"]),
+            "user",
+            tuple(scope.split() if isinstance(scope, str) else map(str, scope)),
+            tuple(map(str, groups)) if isinstance(groups, list) else (),
+        )
+
+    async def _key(self, key_id: str, client: aiohttp.ClientSession) -> jwt.PyJWK:
+        known = self._file.get()
+        if key_id in known:
+            return known[key_id]
+        if self._url:
+            age = time.monotonic() - self._fetched_at
+            if age > _REFRESH_SECONDS or (key_id not in self._fetched and age > _UNKNOWN_KEY_SECONDS):
+                await self._fetch(client)
+            if key_id in self._fetched:
+                return self._fetched[key_id]
+        raise UnauthenticatedError("unknown_key")
+
+    async def _fetch(self, client: aiohttp.ClientSession) -> None:
+        async with self._fetching:
+            if time.monotonic() - self._fetched_at < _UNKNOWN_KEY_SECONDS:
+                return
+            self._fetched_at = time.monotonic()
+            try:
+                async with client.get(self._url, timeout=aiohttp.ClientTimeout(total=5)) as answer:
+                    answer.raise_for_status()
+                    self._fetched = _jwks(await answer.read())
+            except (aiohttp.ClientError, OSError, ValueError, jwt.PyJWTError) as error:
+                _LOG.warning("JWKS not fetched", extra={"error": type(error).__name__})

@@ -1,0 +1,1 @@
+"""mcp-orchestrator-api: federated tools and workflows."""

@@ -1,0 +1,189 @@
+"""The API of mcp-orchestrator-api: `/mcp`, `/v1/workflows/*` and `/v1/runs/*`, for the policy proxy alone."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from opentelemetry.trace import SpanKind
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from mcp_services.core import exchange, jsonrpc, tracing
+from mcp_services.core.follow import Follower
+from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
+from mcp_services.core.serve import Role
+from mcp_services.core.settings import RoleSettings
+from mcp_services.core.upstream import Pool, UnavailableError, http_client
+from mcp_services.documents import ServersDocument, Step, WorkflowsDocument
+from mcp_services.orchestrator.federation import SEPARATOR, Federation
+from mcp_services.orchestrator.server import EXCHANGE_KEY, SUBJECT_KEY, Orchestrator
+from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError
+
+_ROLE = "mcp-orchestrator-api"
+_DECIDE_SECONDS = 2.0
+_METHODS = frozenset({"server/discover", "tools/list", "tools/call"})
+
+
+class OrchestratorSettings(RoleSettings):
+    """Settings of mcp-orchestrator-api; docs/services.md describes each."""
+
+    policy_url: str = "http://mcp-policy-proxy:8080"
+    internal_key_file: Path = Path("/etc/mcp/internal/key")
+    server_tokens_dir: Path = Path("/etc/mcp/servers")
+
+
+class PolicyAsker:
+    """Asks the policy proxy about each step of a workflow."""
+
+    def __init__(self, settings: OrchestratorSettings, tokens: InternalTokens) -> None:
+        """Ask under this service's own name."""
+        self._settings, self._tokens = settings, tokens
+        self._pool: Pool | None = None
+
+    def connect(self, client: aiohttp.ClientSession) -> None:
+        """Use `client`."""
+        self._pool = Pool(_ROLE, "mcp-policy-proxy", self._settings.policy_url, client)
+
+    async def __call__(self, subject: Subject, step: Step, args: Mapping[str, Any], workflow: str) -> None:
+        """Return if the step may run.
+
+        Raises:
+            RefusedError: It may not, or nobody said that it may.
+        """
+        assert self._pool is not None  # noqa: S101 - connected before the first request
+        tool = f"{step.server}{SEPARATOR}{step.tool}"
+        question = {"subject": subject.as_dict(), "tool": tool, "phase": "call", "args": args, "workflow": workflow}
+        try:
+            headers = tracing.outgoing() | {
+                "Authorization": f"Bearer {self._tokens.mint(Subject(_ROLE, 'service'))}",
+                "Content-Type": "application/json",
+            }
+            async with self._pool.request(
+                "POST",
+                "/v1/decide",
+                headers=headers,
+                data=orjson.dumps(question),
+                timeout=_DECIDE_SECONDS,
+                repeatable=True,
+            ) as answer:
+                decision = orjson.loads(await answer.read())
+                allowed = answer.status == 200 and decision.get("allowed") is True  # noqa: PLR2004
+        except (UnavailableError, TimeoutError, InvalidTokenError, orjson.JSONDecodeError, aiohttp.ClientError) as error:
+            raise RefusedError(f"{tool}: no decision, so refused ({type(error).__name__})") from error
+        if not allowed:
+            raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
+
+
+def _rest(orchestrator: Orchestrator) -> list[Route]:
+    def subject(request: Request) -> Subject:
+        found: Subject = request.scope[SUBJECT_KEY]
+        return found
+
+    async def listing(_: Request) -> Response:
+        return jsonrpc.reply({"workflows": orchestrator.listed()})
+
+    async def start(request: Request) -> Response:
+        if request.query_params.get("async") == "true":
+            return jsonrpc.reply({"error": "asynchronous runs need a store, and none is configured"}, 501)
+        try:
+            given = orjson.loads(await request.body() or b"{}")
+            run = orchestrator.begin(request.path_params["name"], given, subject(request))
+        except KeyError:
+            return jsonrpc.reply({"error": "no such workflow"}, 404)
+        except (InvalidInputError, orjson.JSONDecodeError) as error:
+            return jsonrpc.reply({"error": str(error)}, 422)
+        return jsonrpc.reply(await orchestrator.finish(run))
+
+    async def state(request: Request) -> Response:
+        try:
+            run = orchestrator.owned(request.path_params["run"], subject(request))
+        except KeyError:
+            return jsonrpc.reply({"error": "no such run in this process"}, 404)
+        if request.method == "DELETE" and run.task:
+            run.task.cancel()
+            return jsonrpc.reply({"id": run.id, "cancelled": True}, 202)
+        return jsonrpc.reply(run.as_dict())
+
+    return [
+        Route("/v1/workflows", listing),
+        Route("/v1/workflows/{name}/runs", start, methods=["POST"]),
+        Route("/v1/runs/{run}", state, methods=["GET", "DELETE"]),
+    ]
+
+
+class Doorkeeper:
+    """Lets in requests with an internal token and leaves the caller in the scope."""
+
+    def __init__(
+        self, tokens: InternalTokens, mcp: Callable[[Scope, Receive, Send], Awaitable[None]], rest: Starlette
+    ) -> None:
+        """Guard `mcp` and `rest`."""
+        self._tokens, self._mcp, self._rest = tokens, mcp, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        request = Request(scope)
+        at = exchange.current()
+        try:
+            caller = self._tokens.verify(request.headers.get("authorization"))
+        except InvalidTokenError as error:
+            return await jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))(scope, receive, send)
+        at.subject = caller.id
+        scope[SUBJECT_KEY], scope[EXCHANGE_KEY] = caller, at
+        is_mcp = scope["path"] == "/mcp"
+        method = request.headers.get("mcp-method", "legacy")
+        at.method = (method if method in _METHODS else "legacy" if method == "legacy" else "_other") if is_mcp else "api"
+        with tracing.span(f"orchestrator {at.method}", SpanKind.SERVER, dict(request.headers)):
+            await (self._mcp if is_mcp else self._rest)(scope, receive, send)
+        return None
+
+
+def build() -> Role:
+    """mcp-orchestrator-api."""
+    settings = OrchestratorSettings()
+    tokens = InternalTokens(settings.internal_key_file, _ROLE)
+    asker = PolicyAsker(settings, tokens)
+    federation = Federation(settings.server_tokens_dir)
+    servers = Follower(_ROLE, "servers", settings, ServersDocument.model_validate)
+    workflows = Follower(_ROLE, "workflows", settings, WorkflowsDocument.model_validate)
+    servers.on_change(federation.follow)
+    engine = Engine(federation.call, asker)
+    orchestrator = Orchestrator(
+        federation, engine, lambda: workflows.value if workflows.loaded else WorkflowsDocument()
+    )
+    server = orchestrator.mcp_server()
+    # The Host header names a Service here; who may come is the network policy's and the token's business.
+    trusted = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    plain = StreamableHTTPSessionManager(server, json_response=True, stateless=True, security_settings=trusted)
+    streamed = StreamableHTTPSessionManager(server, json_response=False, stateless=True, security_settings=trusted)
+
+    async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
+        # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.
+        long = Request(scope).headers.get("mcp-name") == "workflow_run"
+        await (streamed if long else plain).handle_request(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with (
+            http_client() as client,
+            tracing.exporting(_ROLE, settings, client),
+            federation.connected(client),
+            servers.following(client),
+            workflows.following(client),
+            plain.run(),
+            streamed.run(),
+        ):
+            asker.connect(client)
+            yield
+
+    app = Doorkeeper(tokens, mcp, Starlette(routes=_rest(orchestrator)))
+    ready = lambda: servers.loaded and workflows.loaded and tokens.ready()  # noqa: E731
+    return Role(_ROLE, settings, app, lifespan, ready)

@@ -1,0 +1,176 @@
+"""The orchestrator as an MCP server: federated tools, and four tools for workflows."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcp.server.lowlevel.server import Server
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    Tool,
+)
+
+from mcp_services import __version__
+from mcp_services.core import exchange
+from mcp_services.core.exchange import Exchange
+from mcp_services.core.identity import Subject
+from mcp_services.documents import WorkflowsDocument
+from mcp_services.orchestrator.federation import SEPARATOR, Call, Federation, ToolUnavailableError
+from mcp_services.orchestrator.workflow import Engine, InvalidInputError, Run, Status
+
+SUBJECT_KEY, EXCHANGE_KEY = "mcp_services.subject", "mcp_services.exchange"
+"""Where the HTTP layer leaves caller and exchange in the ASGI scope."""
+
+_RUN_ID = {"type": "object", "properties": {"run": {"type": "string"}}, "required": ["run"]}
+WORKFLOW_TOOLS = (
+    Tool(
+        name="workflow_run",
+        description="Runs a workflow to its end and gives its result.",
+        input_schema={
+            "type": "object",
+            "properties": {"workflow": {"type": "string"}, "input": {"type": "object"}},
+            "required": ["workflow"],
+        },
+    ),
+    Tool(name="workflow_status", description="State of a run.", input_schema=_RUN_ID),
+    Tool(name="workflow_cancel", description="Cancels a run.", input_schema=_RUN_ID),
+    Tool(name="workflow_list", description="The workflows there are.", input_schema={"type": "object"}),
+)
+
+
+def result_of(value: Mapping[str, Any], *, is_error: bool = False) -> CallToolResult:
+    """A tool result with structured content and the same as text."""
+    text = TextContent(type="text", text=json.dumps(value))
+    return CallToolResult(content=[text], structured_content=dict(value), is_error=is_error)
+
+
+def failed(message: str) -> CallToolResult:
+    """A tool result that says what went wrong, so that a model can react."""
+    return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
+
+
+class Orchestrator:
+    """What the tools do; the REST interface calls the same."""
+
+    def __init__(self, federation: Federation, engine: Engine, workflows: Callable[[], WorkflowsDocument]) -> None:
+        """Work with the workflows of the moment."""
+        self.federation, self.engine, self._workflows = federation, engine, workflows
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The workflows there are."""
+        return [
+            {"name": one.name, "description": one.description, "input": one.input}
+            for one in self._workflows().workflows
+        ]
+
+    def begin(self, name: str, given: Any, subject: Subject, heard: Any = None) -> Run:  # noqa: ANN401
+        """Begin a run.
+
+        Raises:
+            KeyError: No such workflow.
+            InvalidInputError: The input does not fit.
+        """
+        found = {one.name: one for one in self._workflows().workflows}[name]
+        if not isinstance(given, dict):
+            raise InvalidInputError("input must be an object")
+        return self.engine.start(found, given, subject, heard)
+
+    async def finish(self, run: Run) -> dict[str, Any]:
+        """Wait for a run; when the waiting is cancelled, so is the run."""
+        assert run.task is not None  # noqa: S101 - set by start()
+        try:
+            await run.task
+        except BaseException:
+            run.task.cancel()
+            raise
+        return run.as_dict()
+
+    def owned(self, run_id: str, subject: Subject) -> Run:
+        """A run of this process that `subject` began.
+
+        Raises:
+            KeyError: There is none.
+        """
+        run = self.engine.runs[run_id]
+        if run.subject.id != subject.id:
+            raise KeyError(run_id)
+        return run
+
+    async def call(self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+        """Answer `tools/call`."""
+        scope = ctx.request.scope if ctx.request is not None else {}
+        subject: Subject = scope[SUBJECT_KEY]
+        at: Exchange = scope[EXCHANGE_KEY]
+        # The legacy transport answers in a task that knows nothing of the request's.
+        exchange.resume(at)
+        args = params.arguments or {}
+        if SEPARATOR in params.name:
+            server, _, tool = params.name.partition(SEPARATOR)
+            try:
+                return await self.federation.call(Call(server, tool, args))
+            except ToolUnavailableError as error:
+                raise MCPError(INVALID_PARAMS, str(error)) from error
+            except TimeoutError:
+                return failed(f"{params.name} did not answer in time")
+        return await self._workflow_tool(params.name, args, subject, ctx)
+
+    async def _workflow_tool(
+        self, name: str, args: Mapping[str, Any], subject: Subject, ctx: ServerRequestContext[Any, Any]
+    ) -> CallToolResult:
+        async def heard(run: Run) -> None:
+            over = sum(step.status not in {Status.WAITING, Status.RUNNING} for step in run.steps.values())
+            await ctx.session.report_progress(over, len(run.steps), f"{over} of {len(run.steps)} steps")
+
+        try:
+            match name:
+                case "workflow_list":
+                    return result_of({"workflows": self.listed()})
+                case "workflow_run":
+                    run = self.begin(str(args["workflow"]), args.get("input", {}), subject, heard)
+                    shown = await self.finish(run)
+                    return result_of(shown, is_error=run.status is not Status.SUCCEEDED)
+                case "workflow_status":
+                    return result_of(self.owned(str(args["run"]), subject).as_dict())
+                case "workflow_cancel":
+                    run = self.owned(str(args["run"]), subject)
+                    if run.task:
+                        run.task.cancel()
+                    return result_of({"id": run.id, "cancelled": True})
+                case _:
+                    raise MCPError(INVALID_PARAMS, f"no tool {name}")
+        except KeyError as error:
+            return failed(f"unknown or missing: {error}")
+        except InvalidInputError as error:
+            return failed(f"invalid input: {error}")
+
+    async def list_tools(
+        self, _: ServerRequestContext[Any, Any], __: PaginatedRequestParams | None
+    ) -> ListToolsResult:
+        """Answer `tools/list`."""
+        return ListToolsResult(tools=[*WORKFLOW_TOOLS, *self.federation.tools()], ttl_ms=0, cache_scope="private")
+
+    def schema(self, name: str) -> Mapping[str, Any] | None:
+        """The input schema of any tool."""
+        own = {tool.name: tool.input_schema for tool in WORKFLOW_TOOLS}
+        return own.get(name) or self.federation.input_schema(name)
+
+    def mcp_server(self) -> Server[Any]:
+        """The SDK's server."""
+        server: Server[Any] = Server(
+            "a1platform",
+            version=__version__,
+            on_list_tools=self.list_tools,
+            on_call_tool=self.call,
+            # Without it the SDK lists all tools on each call.
+            get_tool_input_schema=self.schema,
+        )
+        # Its tracing takes the parent from `_meta`, past gateway and policy; ours takes it from the request.
+        server.middleware.clear()
+        return server

@@ -1,0 +1,209 @@
+"""Runs a workflow: each step as soon as what it needs has succeeded, each decided on before it runs."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import cel
+from jsonschema import Draft202012Validator
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult
+
+from mcp_services.core import metrics
+from mcp_services.core.identity import Subject
+from mcp_services.documents import Step, Workflow, expression
+from mcp_services.orchestrator.federation import Call, ToolUnavailableError
+
+
+class Status(StrEnum):
+    """State of a run or a step."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+
+class RefusedError(Exception):
+    """The policy refuses a step; the message names the rule."""
+
+
+class InvalidInputError(ValueError):
+    """The input does not fit the workflow's schema."""
+
+
+Caller = Callable[[Call], Awaitable[CallToolResult]]
+Decider = Callable[[Subject, Step, Mapping[str, Any], str], Awaitable[None]]
+"""Raises RefusedError unless the step may run; no answer in time counts as a refusal."""
+Listener = Callable[["Run"], Awaitable[None]]
+
+
+@dataclass
+class StepRun:
+    """State of one step."""
+
+    status: Status = Status.WAITING
+    attempts: int = 0
+    error: str = ""
+    value: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        shown: dict[str, Any] = {"status": self.status.value, "attempts": self.attempts}
+        if self.error:
+            shown["error"] = self.error
+        return shown
+
+
+@dataclass
+class Run:
+    """State of one run."""
+
+    workflow: Workflow
+    subject: Subject
+    input: Mapping[str, Any]
+    id: str = field(default_factory=lambda: secrets.token_hex(12))
+    status: Status = Status.RUNNING
+    steps: dict[str, StepRun] = field(default_factory=dict)
+    output: Any = None
+    error: str = ""
+    seconds: float = 0.0
+    task: asyncio.Task[None] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "id": self.id,
+            "workflow": self.workflow.name,
+            "status": self.status.value,
+            "steps": {name: step.as_dict() for name, step in self.steps.items()},
+            "output": self.output,
+            "error": self.error or None,
+            "seconds": round(self.seconds, 4),
+        }
+
+
+def render(template: Any, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """A template with its `${...}` strings evaluated."""
+    if (text := expression(template)) is not None:
+        return cel.evaluate(text, dict(facts))
+    if isinstance(template, dict):
+        return {key: render(value, facts) for key, value in template.items()}
+    if isinstance(template, list):
+        return [render(value, facts) for value in template]
+    return template
+
+
+def value_of(result: CallToolResult) -> dict[str, Any]:
+    """What expressions see of a step: its structured content, and its text as `text`."""
+    text = "\n".join(part.text for part in result.content if part.type == "text")
+    structured = result.structured_content
+    return {"text": text, "result": text} | (structured if isinstance(structured, dict) else {})
+
+
+class Engine:
+    """Runs workflows and remembers the running and the latest finished ones of this process."""
+
+    def __init__(self, call: Caller, decide: Decider, remembered: int = 1000) -> None:
+        """Call tools by `call`, each after `decide`."""
+        self._call, self._decide, self._remembered = call, decide, remembered
+        self.runs: dict[str, Run] = {}
+
+    def start(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject, heard: Listener | None) -> Run:
+        """Begin a run; `heard` is called after each step.
+
+        Raises:
+            InvalidInputError: The input does not fit.
+        """
+        faults = [error.message for error in Draft202012Validator(workflow.input).iter_errors(given)]
+        if faults:
+            raise InvalidInputError("; ".join(faults))
+        run = Run(workflow, subject, given, steps={step.id: StepRun() for step in workflow.steps})
+        while len(self.runs) >= self._remembered:
+            self.runs.pop(next(iter(self.runs)))
+        self.runs[run.id] = run
+        run.task = asyncio.create_task(self._drive(run, heard))
+        return run
+
+    async def _drive(self, run: Run, heard: Listener | None) -> None:
+        begun = time.perf_counter()
+        metrics.WORKFLOW_ACTIVE.inc()
+        try:
+            async with asyncio.timeout(run.workflow.timeout_seconds):
+                await self._steps(run, heard)
+            bad = [step.status for step in run.steps.values() if step.status is not Status.SUCCEEDED]
+            if bad:
+                run.status = Status.REFUSED if Status.REFUSED in bad else Status.FAILED
+                run.error = next(step.error for step in run.steps.values() if step.error)
+            else:
+                values = {name: step.value for name, step in run.steps.items()}
+                facts = {"input": run.input, "steps": values}
+                run.output = values if run.workflow.output is None else render(run.workflow.output, facts)
+                run.status = Status.SUCCEEDED
+        except TimeoutError:
+            run.status, run.error = Status.TIMED_OUT, f"not done in {run.workflow.timeout_seconds} s"
+        except asyncio.CancelledError:
+            run.status, run.error = Status.CANCELLED, "cancelled"
+        except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the run says so
+            run.status, run.error = Status.FAILED, f"output: {error}"
+        finally:
+            for step in run.steps.values():
+                if step.status in {Status.RUNNING, Status.WAITING}:
+                    step.status = Status.CANCELLED
+            run.seconds = time.perf_counter() - begun
+            metrics.WORKFLOW_ACTIVE.dec()
+            metrics.WORKFLOW_RUNS.labels(run.workflow.name, run.status.value).inc()
+            metrics.WORKFLOW_DURATION.labels(run.workflow.name).observe(run.seconds)
+
+    async def _steps(self, run: Run, heard: Listener | None) -> None:
+        done = {step.id: asyncio.Event() for step in run.workflow.steps}
+
+        async def one(step: Step) -> None:
+            for need in step.needs:
+                await done[need].wait()
+            at = run.steps[step.id]
+            if any(run.steps[need].status is not Status.SUCCEEDED for need in step.needs):
+                at.status = Status.SKIPPED
+            else:
+                await self._step(run, step, at)
+            done[step.id].set()
+            if heard:
+                await heard(run)
+
+        async with asyncio.TaskGroup() as group:
+            for step in run.workflow.steps:
+                group.create_task(one(step))
+
+    async def _step(self, run: Run, step: Step, at: StepRun) -> None:
+        at.status = Status.RUNNING
+        try:
+            facts = {"input": run.input, "steps": {name: other.value for name, other in run.steps.items()}}
+            args = render(step.args, facts)
+            for attempt in range(step.retry.attempts):
+                if attempt:
+                    await asyncio.sleep(step.retry.delay_seconds)
+                at.attempts = attempt + 1
+                await self._decide(run.subject, step, args, run.workflow.name)
+                try:
+                    result = await self._call(Call(step.server, step.tool, args, step.timeout_seconds))
+                except (ToolUnavailableError, MCPError, TimeoutError) as error:
+                    at.error = str(error) or f"no answer in {step.timeout_seconds} s"
+                    continue
+                at.value = value_of(result)
+                if not result.is_error:
+                    at.status, at.error = Status.SUCCEEDED, ""
+                    return
+                at.error = at.value["text"]
+            at.status = Status.FAILED
+        except RefusedError as error:
+            at.status, at.error = Status.REFUSED, str(error)
+        except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
+            at.status, at.error = Status.FAILED, f"arguments: {error}"

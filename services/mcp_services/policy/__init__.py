@@ -1,0 +1,1 @@
+"""mcp-policy-proxy: decides on each list, call and result."""

@@ -1,0 +1,156 @@
+"""Decides by the rules of a document: deny outweighs allow, what no rule allows is refused, an error denies."""
+
+import fnmatch
+import logging
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import cel
+
+from mcp_services.core import metrics
+from mcp_services.core.identity import Subject
+from mcp_services.documents import Effect, Phase, PoliciesDocument, Rule
+
+DEFAULT_RULE = "default-deny"
+_AUDIT = logging.getLogger("mcp_services.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be decided.
+
+    Attributes:
+        phase: See `Phase`.
+        subject: Who asks.
+        tool: Its federated name, `server__tool`.
+        args: Arguments of a call; decided on, never logged.
+        workflow: The workflow whose step this is, if any.
+        result: Facts of a result: `isError`, `text`, `size`.
+    """
+
+    phase: Phase
+    subject: Subject
+    tool: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    workflow: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer, and the rule that gave it."""
+
+    allowed: bool
+    rule: str
+    reason: str
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {"allowed": self.allowed, "rule": self.rule, "reason": self.reason}
+
+
+class Engine(Protocol):
+    """Anything that decides; another one (OPA, Cedar) may stand in its place."""
+
+    def decide(self, question: Question) -> Decision:
+        """Decide."""
+        ...
+
+    def needs(self, phase: Phase) -> bool:
+        """Whether any rule concerns `phase`, so that its facts have to be gathered."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    rule: Rule
+    tools: re.Pattern[str]
+    program: cel.Program | None
+
+    @classmethod
+    def of(cls, rule: Rule) -> "_Compiled":
+        tools = re.compile("|".join(map(fnmatch.translate, rule.tools)))
+        return cls(rule, tools, None if rule.when.strip() == "true" else cel.compile(rule.when))
+
+    def matches(self, tool: str, facts: Mapping[str, Any]) -> bool:
+        if not self.tools.match(tool):
+            return False
+        if self.program is None:
+            return True
+        outcome = self.program.execute(dict(facts))
+        if not isinstance(outcome, bool):
+            raise TypeError("the expression is not true or false")
+        return outcome
+
+
+class CelEngine:
+    """The rules of one document, compiled once."""
+
+    def __init__(self, document: PoliciesDocument) -> None:
+        """Compile `document`."""
+        self._dry_run = document.dry_run
+        ordered = sorted(document.rules, key=lambda rule: rule.effect is not Effect.DENY)
+        self._rules = {
+            phase: tuple(_Compiled.of(rule) for rule in ordered if phase in rule.phases) for phase in Phase
+        }
+
+    def needs(self, phase: Phase) -> bool:
+        """Whether any rule concerns `phase`."""
+        return bool(self._rules[phase])
+
+    def decide(self, question: Question) -> Decision:
+        """Decide, count it, and write an audit line for a call."""
+        begun = time.perf_counter()
+        decision = self._decide(question)
+        verdict = "allow" if decision.allowed else "deny"
+        if not decision.allowed and self._dry_run:
+            verdict = "dry_run_deny"
+            decision = Decision(allowed=True, rule=decision.rule, reason=f"dry run: {decision.reason}")
+        metrics.DECISIONS.labels(question.phase, verdict, decision.rule).inc()
+        metrics.DECISION_DURATION.observe(time.perf_counter() - begun)
+        if question.phase is not Phase.LIST:
+            _AUDIT.info(
+                "decision",
+                extra={
+                    "phase": question.phase.value,
+                    "decision": verdict,
+                    "rule": decision.rule,
+                    "tool": question.tool[:128],
+                    "subject": question.subject.id,
+                    "workflow": question.workflow,
+                },
+            )
+        return decision
+
+    def _decide(self, question: Question) -> Decision:
+        server, _, name = question.tool.rpartition("__")
+        facts: dict[str, Any] = {
+            "subject": question.subject.as_dict(),
+            "tool": {"name": question.tool, "server": server, "short": name},
+            "phase": question.phase.value,
+            "args": question.args,
+            "workflow": question.workflow,
+            "result": question.result,
+        }
+        for compiled in self._rules[question.phase]:
+            rule = compiled.rule
+            try:
+                matched = compiled.matches(question.tool, facts)
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, the answer is no
+                if rule.dry_run:
+                    continue
+                return Decision(allowed=False, rule=rule.name, reason=f"rule failed: {type(error).__name__}")
+            if not matched:
+                continue
+            if rule.dry_run:
+                metrics.DECISIONS.labels(question.phase, f"dry_run_{rule.effect}", rule.name).inc()
+                continue
+            allowed = rule.effect is Effect.ALLOW
+            return Decision(allowed=allowed, rule=rule.name, reason="allowed" if allowed else "denied by rule")
+        # Results are given back unless a rule says otherwise: the call itself was decided on.
+        if question.phase is Phase.RESULT:
+            return Decision(allowed=True, rule="default-allow", reason="no rule withholds the result")
+        return Decision(allowed=False, rule=DEFAULT_RULE, reason="no rule allows it")

@@ -1,0 +1,1 @@
+"""mcp-tracehub: spans in, redacted, found again by correlation ID."""

@@ -1,0 +1,121 @@
+"""The latest traces, in bounded memory, found by trace ID and by correlation ID."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
+
+from mcp_services.core.tracing import CORRELATION_ATTRIBUTE
+from mcp_services.tracehub import redact
+
+MOST_SPANS_A_TRACE = 1000
+_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
+_ERROR = 2
+
+Span = dict[str, Any]
+
+
+@dataclass
+class Trace:
+    """The spans of one trace by span ID, and the correlation IDs that they carry."""
+
+    spans: dict[str, Span] = field(default_factory=dict)
+    correlations: set[str] = field(default_factory=set)
+
+
+def redact_request(request: ExportTraceServiceRequest) -> None:
+    """Take secrets out of an OTLP request, in place."""
+    for resource in request.resource_spans:
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                span.name = redact.text(span.name)
+                span.status.message = redact.text(span.status.message)
+                for holder in (span, *span.events, *span.links):
+                    for one in holder.attributes:
+                        plain = _plain(one.value)
+                        kept = redact.attribute(one.key, plain)
+                        if kept != plain:
+                            one.value.CopyFrom(AnyValue(string_value=str(kept)))
+
+
+def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
+    """Each span of an OTLP request with its trace ID."""
+    for resource in request.resource_spans:
+        service = next(
+            (one.value.string_value for one in resource.resource.attributes if one.key == "service.name"), "unknown"
+        )
+        for scope in resource.scope_spans:
+            for span in scope.spans:
+                yield span.trace_id.hex(), _span(span, service)
+
+
+def _span(span: ProtoSpan, service: str) -> Span:
+    return {
+        "spanId": span.span_id.hex(),
+        "parentSpanId": span.parent_span_id.hex() or None,
+        "service": service,
+        "name": span.name,
+        "kind": _KINDS[span.kind] if span.kind < len(_KINDS) else "unspecified",
+        "start": span.start_time_unix_nano / 1e9,
+        "milliseconds": (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6,
+        "error": span.status.message or "error" if span.status.code == _ERROR else None,
+        "attributes": {one.key: _plain(one.value) for one in span.attributes},
+    }
+
+
+def _plain(value: AnyValue) -> Any:  # noqa: ANN401 - any JSON value
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_plain(one) for one in value.array_value.values]
+    if kind == "kvlist_value":
+        return {one.key: redact.attribute(one.key, _plain(one.value)) for one in value.kvlist_value.values}
+    if kind == "bytes_value":
+        return value.bytes_value.hex()
+    return getattr(value, kind) if kind else None
+
+
+class Store:
+    """At most so many traces; the oldest go first."""
+
+    def __init__(self, most_traces: int) -> None:
+        """Keep up to `most_traces`."""
+        self._most = most_traces
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._by_correlation: dict[str, set[str]] = {}
+
+    def add(self, trace_id: str, span: Span) -> bool:
+        """Keep a span; false when its trace is full."""
+        trace = self._traces.get(trace_id)
+        if trace is None:
+            trace = self._traces[trace_id] = Trace()
+            if len(self._traces) > self._most:
+                self._forget()
+        if len(trace.spans) >= MOST_SPANS_A_TRACE and span["spanId"] not in trace.spans:
+            return False
+        trace.spans[span["spanId"]] = span
+        correlation = span["attributes"].get(CORRELATION_ATTRIBUTE)
+        if isinstance(correlation, str) and correlation:
+            trace.correlations.add(correlation)
+            self._by_correlation.setdefault(correlation, set()).add(trace_id)
+        return True
+
+    def _forget(self) -> None:
+        trace_id, trace = self._traces.popitem(last=False)
+        for correlation in trace.correlations:
+            known = self._by_correlation[correlation]
+            known.discard(trace_id)
+            if not known:
+                del self._by_correlation[correlation]
+
+    def trace(self, trace_id: str) -> list[Span]:
+        """The spans of a trace, earliest first; none when it is unknown."""
+        found = self._traces.get(trace_id)
+        return sorted(found.spans.values(), key=lambda span: span["start"]) if found else []
+
+    def correlated(self, correlation_id: str) -> list[str]:
+        """The traces that carry a correlation ID."""
+        return sorted(self._by_correlation.get(correlation_id, ()))

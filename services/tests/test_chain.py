@@ -1,0 +1,120 @@
+"""From the official SDK's client through gateway, policy and orchestrator to a real MCP server and back."""
+
+import asyncio
+import time
+
+import httpx2
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_services.dev import Stack
+
+from services.tests.conftest import Connect
+
+MODES = ["auto", "legacy", "2026-07-28"]
+
+
+async def eventually(url: str, seconds: float = 5.0) -> httpx2.Response:
+    """The first answer that is not 404."""
+    deadline = time.monotonic() + seconds
+    async with httpx2.AsyncClient() as http:
+        while True:
+            answer = await http.get(url)
+            if answer.status_code != 404 or time.monotonic() > deadline:
+                return answer
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_sdk_lists_and_calls_a_tool_through_the_whole_chain(connect: Connect, mode: str) -> None:
+    async with connect(mode) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        result = await client.call_tool("example__add", {"a": 2, "b": 40})
+    assert {"example__echo", "example__add", "workflow_run"} <= names
+    assert not result.is_error
+    assert result.structured_content == {"result": 42}
+
+
+async def test_a_tool_that_no_rule_allows_is_neither_shown_nor_called(connect: Connect) -> None:
+    async with connect() as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        with pytest.raises(MCPError, match="default-deny") as refused:
+            await client.call_tool("example__fail", {})
+    assert "example__fail" not in names
+    assert refused.value.error.data["rule"] == "default-deny"
+
+
+async def test_a_rule_on_arguments_refuses_by_its_name(connect: Connect) -> None:
+    async with connect() as client:
+        with pytest.raises(MCPError, match="no-secrets-in-arguments"):
+            await client.call_tool("example__echo", {"text": "-----BEGIN PRIVATE KEY-----"})
+
+
+async def test_without_a_token_the_answer_is_401_and_says_where_to_get_one(stack: Stack) -> None:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.post(f"{stack.url('mcp-gateway')}/mcp", json={})
+        challenge = answer.headers["WWW-Authenticate"]
+        metadata = await http.get(challenge.split('"')[1])
+    assert answer.status_code == 401
+    assert metadata.json()["resource"] == f"{stack.url('mcp-gateway')}/mcp"
+
+
+async def test_a_call_is_found_by_its_correlation_id_with_a_span_of_each_service(
+    stack: Stack, connect: Connect
+) -> None:
+    headers = {"X-Correlation-ID": "chain-test-1"}
+    async with connect("2026-07-28", **headers) as client:
+        await client.call_tool("example__echo", {"text": "hello"})
+    await asyncio.sleep(2.5)
+    found = (await eventually(f"{stack.url('mcp-tracehub')}/v1/correlations/chain-test-1")).json()
+    services = {span["service"] for span in found["traces"][0]["spans"]}
+    assert services == {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "example-tools"}
+
+
+async def test_a_changed_document_is_followed_within_five_seconds_without_a_restart(
+    stack: Stack, connect: Connect
+) -> None:
+    policies = stack.documents / "policies.yaml"
+    before = policies.read_text()
+    async with connect() as client:
+        policies.write_text(before.replace('"example__add", ', ""))
+        try:
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                names = {tool.name for tool in (await client.list_tools()).tools}
+                if "example__add" not in names:
+                    break
+                await asyncio.sleep(0.1)
+            assert "example__add" not in names
+            policies.write_text("rules: [{name: broken, when: 'nothing.like.this'}]")
+            await asyncio.sleep(2.5)
+            assert {tool.name for tool in (await client.list_tools()).tools} == names
+        finally:
+            policies.write_text(before)
+            await asyncio.sleep(2.5)
+        assert "example__add" in {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_a_workflow_runs_its_steps_and_reports_progress(connect: Connect) -> None:
+    heard: list[float] = []
+
+    async def progress(done: float, _total: float | None, _message: str | None) -> None:
+        heard.append(done)
+
+    async with connect("2026-07-28") as client:
+        given = {"workflow": "sum-and-tell", "input": {"a": 1, "b": 2, "c": 3, "d": 4}}
+        result = await client.call_tool("workflow_run", given, progress_callback=progress)
+    assert result.structured_content is not None
+    assert result.structured_content["status"] == "succeeded"
+    assert result.structured_content["output"] == {"total": 10.0, "text": "the total is 10"}
+    assert heard[-1] == 4
+
+
+async def test_the_rest_interface_runs_a_workflow_under_the_same_rules(stack: Stack) -> None:
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/patient-echo/runs"
+    async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}) as http:
+        answer = await http.post(url, json={"text": "late", "seconds": 0.1})
+        wrong = await http.post(url, json={"text": "late"})
+        later = await http.post(f"{url}?async=true", json={"text": "late", "seconds": 0})
+    assert answer.json()["output"]["echo"]["text"] == "late"
+    assert wrong.status_code == 422
+    assert later.status_code == 501
