@@ -64,7 +64,9 @@ class Stack:
         auth = self.folder / "auth"
         auth.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(self.api_key.encode()).hexdigest()
-        (auth / "api-keys.json").write_text(json.dumps([{"name": "dev", "sha256": digest, "scopes": ["tools"]}]))
+        (auth / "api-keys.json").write_text(
+            json.dumps([{"name": "dev", "sha256": digest, "scopes": ["tools"]}])
+        )
         (self.folder / "internal-key").write_text(secrets.token_hex(32))
         self.documents.mkdir(exist_ok=True)
         for source in EXAMPLES.glob("*.yaml"):
@@ -72,7 +74,9 @@ class Stack:
             if not target.exists():
                 shutil.copy(source, target)
         servers = self.documents / "servers.yaml"
-        servers.write_text(servers.read_text().replace("http://example-tools:8080", self.url("example-tools")))
+        servers.write_text(
+            servers.read_text().replace("http://example-tools:8080", self.url("example-tools"))
+        )
 
     def environment(self, role: str) -> dict[str, str]:
         """What a role is started with."""

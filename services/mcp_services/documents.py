@@ -256,7 +256,9 @@ def check_expression(text: str, names: set[str], where: str) -> None:
     # Names bound by a macro such as `exists(x, ...)` count as variables too, so only lone letters may be bound.
     unknown = {name for name in program.variables() if name not in names and len(name) > 1}
     if unknown:
-        raise ValueError(f"{where}: {', '.join(sorted(unknown))} is not available; {', '.join(sorted(names))} are")
+        raise ValueError(
+            f"{where}: {', '.join(sorted(unknown))} is not available; {', '.join(sorted(names))} are"
+        )
 
 
 def _distinct(kind: str, names: Iterator[str]) -> None:

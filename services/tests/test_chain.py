@@ -66,7 +66,7 @@ async def test_a_call_is_found_by_its_correlation_id_with_a_span_of_each_service
         await client.call_tool("example__echo", {"text": "hello"})
     await asyncio.sleep(2.5)
     found = (await eventually(f"{stack.url('mcp-tracehub')}/v1/correlations/chain-test-1")).json()
-    services = {span["service"] for span in found["traces"][0]["spans"]}
+    services = {span["service"] for trace in found["traces"] for span in trace["spans"]}
     assert services == {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "example-tools"}
 
 

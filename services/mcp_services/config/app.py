@@ -53,8 +53,10 @@ def build() -> Role:
         found = await store.other_than(scope, seen, wait)
         if found is None:
             known = scope in store.versions
-            return Response(status_code=304, headers={"ETag": f'"{seen}"'}) if known else reply(
-                {"error": store.errors.get(scope, "not in the folder")}, 404
+            return (
+                Response(status_code=304, headers={"ETag": f'"{seen}"'})
+                if known
+                else reply({"error": store.errors.get(scope, "not in the folder")}, 404)
             )
         return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.digest}"'})
 
@@ -102,4 +104,6 @@ def build() -> Role:
         Route("/v1/validate", validate, methods=["POST"]),
         Route("/v1/versions", versions),
     ]
-    return Role("mcp-config", settings, Starlette(routes=routes), lifespan, lambda: bool(store.versions), store.end)
+    return Role(
+        "mcp-config", settings, Starlette(routes=routes), lifespan, lambda: bool(store.versions), store.end
+    )

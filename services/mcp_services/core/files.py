@@ -49,6 +49,8 @@ class WatchedFile(Generic[T]):
             self._value = self._parse(self._path.read_bytes())
         except (ValueError, KeyError, TypeError, OSError) as error:
             # The text of the error may quote the secret.
-            _LOG.error("unreadable file kept out", extra={"file": str(self._path), "error": type(error).__name__})  # noqa: TRY400
+            _LOG.error(
+                "unreadable file kept out", extra={"file": str(self._path), "error": type(error).__name__}
+            )  # noqa: TRY400
             return
         self.generation += 1

@@ -110,7 +110,11 @@ class InternalTokens:
         for key in keys:
             try:
                 claims = jwt.decode(
-                    token, key, algorithms=[_ALGORITHM], audience=_AUDIENCE, options={"require": ["exp", "sub"]}
+                    token,
+                    key,
+                    algorithms=[_ALGORITHM],
+                    audience=_AUDIENCE,
+                    options={"require": ["exp", "sub"]},
                 )
             except jwt.PyJWTError:
                 continue

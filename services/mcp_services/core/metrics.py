@@ -30,7 +30,9 @@ WORKFLOW_ACTIVE = Gauge("mcp_workflow_active", "Workflow runs under way.")
 
 CONFIG_VERSION = Gauge("mcp_config_version_info", "1 for the version in use.", ("role", "scope", "version"))
 CONFIG_SUCCESS = Gauge("mcp_config_last_success_timestamp_seconds", "Last good answer.", ("role", "scope"))
-CONFIG_STALE = Gauge("mcp_config_stale", "1 while the last good version is used for want of an answer.", ("role",))
+CONFIG_STALE = Gauge(
+    "mcp_config_stale", "1 while the last good version is used for want of an answer.", ("role",)
+)
 CONFIG_RELOADS = Counter("mcp_config_reloads", "New versions met.", ("role", "result"))
 
 HUB_SPANS = Counter("mcp_tracehub_spans", "Spans received.", ("service", "result"))

@@ -160,7 +160,9 @@ class Pool:
     ) -> aiohttp.ClientResponse:
         response = await self._client.request(
             method,
-            address.base.joinpath(path.lstrip("/")) if "?" not in path else URL(f"{address.base}{path}", encoded=True),
+            address.base.joinpath(path.lstrip("/"))
+            if "?" not in path
+            else URL(f"{address.base}{path}", encoded=True),
             headers={"Host": self._url.authority, **headers},
             data=data,
             timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=2.0),

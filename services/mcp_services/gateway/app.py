@@ -147,9 +147,13 @@ class Gateway:
         try:
             return await relay.read_body(request, self.settings.max_body_bytes)
         except relay.TooLargeError:
-            raise _Refused(jsonrpc.error(413, -32600, "body too large", headers={"Connection": "close"})) from None
+            raise _Refused(
+                jsonrpc.error(413, -32600, "body too large", headers={"Connection": "close"})
+            ) from None
 
-    async def _pass_on(self, request: Request, body: bytes, subject: Subject, receive: Receive, send: Send) -> None:
+    async def _pass_on(
+        self, request: Request, body: bytes, subject: Subject, receive: Receive, send: Send
+    ) -> None:
         assert self._pool is not None  # noqa: S101 - connected before the first request
         at, mcp = exchange.current(), request.url.path == "/mcp"
         modern = request.headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
@@ -179,7 +183,9 @@ class Gateway:
                 await _unavailable("the service behind is not available")(request.scope, receive, send)
             except TimeoutError as error:
                 tracing.fail(opened, str(error))
-                await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time")(request.scope, receive, send)
+                await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time")(
+                    request.scope, receive, send
+                )
 
 
 def _unavailable(message: str) -> Response:

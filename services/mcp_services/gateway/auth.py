@@ -47,7 +47,9 @@ def _api_keys(content: bytes) -> dict[str, Subject]:
 class Authenticator:
     """Knows the keys."""
 
-    def __init__(self, *, jwks_file: Path, jwks_url: str, api_keys_file: Path, audience: str, issuer: str) -> None:
+    def __init__(
+        self, *, jwks_file: Path, jwks_url: str, api_keys_file: Path, audience: str, issuer: str
+    ) -> None:
         """Accept tokens for `audience`, of `issuer` unless that is empty."""
         self._file: WatchedFile[dict[str, jwt.PyJWK]] = WatchedFile(jwks_file, _jwks, {})
         self._api_keys: WatchedFile[dict[str, Subject]] = WatchedFile(api_keys_file, _api_keys, {})
@@ -60,7 +62,9 @@ class Authenticator:
         """Whether any credential could be accepted."""
         return bool(self._api_keys.get() or self._file.get() or self._fetched or self._url)
 
-    async def authenticate(self, authorization: str | None, api_key: str | None, client: aiohttp.ClientSession) -> Subject:
+    async def authenticate(
+        self, authorization: str | None, api_key: str | None, client: aiohttp.ClientSession
+    ) -> Subject:
         """The subject of a request's credential.
 
         Raises:

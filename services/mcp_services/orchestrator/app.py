@@ -60,7 +60,13 @@ class PolicyAsker:
         """
         assert self._pool is not None  # noqa: S101 - connected before the first request
         tool = f"{step.server}{SEPARATOR}{step.tool}"
-        question = {"subject": subject.as_dict(), "tool": tool, "phase": "call", "args": args, "workflow": workflow}
+        question = {
+            "subject": subject.as_dict(),
+            "tool": tool,
+            "phase": "call",
+            "args": args,
+            "workflow": workflow,
+        }
         try:
             headers = tracing.outgoing() | {
                 "Authorization": f"Bearer {self._tokens.mint(Subject(_ROLE, 'service'))}",
@@ -76,7 +82,13 @@ class PolicyAsker:
             ) as answer:
                 decision = orjson.loads(await answer.read())
                 allowed = answer.status == 200 and decision.get("allowed") is True  # noqa: PLR2004
-        except (UnavailableError, TimeoutError, InvalidTokenError, orjson.JSONDecodeError, aiohttp.ClientError) as error:
+        except (
+            UnavailableError,
+            TimeoutError,
+            InvalidTokenError,
+            orjson.JSONDecodeError,
+            aiohttp.ClientError,
+        ) as error:
             raise RefusedError(f"{tool}: no decision, so refused ({type(error).__name__})") from error
         if not allowed:
             raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
@@ -140,7 +152,11 @@ class Doorkeeper:
         scope[SUBJECT_KEY], scope[EXCHANGE_KEY] = caller, at
         is_mcp = scope["path"] == "/mcp"
         method = request.headers.get("mcp-method", "legacy")
-        at.method = (method if method in _METHODS else "legacy" if method == "legacy" else "_other") if is_mcp else "api"
+        at.method = (
+            (method if method in _METHODS else "legacy" if method == "legacy" else "_other")
+            if is_mcp
+            else "api"
+        )
         with tracing.span(f"orchestrator {at.method}", SpanKind.SERVER, dict(request.headers)):
             await (self._mcp if is_mcp else self._rest)(scope, receive, send)
         return None
@@ -162,8 +178,12 @@ def build() -> Role:
     server = orchestrator.mcp_server()
     # The Host header names a Service here; who may come is the network policy's and the token's business.
     trusted = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    plain = StreamableHTTPSessionManager(server, json_response=True, stateless=True, security_settings=trusted)
-    streamed = StreamableHTTPSessionManager(server, json_response=False, stateless=True, security_settings=trusted)
+    plain = StreamableHTTPSessionManager(
+        server, json_response=True, stateless=True, security_settings=trusted
+    )
+    streamed = StreamableHTTPSessionManager(
+        server, json_response=False, stateless=True, security_settings=trusted
+    )
 
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.

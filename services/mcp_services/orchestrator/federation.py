@@ -52,7 +52,9 @@ class Connection:
         url = server.url
         self._path = url.path or "/mcp"
         self._pool = Pool(_ROLE, server.name, f"{url.scheme}://{url.host}:{url.port or 80}", client)
-        self._token: WatchedFile[str] = WatchedFile(tokens_dir / server.name, lambda b: b.decode().strip(), "")
+        self._token: WatchedFile[str] = WatchedFile(
+            tokens_dir / server.name, lambda b: b.decode().strip(), ""
+        )
         self._client: Client | None = None
 
     async def run(self) -> None:
@@ -70,7 +72,9 @@ class Connection:
                         await asyncio.sleep(_LIST_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever a foreign server does, the next try may succeed
                 self._client = None
-                _LOG.warning("MCP server not reached", extra={"server": self.server.name, "error": repr(error)})
+                _LOG.warning(
+                    "MCP server not reached", extra={"server": self.server.name, "error": repr(error)}
+                )
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def call(self, call: Call) -> CallToolResult:

@@ -59,7 +59,9 @@ def failed(message: str) -> CallToolResult:
 class Orchestrator:
     """What the tools do; the REST interface calls the same."""
 
-    def __init__(self, federation: Federation, engine: Engine, workflows: Callable[[], WorkflowsDocument]) -> None:
+    def __init__(
+        self, federation: Federation, engine: Engine, workflows: Callable[[], WorkflowsDocument]
+    ) -> None:
         """Work with the workflows of the moment."""
         self.federation, self.engine, self._workflows = federation, engine, workflows
 
@@ -103,7 +105,9 @@ class Orchestrator:
             raise KeyError(run_id)
         return run
 
-    async def call(self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams) -> CallToolResult:
+    async def call(
+        self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams
+    ) -> CallToolResult:
         """Answer `tools/call`."""
         scope = ctx.request.scope if ctx.request is not None else {}
         subject: Subject = scope[SUBJECT_KEY]
@@ -154,7 +158,9 @@ class Orchestrator:
         self, _: ServerRequestContext[Any, Any], __: PaginatedRequestParams | None
     ) -> ListToolsResult:
         """Answer `tools/list`."""
-        return ListToolsResult(tools=[*WORKFLOW_TOOLS, *self.federation.tools()], ttl_ms=0, cache_scope="private")
+        return ListToolsResult(
+            tools=[*WORKFLOW_TOOLS, *self.federation.tools()], ttl_ms=0, cache_scope="private"
+        )
 
     def schema(self, name: str) -> Mapping[str, Any] | None:
         """The input schema of any tool."""

@@ -127,11 +127,15 @@ class AiohttpTransport:
             if isinstance(message, JSONRPCRequest):
                 await _resolve(inbound, message, str(error) or type(error).__name__)
 
-    async def _receive(self, request: JSONRPCRequest, answer: aiohttp.ClientResponse, inbound: _Inbound) -> None:
+    async def _receive(
+        self, request: JSONRPCRequest, answer: aiohttp.ClientResponse, inbound: _Inbound
+    ) -> None:
         try:
             if answer.content_type == "text/event-stream":
                 async for data in events(answer.content):
-                    await inbound.send(SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False)))
+                    await inbound.send(
+                        SessionMessage(jsonrpc_message_adapter.validate_json(data, by_name=False))
+                    )
                 return
             parsed = jsonrpc_message_adapter.validate_json(await answer.read(), by_name=False)
         except ValidationError:
@@ -142,6 +146,8 @@ class AiohttpTransport:
 
 
 async def _resolve(inbound: _Inbound, request: JSONRPCRequest, reason: str) -> None:
-    failed = JSONRPCError(jsonrpc="2.0", id=request.id, error=ErrorData(code=_CONNECTION_CLOSED, message=reason))
+    failed = JSONRPCError(
+        jsonrpc="2.0", id=request.id, error=ErrorData(code=_CONNECTION_CLOSED, message=reason)
+    )
     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
         await inbound.send(SessionMessage(failed))

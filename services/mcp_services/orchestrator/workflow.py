@@ -117,7 +117,9 @@ class Engine:
         self._call, self._decide, self._remembered = call, decide, remembered
         self.runs: dict[str, Run] = {}
 
-    def start(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject, heard: Listener | None) -> Run:
+    def start(
+        self, workflow: Workflow, given: Mapping[str, Any], subject: Subject, heard: Listener | None
+    ) -> Run:
         """Begin a run; `heard` is called after each step.
 
         Raises:

@@ -90,7 +90,9 @@ class PolicyProxy:
             return None
         known = message.method in messages.PASSED or message.method in {"tools/list", "tools/call"}
         exchange.current().method = message.method if known else "_other"
-        with tracing.span(f"policy {exchange.current().method}", SpanKind.SERVER, dict(request.headers)) as opened:
+        with tracing.span(
+            f"policy {exchange.current().method}", SpanKind.SERVER, dict(request.headers)
+        ) as opened:
             tool = str(message.params.get("name", "")) if message.method == "tools/call" else ""
             decision = self._before(message, subject, tool)
             if decision is not None:
@@ -123,7 +125,9 @@ class PolicyProxy:
         headers["Authorization"] = request.headers["authorization"]
         engine, scope = self._engine(), request.scope
         try:
-            async with self._upstream("POST", "/mcp", headers, body, repeatable=message.method != "tools/call") as answer:
+            async with self._upstream(
+                "POST", "/mcp", headers, body, repeatable=message.method != "tools/call"
+            ) as answer:
                 is_json = answer.content_type == "application/json" and answer.status < 400  # noqa: PLR2004
                 response: Response | None = None
                 if message.method == "tools/list":
@@ -150,7 +154,9 @@ class PolicyProxy:
         except UnavailableError:
             await _unavailable(message.id)(scope, receive, send)
         except TimeoutError:
-            await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", message.id)(scope, receive, send)
+            await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", message.id)(
+                scope, receive, send
+            )
 
     async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/v1/*`."""
@@ -187,7 +193,9 @@ class PolicyProxy:
         self, method: str, path: str, headers: dict[str, str], body: bytes, *, repeatable: bool
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._pool is not None  # noqa: S101 - connected before the first request
-        return self._pool.request(method, path, headers=headers, data=body, timeout=590, repeatable=repeatable)
+        return self._pool.request(
+            method, path, headers=headers, data=body, timeout=590, repeatable=repeatable
+        )
 
     async def decide(self, request: Request) -> Response:
         """Answer `POST /v1/decide`, which only our own services may ask."""
@@ -228,7 +236,9 @@ def build() -> Role:
         return CelEngine(PoliciesDocument.model_validate(document))
 
     policies: Follower[CelEngine] = Follower("mcp-policy-proxy", "policies", settings, compiled)
-    proxy = PolicyProxy(settings, lambda: policies.value if policies.loaded else CelEngine(PoliciesDocument()))
+    proxy = PolicyProxy(
+        settings, lambda: policies.value if policies.loaded else CelEngine(PoliciesDocument())
+    )
 
     class Mcp:
         """A class, since Starlette hands requests unwrapped only to those."""

@@ -149,7 +149,9 @@ class CelEngine:
                 metrics.DECISIONS.labels(question.phase, f"dry_run_{rule.effect}", rule.name).inc()
                 continue
             allowed = rule.effect is Effect.ALLOW
-            return Decision(allowed=allowed, rule=rule.name, reason="allowed" if allowed else "denied by rule")
+            return Decision(
+                allowed=allowed, rule=rule.name, reason="allowed" if allowed else "denied by rule"
+            )
         # Results are given back unless a rule says otherwise: the call itself was decided on.
         if question.phase is Phase.RESULT:
             return Decision(allowed=True, rule="default-allow", reason="no rule withholds the result")

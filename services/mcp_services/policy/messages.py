@@ -17,7 +17,9 @@ from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase
 from mcp_services.policy.engine import Engine, Question
 
-PASSED = frozenset({"server/discover", "initialize", "ping", "notifications/initialized", "notifications/cancelled"})
+PASSED = frozenset(
+    {"server/discover", "initialize", "ping", "notifications/initialized", "notifications/cancelled"}
+)
 """Methods that reach no tool."""
 
 JsonObject = dict[str, Any]

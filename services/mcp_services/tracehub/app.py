@@ -155,7 +155,9 @@ class Tracehub:
         }
         for answer in await self._ask_peers(request, f"/v1/correlations/{correlation_id}"):
             for trace in answer.get("traces", []):
-                found.setdefault(trace["traceId"], {}).update({span["spanId"]: span for span in trace["spans"]})
+                found.setdefault(trace["traceId"], {}).update(
+                    {span["spanId"]: span for span in trace["spans"]}
+                )
         traces = [
             {"traceId": one, "spans": sorted(spans.values(), key=lambda span: span["start"])}
             for one, spans in sorted(found.items())

@@ -46,7 +46,8 @@ def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
     """Each span of an OTLP request with its trace ID."""
     for resource in request.resource_spans:
         service = next(
-            (one.value.string_value for one in resource.resource.attributes if one.key == "service.name"), "unknown"
+            (one.value.string_value for one in resource.resource.attributes if one.key == "service.name"),
+            "unknown",
         )
         for scope in resource.scope_spans:
             for span in scope.spans:
