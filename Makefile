@@ -29,6 +29,7 @@ venv: $(VENV)/.installed ## Install the locked Python environment into .venv
 
 lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt
+	@$(UV) pip compile --quiet --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group services -c requirements.txt -o services/requirements.txt
 
 check: venv ## Lint, format check and types
 	@$(BIN)/ruff check .
