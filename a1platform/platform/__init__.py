@@ -1,0 +1,1 @@
+"""The platform parts on the cluster: namespaces, policies, secrets, scaling, monitoring, delivery."""

@@ -1,0 +1,19 @@
+package a1imagetag
+
+import data.lib.image
+import data.lib.workload
+
+violation[{"msg": msg}] {
+	container := workload.containers[_]
+	image.tag(container.image) == ""
+	not image.has_digest(container.image)
+	msg := sprintf("%s: give image '%s' a version tag or a digest", [workload.name(container), container.image])
+}
+
+violation[{"msg": msg}] {
+	container := workload.containers[_]
+	tag := image.tag(container.image)
+	tag == input.parameters.tags[_]
+	not image.has_digest(container.image)
+	msg := sprintf("%s: replace tag '%s' of image '%s' by a version or a digest", [workload.name(container), tag, container.image])
+}

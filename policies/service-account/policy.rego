@@ -1,0 +1,33 @@
+package a1serviceaccount
+
+import data.lib.workload
+
+account = workload.subject {
+	workload.subject.kind == "ServiceAccount"
+}
+
+pod = workload.spec {
+	workload.subject.kind != "ServiceAccount"
+}
+
+may_have_token {
+	pod.serviceAccountName == input.parameters.accountsWithToken[_]
+}
+
+violation[{"msg": msg}] {
+	{"", "default"}[object.get(pod, "serviceAccountName", "")]
+	msg := "pod: set serviceAccountName to an account of its own instead of 'default'"
+}
+
+violation[{"msg": msg}] {
+	object.get(pod, "automountServiceAccountToken", true)
+	not may_have_token
+	msg := "pod: set automountServiceAccountToken to false; a pod that calls the Kubernetes API has its account listed in the policy"
+}
+
+# Kubernetes itself makes and keeps the account 'default'.
+violation[{"msg": msg}] {
+	account.metadata.name != "default"
+	object.get(account, "automountServiceAccountToken", true)
+	msg := sprintf("ServiceAccount '%s': set automountServiceAccountToken to false", [account.metadata.name])
+}
