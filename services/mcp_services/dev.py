@@ -132,7 +132,7 @@ class Stack:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self.processes[role].poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.operations_url(role)}/ready", timeout=2):
+                with urllib.request.urlopen(f"{self.operations_url(role)}/ready", timeout=2):  # noqa: S310 - a loopback URL of our own
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)

@@ -253,7 +253,7 @@ def check_expression(text: str, names: set[str], where: str) -> None:
         program = cel.compile(text)
     except ValueError as error:
         raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
-    # Names bound by a macro such as `exists(x, ...)` count as variables too, so only lone letters may be bound.
+    # Names bound by a macro such as `exists(x, ...)` count as variables too, so only letters may be bound.
     unknown = {name for name in program.variables() if name not in names and len(name) > 1}
     if unknown:
         raise ValueError(

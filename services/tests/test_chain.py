@@ -1,14 +1,20 @@
 """From the official SDK's client through gateway, policy and orchestrator to a real MCP server and back."""
 
+from __future__ import annotations
+
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.dev import Stack
 
-from services.tests.conftest import Connect
+if TYPE_CHECKING:
+    from mcp_services.testing import Connect
+
+pytest_plugins = ["mcp_services.testing"]
 
 MODES = ["auto", "legacy", "2026-07-28"]
 
@@ -97,12 +103,14 @@ async def test_a_changed_document_is_followed_within_five_seconds_without_a_rest
 async def test_a_workflow_runs_its_steps_and_reports_progress(connect: Connect) -> None:
     heard: list[float] = []
 
-    async def progress(done: float, _total: float | None, _message: str | None) -> None:
-        heard.append(done)
+    async def note(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+        assert total == 4
+        assert message
 
     async with connect("2026-07-28") as client:
         given = {"workflow": "sum-and-tell", "input": {"a": 1, "b": 2, "c": 3, "d": 4}}
-        result = await client.call_tool("workflow_run", given, progress_callback=progress)
+        result = await client.call_tool("workflow_run", given, progress_callback=note)
     assert result.structured_content is not None
     assert result.structured_content["status"] == "succeeded"
     assert result.structured_content["output"] == {"total": 10.0, "text": "the total is 10"}

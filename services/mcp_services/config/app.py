@@ -35,12 +35,15 @@ class ConfigSettings(RoleSettings):
     scan_seconds: float = 1.0
 
 
-def build() -> Role:
-    """mcp-config."""
-    settings = ConfigSettings()
-    store = Store(settings.documents_dir)
+class Api:
+    """The handlers."""
 
-    async def read(request: Request) -> Response:
+    def __init__(self, store: Store) -> None:
+        """Serve from `store`."""
+        self._store = store
+
+    async def read(self, request: Request) -> Response:
+        """Answer `GET /v1/config/{scope}`; with `wait`, once there is another version than `If-None-Match`."""
         exchange.current().method = "config/read"
         scope = request.path_params["scope"]
         if scope not in SCOPES:
@@ -50,17 +53,18 @@ def build() -> Role:
             wait = min(max(float(request.query_params.get("wait", "0")), 0.0), _LONGEST_WAIT)
         except ValueError:
             return reply({"error": "wait is a number of seconds"}, 400)
-        found = await store.other_than(scope, seen, wait)
+        found = await self._store.other_than(scope, seen, wait)
         if found is None:
-            known = scope in store.versions
+            known = scope in self._store.versions
             return (
                 Response(status_code=304, headers={"ETag": f'"{seen}"'})
                 if known
-                else reply({"error": store.errors.get(scope, "not in the folder")}, 404)
+                else reply({"error": self._store.errors.get(scope, "not in the folder")}, 404)
             )
         return Response(found.body, media_type="application/json", headers={"ETag": f'"{found.digest}"'})
 
-    async def validate(request: Request) -> Response:
+    async def validate(self, request: Request) -> Response:
+        """Answer `POST /v1/validate`."""
         exchange.current().method = "config/validate"
         try:
             asked = orjson.loads(await request.body())
@@ -71,18 +75,26 @@ def build() -> Role:
             return reply({"error": "send {scope, document}, the document as YAML text"}, 400)
         return reply({"valid": True})
 
-    async def versions(_: Request) -> Response:
+    async def versions(self, _: Request) -> Response:
+        """Answer `GET /v1/versions`."""
         exchange.current().method = "config/versions"
         return reply(
             {
                 scope: {
-                    "version": at.digest[:12] if (at := store.versions.get(scope)) else None,
+                    "version": at.digest[:12] if (at := self._store.versions.get(scope)) else None,
                     "since": at.since if at else None,
-                    "rejected": store.errors.get(scope),
+                    "rejected": self._store.errors.get(scope),
                 }
                 for scope in SCOPES
             }
         )
+
+
+def build() -> Role:
+    """mcp-config."""
+    settings = ConfigSettings()
+    store = Store(settings.documents_dir)
+    api = Api(store)
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -100,9 +112,9 @@ def build() -> Role:
                 task.cancel()
 
     routes = [
-        Route("/v1/config/{scope}", read),
-        Route("/v1/validate", validate, methods=["POST"]),
-        Route("/v1/versions", versions),
+        Route("/v1/config/{scope}", api.read),
+        Route("/v1/validate", api.validate, methods=["POST"]),
+        Route("/v1/versions", api.versions),
     ]
     return Role(
         "mcp-config", settings, Starlette(routes=routes), lifespan, lambda: bool(store.versions), store.end

@@ -83,7 +83,7 @@ class Store:
         except (InvalidDocumentError, UnicodeDecodeError) as error:
             self.errors[scope] = str(error)
             metrics.CONFIG_RELOADS.labels("mcp-config", "rejected").inc()
-            _LOG.error("document rejected", extra={"scope": scope, "error": str(error)})  # noqa: TRY400
+            _LOG.error("document rejected", extra={"scope": scope, "error": str(error)})
             return
         self.errors.pop(scope, None)
         plain = document.model_dump(mode="json", by_alias=True)

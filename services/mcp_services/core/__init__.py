@@ -1,1 +1,1 @@
-"""What every role has in common: settings, HTTP edge, upstream calls, configuration, secrets, metrics, traces."""
+"""What every role has in common: HTTP edge, upstream calls, configuration, secrets, metrics, traces."""

@@ -37,7 +37,7 @@ def current() -> Exchange:
 
 
 def begin(offered: str | None) -> Exchange:
-    """Start an exchange under the caller's correlation ID, or a minted one when that is absent or malformed."""
+    """Start an exchange under the caller's correlation ID, or a minted one when that is not acceptable."""
     accepted = offered is not None and _ACCEPTED.fullmatch(offered)
     exchange = Exchange(correlation_id=offered if offered and accepted else secrets.token_hex(16))
     _current.set(exchange)

@@ -51,6 +51,6 @@ class WatchedFile(Generic[T]):
             # The text of the error may quote the secret.
             _LOG.error(
                 "unreadable file kept out", extra={"file": str(self._path), "error": type(error).__name__}
-            )  # noqa: TRY400
+            )
             return
         self.generation += 1

@@ -113,7 +113,7 @@ class Follower(Generic[T]):
             value = self._parse(answer["document"])
         except ValueError as error:
             metrics.CONFIG_RELOADS.labels(self._role, "rejected").inc()
-            _LOG.error("document rejected", extra={"scope": self._scope, "error": str(error)})  # noqa: TRY400
+            _LOG.error("document rejected", extra={"scope": self._scope, "error": str(error)})
             return
         self._use(value, answer["version"])
         metrics.CONFIG_RELOADS.labels(self._role, "ok").inc()

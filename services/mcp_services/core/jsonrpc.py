@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+INVALID_REQUEST = -32600
 UNAUTHORIZED = -32001
 REFUSED = -32003
 UNAVAILABLE = -32004
@@ -18,7 +19,6 @@ def error(
     message: str,
     request_id: object = None,
     data: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """An HTTP answer whose body is a JSON-RPC error for the request `request_id`."""
     body: dict[str, Any] = {
@@ -28,13 +28,16 @@ def error(
     }
     if data is not None:
         body["error"]["data"] = data
-    return Response(
-        orjson.dumps(body), status_code=status, media_type="application/json", headers=dict(headers or {})
-    )
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
 
 
-def reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def unavailable(message: str, request_id: object = None) -> Response:
+    """503, worth another try in a second."""
+    response = error(503, UNAVAILABLE, message, request_id)
+    response.headers["Retry-After"] = "1"
+    return response
+
+
+def reply(value: object, status: int = 200) -> Response:
     """A JSON answer."""
-    return Response(
-        orjson.dumps(value), status_code=status, media_type="application/json", headers=dict(headers or {})
-    )
+    return Response(orjson.dumps(value), status_code=status, media_type="application/json")

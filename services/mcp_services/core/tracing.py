@@ -1,7 +1,7 @@
 """Spans by the OpenTelemetry SDK, delivered by the event loop itself.
 
 The SDK's own batch processor needs a thread, and its shutdown took 30.0 s with a dead receiver, which is the
-default grace period of a pod. Here a full queue drops, a dead receiver drops, both are counted, nothing waits.
+default grace period of a pod. Here a full queue or a dead receiver drops spans, counts them; nothing waits.
 """
 
 import asyncio

@@ -54,6 +54,27 @@ def http_client(limit: int = 512) -> aiohttp.ClientSession:
     )
 
 
+@dataclass(frozen=True)
+class Outgoing:
+    """A request to another service.
+
+    Attributes:
+        method: HTTP method.
+        path: Path, with the query if there is one.
+        headers: Headers.
+        data: Body.
+        seconds: Longest wait for the answer.
+        repeatable: Whether it may be sent again although it may have arrived.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    data: bytes | None = None
+    seconds: float = 60.0
+    repeatable: bool = False
+
+
 class Pool:
     """The addresses of one service."""
 
@@ -100,24 +121,15 @@ class Pool:
         return min(random.sample(known, min(2, len(known))), key=lambda one: one.inflight)
 
     @contextlib.asynccontextmanager
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: Mapping[str, str],
-        data: bytes | None = None,
-        timeout: float = 60.0,  # noqa: ASYNC109 - handed to aiohttp
-        repeatable: bool = False,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def request(self, out: Outgoing) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send a request and give its answer, body unread.
 
         A connection that was refused is tried on another address. A request that may have arrived is sent
-        again only when `repeatable`.
+        again only when it is repeatable.
 
         Raises:
             UnavailableError: Nobody answered.
-            TimeoutError: The answer did not come in `timeout` seconds.
+            TimeoutError: The answer did not come in time.
         """
         tried: set[Address] = set()
         while True:
@@ -125,19 +137,11 @@ class Pool:
             tried.add(address)
             address.inflight += 1
             try:
-                response = await self._send(address, method, path, headers, data, timeout)
+                response = await self._send(address, out)
                 break
             except (aiohttp.ClientError, OSError) as error:
                 address.inflight -= 1
-                if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientConnectorError):
-                    metrics.UPSTREAM.labels(*self._labels, "timeout").inc()
-                    raise TimeoutError(f"{self._labels[1]} did not answer in {timeout} s") from error
-                metrics.UPSTREAM.labels(*self._labels, "unreachable").inc()
-                address.out_until = time.monotonic() + _EJECT_SECONDS
-                self._resolved = float("-inf")
-                unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-                if not (unsent or repeatable) or len(tried) >= _ATTEMPTS:
-                    raise UnavailableError(f"{self._labels[1]}: {type(error).__name__}") from error
+                self._failed(address, error, out, tries=len(tried))
             except BaseException:
                 address.inflight -= 1
                 raise
@@ -149,23 +153,25 @@ class Pool:
             address.inflight -= 1
             response.release()
 
-    async def _send(
-        self,
-        address: Address,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        data: bytes | None,
-        timeout: float,  # noqa: ASYNC109
-    ) -> aiohttp.ClientResponse:
+    def _failed(self, address: Address, error: Exception, out: Outgoing, tries: int) -> None:
+        """Eject the address, and raise unless the request may be tried on another."""
+        unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        if isinstance(error, TimeoutError) and not unsent:
+            metrics.UPSTREAM.labels(*self._labels, "timeout").inc()
+            raise TimeoutError(f"{self._labels[1]} did not answer in {out.seconds} s") from error
+        metrics.UPSTREAM.labels(*self._labels, "unreachable").inc()
+        address.out_until = time.monotonic() + _EJECT_SECONDS
+        self._resolved = float("-inf")
+        if not (unsent or out.repeatable) or tries >= _ATTEMPTS:
+            raise UnavailableError(f"{self._labels[1]}: {type(error).__name__}") from error
+
+    async def _send(self, address: Address, out: Outgoing) -> aiohttp.ClientResponse:
         response = await self._client.request(
-            method,
-            address.base.joinpath(path.lstrip("/"))
-            if "?" not in path
-            else URL(f"{address.base}{path}", encoded=True),
-            headers={"Host": self._url.authority, **headers},
-            data=data,
-            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=2.0),
+            out.method,
+            URL(f"{str(address.base).rstrip('/')}{out.path}", encoded=True),
+            headers={"Host": self._url.authority, **out.headers},
+            data=out.data,
+            timeout=aiohttp.ClientTimeout(total=out.seconds, sock_connect=2.0),
             allow_redirects=False,
         )
         if DRAINING_HEADER in response.headers:

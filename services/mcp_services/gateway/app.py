@@ -22,7 +22,7 @@ from mcp_services.core.follow import Follower, NotLoadedError
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Pool, UnavailableError, http_client
+from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import GatewayDocument, Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
 from mcp_services.gateway.limits import RateLimiter
@@ -34,6 +34,7 @@ METHODS = frozenset(
 """Method names that become metric labels."""
 
 _REPEATABLE = frozenset({"server/discover", "tools/list", "resources/list", "resources/read", "prompts/list"})
+_LONGEST_SECONDS = 600.0
 _METADATA_PATH = "/.well-known/oauth-protected-resource/mcp"
 
 
@@ -106,7 +107,7 @@ class Gateway:
         try:
             document = self.document.value
         except NotLoadedError:
-            raise _Refused(_unavailable("configuration not loaded")) from None
+            raise _Refused(jsonrpc.unavailable("configuration not loaded")) from None
         host = request.headers.get("host", "").rpartition(":")
         name = host[0] if host[0] and host[2].isdigit() else request.headers.get("host", "")
         if "*" not in document.hosts and name not in document.hosts:
@@ -129,27 +130,28 @@ class Gateway:
             if error.reason != "missing":
                 challenge += ', error="invalid_token"'
             message = f"not authenticated: {error.reason}"
-            raise _Refused(
-                jsonrpc.error(401, jsonrpc.UNAUTHORIZED, message, headers={"WWW-Authenticate": challenge})
-            ) from None
+            response = jsonrpc.error(401, jsonrpc.UNAUTHORIZED, message)
+            response.headers["WWW-Authenticate"] = challenge
+            raise _Refused(response) from None
 
     def _limit(self, subject: Subject, limits: Limits) -> None:
         wait = self._limiter.take(subject.id, limits)
         if wait > 0:
             metrics.RATELIMITED.labels("subject").inc()
-            again = {"Retry-After": str(math.ceil(wait))}
-            raise _Refused(jsonrpc.error(429, jsonrpc.LIMITED, "too many requests", headers=again))
+            response = jsonrpc.error(429, jsonrpc.LIMITED, "too many requests")
+            response.headers["Retry-After"] = str(math.ceil(wait))
+            raise _Refused(response)
         if self._running >= limits.concurrency:
             metrics.RATELIMITED.labels("concurrency").inc()
-            raise _Refused(_unavailable("too many requests at once"))
+            raise _Refused(jsonrpc.unavailable("too many requests at once"))
 
     async def _body(self, request: Request) -> bytes:
         try:
             return await relay.read_body(request, self.settings.max_body_bytes)
         except relay.TooLargeError:
-            raise _Refused(
-                jsonrpc.error(413, -32600, "body too large", headers={"Connection": "close"})
-            ) from None
+            response = jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large")
+            response.headers["Connection"] = "close"
+            raise _Refused(response) from None
 
     async def _pass_on(
         self, request: Request, body: bytes, subject: Subject, receive: Receive, send: Send
@@ -169,27 +171,18 @@ class Gateway:
             try:
                 headers = relay.forwarded(request.headers) | tracing.outgoing()
                 headers["Authorization"] = f"Bearer {self.tokens.mint(subject)}"
-                async with self._pool.request(
-                    request.method,
-                    path,
-                    headers=headers,
-                    data=body,
-                    timeout=600,
-                    repeatable=method in _REPEATABLE or request.method == "GET",
-                ) as upstream:
+                repeatable = method in _REPEATABLE or request.method == "GET"
+                out = Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable)
+                async with self._pool.request(out) as upstream:
                     await relay.answer(upstream, request.scope, receive, send)
             except (UnavailableError, InvalidTokenError) as error:
                 tracing.fail(opened, str(error))
-                await _unavailable("the service behind is not available")(request.scope, receive, send)
+                await jsonrpc.unavailable("the service behind is not available")(request.scope, receive, send)
             except TimeoutError as error:
                 tracing.fail(opened, str(error))
                 await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time")(
                     request.scope, receive, send
                 )
-
-
-def _unavailable(message: str) -> Response:
-    return jsonrpc.error(503, jsonrpc.UNAVAILABLE, message, headers={"Retry-After": "1"})
 
 
 def _trace_parent(request: Request, body: bytes) -> dict[str, str]:

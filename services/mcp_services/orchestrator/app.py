@@ -21,7 +21,7 @@ from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Pool, UnavailableError, http_client
+from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import ServersDocument, Step, WorkflowsDocument
 from mcp_services.orchestrator.federation import SEPARATOR, Federation
 from mcp_services.orchestrator.server import EXCHANGE_KEY, SUBJECT_KEY, Orchestrator
@@ -72,14 +72,9 @@ class PolicyAsker:
                 "Authorization": f"Bearer {self._tokens.mint(Subject(_ROLE, 'service'))}",
                 "Content-Type": "application/json",
             }
-            async with self._pool.request(
-                "POST",
-                "/v1/decide",
-                headers=headers,
-                data=orjson.dumps(question),
-                timeout=_DECIDE_SECONDS,
-                repeatable=True,
-            ) as answer:
+            body = orjson.dumps(question)
+            out = Outgoing("POST", "/v1/decide", headers, body, _DECIDE_SECONDS, repeatable=True)
+            async with self._pool.request(out) as answer:
                 decision = orjson.loads(await answer.read())
                 allowed = answer.status == 200 and decision.get("allowed") is True  # noqa: PLR2004
         except (

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -18,12 +19,13 @@ from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Pool, UnavailableError, http_client
+from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import messages
 from mcp_services.policy.engine import CelEngine, Decision, Engine, Question
 
 _MOST_BYTES = 4 * 1024 * 1024
+_LONGEST_SECONDS = 590.0
 _ORCHESTRATOR = "mcp-orchestrator-api"
 
 
@@ -57,6 +59,21 @@ def refusal(decision: Decision, tool: str, request_id: object) -> Response:
     return jsonrpc.error(403, jsonrpc.REFUSED, message, request_id, data)
 
 
+class _Refused(Exception):  # noqa: N818 - carries an answer, not a fault
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+@dataclass(frozen=True)
+class _Call:
+    request: Request
+    body: bytes
+    message: messages.Message
+    subject: Subject
+    tool: str
+
+
 class PolicyProxy:
     """Stands between gateway and orchestrator."""
 
@@ -75,101 +92,92 @@ class PolicyProxy:
         """Answer `POST /mcp`."""
         request = Request(scope, receive)
         try:
-            subject = self.tokens.verify(request.headers.get("authorization"))
-            exchange.current().subject = subject.id
-            body = await relay.read_body(request, _MOST_BYTES)
+            subject, body = await self._admit(request)
             message = messages.read(body, dict(request.headers), request.headers.items())
-        except InvalidTokenError as error:
-            return await jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))(scope, receive, send)
+        except _Refused as refused:
+            return await refused.response(scope, receive, send)
         except messages.MalformedError as error:
             response = jsonrpc.error(400, error.code, error.message, error.request_id)
             return await response(scope, receive, send)
-        except relay.TooLargeError:
-            return await jsonrpc.error(413, -32600, "body too large")(scope, receive, send)
         except ClientDisconnect:
             return None
+        tool = str(message.params.get("name", "")) if message.method == "tools/call" else ""
+        call = _Call(request, body, message, subject, tool)
         known = message.method in messages.PASSED or message.method in {"tools/list", "tools/call"}
         exchange.current().method = message.method if known else "_other"
         with tracing.span(
             f"policy {exchange.current().method}", SpanKind.SERVER, dict(request.headers)
         ) as opened:
-            tool = str(message.params.get("name", "")) if message.method == "tools/call" else ""
-            decision = self._before(message, subject, tool)
+            decision = self._before(call)
             if decision is not None:
                 opened.set_attributes({"policy.rule": decision.rule, "policy.allowed": decision.allowed})
                 if not decision.allowed:
                     return await refusal(decision, tool, message.id)(scope, receive, send)
-            await self._forward(request, body, message, subject, tool, receive, send)
+            await self._forward(call, receive, send)
         return None
 
-    def _before(self, message: messages.Message, subject: Subject, tool: str) -> Decision | None:
-        if message.method == "tools/call":
-            args = message.params.get("arguments")
+    async def _admit(self, request: Request) -> tuple[Subject, bytes]:
+        try:
+            subject = self.tokens.verify(request.headers.get("authorization"))
+            exchange.current().subject = subject.id
+            return subject, await relay.read_body(request, _MOST_BYTES)
+        except InvalidTokenError as error:
+            raise _Refused(jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))) from None
+        except relay.TooLargeError:
+            raise _Refused(jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large")) from None
+
+    def _before(self, call: _Call) -> Decision | None:
+        if call.message.method == "tools/call":
+            args = call.message.params.get("arguments")
             args = args if isinstance(args, dict) else {}
-            return self._engine().decide(Question(Phase.CALL, subject, tool, args))
-        if message.method == "tools/list" or message.method in messages.PASSED:
+            return self._engine().decide(Question(Phase.CALL, call.subject, call.tool, args))
+        if call.message.method == "tools/list" or call.message.method in messages.PASSED:
             return None
         return Decision(allowed=False, rule="default-deny", reason="method not offered")
 
-    async def _forward(
-        self,
-        request: Request,
-        body: bytes,
-        message: messages.Message,
-        subject: Subject,
-        tool: str,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        headers = relay.forwarded(request.headers) | tracing.outgoing()
-        headers["Authorization"] = request.headers["authorization"]
-        engine, scope = self._engine(), request.scope
+    async def _forward(self, call: _Call, receive: Receive, send: Send) -> None:
+        scope, request_id = call.request.scope, call.message.id
+        repeatable = call.message.method != "tools/call"
         try:
-            async with self._upstream(
-                "POST", "/mcp", headers, body, repeatable=message.method != "tools/call"
-            ) as answer:
-                is_json = answer.content_type == "application/json" and answer.status < 400  # noqa: PLR2004
-                response: Response | None = None
-                if message.method == "tools/list":
-                    # A listing that cannot be read cannot be filtered either.
-                    if not is_json and answer.status < 400:  # noqa: PLR2004
-                        raise UnavailableError("listing in an unexpected form")
-                    content = await answer.read()
-                    if is_json:
-                        content = messages.visible_tools(content, engine, subject, modern=message.modern)
-                    response = Response(content, answer.status, relay.returned(answer.headers))
-                elif message.method == "tools/call" and is_json and engine.needs(Phase.RESULT):
-                    content = await answer.read()
-                    question = Question(Phase.RESULT, subject, tool, result=messages.result_facts(content))
-                    decision = engine.decide(question)
-                    response = (
-                        Response(content, answer.status, relay.returned(answer.headers))
-                        if decision.allowed
-                        else refusal(decision, tool, message.id)
-                    )
+            async with self._upstream(call.request, "/mcp", call.body, repeatable=repeatable) as answer:
+                response = await self._after(call, answer)
                 if response is None:
                     await relay.answer(answer, scope, receive, send)
                 else:
                     await response(scope, receive, send)
         except UnavailableError:
-            await _unavailable(message.id)(scope, receive, send)
+            await jsonrpc.unavailable("orchestrator not available", request_id)(scope, receive, send)
         except TimeoutError:
-            await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", message.id)(
-                scope, receive, send
-            )
+            response = jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", request_id)
+            await response(scope, receive, send)
+
+    async def _after(self, call: _Call, answer: aiohttp.ClientResponse) -> Response | None:
+        """The answer to give in place of the orchestrator's; None to stream that one on as it comes."""
+        engine, method = self._engine(), call.message.method
+        if answer.status >= 400 or answer.status == 202:  # noqa: PLR2004
+            return None
+        if method == "tools/list":
+            content = await answer.read()
+            # A listing that cannot be read cannot be filtered either, so it raises and goes no further.
+            shown = messages.visible_tools(content, engine, call.subject, modern=call.message.modern)
+            return Response(shown, answer.status, relay.returned(answer.headers))
+        if method == "tools/call" and engine.needs(Phase.RESULT):
+            content = await answer.read()
+            facts = messages.result_facts(content, events=answer.content_type == "text/event-stream")
+            decision = engine.decide(Question(Phase.RESULT, call.subject, call.tool, result=facts))
+            if not decision.allowed:
+                return refusal(decision, call.tool, call.message.id)
+            return Response(content, answer.status, relay.returned(answer.headers))
+        return None
 
     async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/v1/*`."""
         request = Request(scope, receive)
         exchange.current().method = "api"
         try:
-            subject = self.tokens.verify(request.headers.get("authorization"))
-            body = await relay.read_body(request, _MOST_BYTES)
-        except InvalidTokenError as error:
-            return await jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))(scope, receive, send)
-        except relay.TooLargeError:
-            return await jsonrpc.error(413, -32600, "body too large")(scope, receive, send)
-        exchange.current().subject = subject.id
+            subject, body = await self._admit(request)
+        except _Refused as refused:
+            return await refused.response(scope, receive, send)
         question = rest_question(request.method, request.url.path, subject)
         if question is None:
             return await jsonrpc.reply({"error": "no such resource"}, 404)(scope, receive, send)
@@ -177,25 +185,21 @@ class PolicyProxy:
             decision = self._engine().decide(question)
             if not decision.allowed:
                 return await refusal(decision, question.tool, None)(scope, receive, send)
-            headers = relay.forwarded(request.headers) | tracing.outgoing()
-            headers["Authorization"] = request.headers["authorization"]
             path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             try:
-                async with self._upstream(
-                    request.method, path, headers, body, repeatable=request.method == "GET"
-                ) as answer:
+                async with self._upstream(request, path, body, repeatable=request.method == "GET") as answer:
                     await relay.answer(answer, scope, receive, send)
             except (UnavailableError, TimeoutError):
-                await _unavailable(None)(scope, receive, send)
+                await jsonrpc.unavailable("orchestrator not available")(scope, receive, send)
         return None
 
     def _upstream(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, *, repeatable: bool
+        self, request: Request, path: str, body: bytes, *, repeatable: bool
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._pool is not None  # noqa: S101 - connected before the first request
-        return self._pool.request(
-            method, path, headers=headers, data=body, timeout=590, repeatable=repeatable
-        )
+        headers = relay.forwarded(request.headers) | tracing.outgoing()
+        headers["Authorization"] = request.headers["authorization"]
+        return self._pool.request(Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable))
 
     async def decide(self, request: Request) -> Response:
         """Answer `POST /v1/decide`, which only our own services may ask."""
@@ -221,11 +225,6 @@ class PolicyProxy:
             except (ValueError, KeyError, TypeError):
                 return jsonrpc.reply({"error": "send {subject, tool, phase, args, workflow}"}, 400)
             return jsonrpc.reply(self._engine().decide(question).as_dict())
-
-
-def _unavailable(request_id: object) -> Response:
-    again = {"Retry-After": "1"}
-    return jsonrpc.error(503, jsonrpc.UNAVAILABLE, "orchestrator not available", request_id, headers=again)
 
 
 def build() -> Role:

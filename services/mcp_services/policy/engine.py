@@ -1,4 +1,4 @@
-"""Decides by the rules of a document: deny outweighs allow, what no rule allows is refused, an error denies."""
+"""Decides by the rules of a document: deny outweighs allow, the default is no, an error denies."""
 
 import fnmatch
 import logging

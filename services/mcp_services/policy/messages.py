@@ -86,8 +86,15 @@ def visible_tools(body: bytes, engine: Engine, subject: Subject, *, modern: bool
     return orjson.dumps(answer)
 
 
-def result_facts(body: bytes) -> JsonObject:
-    """What result rules may look at."""
+def result_facts(body: bytes, *, events: bool = False) -> JsonObject:
+    """What result rules may look at; of an event stream, its last message.
+
+    Raises:
+        orjson.JSONDecodeError: There is no message in it, so nothing can be decided or given back.
+    """
+    if events:
+        lines = [line for line in body.splitlines() if line.startswith(b"data:")]
+        body = lines[-1].removeprefix(b"data:") if lines else b""
     answer: JsonObject = orjson.loads(body)
     result = answer.get("result")
     if not isinstance(result, dict):

@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import orjson
@@ -142,7 +143,7 @@ class Tracehub:
         spans = {span["spanId"]: span for span in self.store.trace(trace_id)}
         for answer in await self._ask_peers(request, f"/v1/traces/{trace_id}"):
             spans.update({span["spanId"]: span for span in answer.get("spans", [])})
-        ordered = sorted(spans.values(), key=lambda span: span["start"])
+        ordered = _ordered(spans)
         return reply({"traceId": trace_id, "spans": ordered}, 200 if ordered else 404)
 
     async def correlation(self, request: Request) -> Response:
@@ -155,31 +156,31 @@ class Tracehub:
         }
         for answer in await self._ask_peers(request, f"/v1/correlations/{correlation_id}"):
             for trace in answer.get("traces", []):
-                found.setdefault(trace["traceId"], {}).update(
-                    {span["spanId"]: span for span in trace["spans"]}
-                )
-        traces = [
-            {"traceId": one, "spans": sorted(spans.values(), key=lambda span: span["start"])}
-            for one, spans in sorted(found.items())
-        ]
+                theirs = {span["spanId"]: span for span in trace["spans"]}
+                found.setdefault(trace["traceId"], {}).update(theirs)
+        traces = [{"traceId": one, "spans": _ordered(spans)} for one, spans in sorted(found.items())]
         return reply({"correlationId": correlation_id, "traces": traces}, 200 if traces else 404)
 
-    async def _ask_peers(self, request: Request, path: str) -> list[dict[str, list[Span]]]:
+    async def _ask_peers(self, request: Request, path: str) -> list[dict[str, list[Any]]]:
         if self._peers is None or self._client is None or "local" in request.query_params:
             return []
         client = self._client
 
-        async def ask(base: str) -> dict[str, list[Span]]:
+        async def ask(base: str) -> dict[str, list[Any]]:
             with contextlib.suppress(aiohttp.ClientError, OSError, orjson.JSONDecodeError):
                 async with client.get(
                     f"{base}{path}?local=1", timeout=aiohttp.ClientTimeout(total=2)
                 ) as answer:
-                    found: dict[str, list[Span]] = orjson.loads(await answer.read())
+                    found: dict[str, list[Any]] = orjson.loads(await answer.read())
                     return found
             return {}
 
         bases = [str(address.base).rstrip("/") for address in await self._peers.addresses()]
         return list(await asyncio.gather(*map(ask, bases)))
+
+
+def _ordered(spans: dict[str, Span]) -> list[Span]:
+    return sorted(spans.values(), key=lambda span: float(span["start"]))
 
 
 def _gunzip(body: bytes) -> bytes:

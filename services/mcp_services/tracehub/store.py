@@ -34,7 +34,12 @@ def redact_request(request: ExportTraceServiceRequest) -> None:
             for span in scope.spans:
                 span.name = redact.text(span.name)
                 span.status.message = redact.text(span.status.message)
-                for holder in (span, *span.events, *span.links):
+                holders: list[ProtoSpan | ProtoSpan.Event | ProtoSpan.Link] = [
+                    span,
+                    *span.events,
+                    *span.links,
+                ]
+                for holder in holders:
                     for one in holder.attributes:
                         plain = _plain(one.value)
                         kept = redact.attribute(one.key, plain)

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+
 from mcp_services.dev import Stack
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
