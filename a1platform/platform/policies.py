@@ -101,8 +101,7 @@ class PolicySet:
                 f"exemption.a1platform.io/{exemption.namespace}": exemption.reason for exemption in exemptions
             }
         spec["enforcementAction"] = settings.enforcement.get(policy.name, policy.action)
-        # A list of namespaces would let cluster-scoped objects through in `gator`, unlike on a cluster.
-        if spec["match"].get("scope") != "Cluster":
+        if "scope" not in spec["match"]:
             spec["match"]["namespaces"] = list(settings.namespaces)
         spec["match"]["excludedNamespaces"] = sorted(
             {*self.system_namespaces, *(exemption.namespace for exemption in exemptions)}

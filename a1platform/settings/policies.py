@@ -1,6 +1,6 @@
 """Settings of the admission policies: how strict each is, where they apply, and who is exempt and why."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
@@ -8,6 +8,9 @@ from a1platform.settings.base import Settings
 
 EnforcementAction = Literal["dryrun", "warn", "deny"]
 """What Gatekeeper does with a violation: only count it, also warn who applies it, or refuse it."""
+
+NamespacePattern = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(-?\*)?$")]
+"""A namespace, or the beginning of its name followed by `*`; Gatekeeper does not take a `*` alone."""
 
 
 class PolicyExemption(Settings):
@@ -29,7 +32,7 @@ class PolicySettings(Settings):
 
     Attributes:
         enabled: Whether templates and constraints are installed.
-        namespaces: Namespaces in which the policies apply; `*` at the end stands for any text.
+        namespaces: Namespaces in which the policies apply.
         enforcement: Enforcement action by policy name; a policy that is not named keeps its own.
         parameters: Parameters by policy name that replace the constraint's own, such as
             `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
@@ -37,7 +40,7 @@ class PolicySettings(Settings):
     """
 
     enabled: bool = True
-    namespaces: tuple[str, ...] = Field(default=("a1-orchestrator",), min_length=1)
+    namespaces: tuple[NamespacePattern, ...] = Field(default=("a1-orchestrator",), min_length=1)
     enforcement: dict[str, EnforcementAction] = Field(default_factory=dict)
     parameters: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     exemptions: tuple[PolicyExemption, ...] = ()
