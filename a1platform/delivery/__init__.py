@@ -1,0 +1,1 @@
+"""How Kubernetes objects reach the cluster: as Pulumi resources, or as files that Argo CD syncs."""

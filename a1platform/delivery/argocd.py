@@ -1,0 +1,132 @@
+"""Argo CD's own objects: the project, one Application a folder, and the root Application over them.
+
+The rendered Applications cannot know which repository serves them, so the root Application, which is the only
+object that Pulumi declares, patches its own address into them. One repository address stands in one place.
+"""
+
+import json
+from collections.abc import Iterable
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.naming import PART_OF
+
+NAMESPACE = "argocd"
+PROJECT = "a1"
+ROOT = "a1-root"
+UNSET_REPOSITORY = "https://repository.invalid/a1platform.git"
+"""Stands in the rendered files until the root Application replaces it (a name that never resolves, RFC 2606)."""
+_SERVER = "https://kubernetes.default.svc"
+_FINALIZER = "resources-finalizer.argocd.argoproj.io"
+
+
+def _metadata(name: str) -> Manifest:
+    return {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": PART_OF}}
+
+
+def app_project(namespace: str, kinds: Iterable[tuple[str, str]]) -> Manifest:
+    """Return the project that allows our repository, our namespace and the kinds we render, and nothing else.
+
+    Args:
+        namespace: The only destination.
+        kinds: API group (empty for core) and kind.
+    """
+    allowed = [{"group": group, "kind": kind} for group, kind in sorted(set(kinds))]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": _metadata(PROJECT),
+        "spec": {
+            "description": "The services of the A1 platform.",
+            "sourceRepos": [UNSET_REPOSITORY],
+            "destinations": [{"server": _SERVER, "namespace": namespace}],
+            "clusterResourceWhitelist": [],
+            "namespaceResourceWhitelist": allowed,
+        },
+    }
+
+
+def _sync_policy() -> Manifest:
+    return {
+        "automated": {"prune": True, "selfHeal": True},
+        "syncOptions": ["ServerSideApply=true", "CreateNamespace=false"],
+        "retry": {"limit": 10, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}},
+    }
+
+
+def application(name: str, path: str, namespace: str) -> Manifest:
+    """Return the Application of one folder.
+
+    It has no finalizer: when it goes, as on a move back to Pulumi, what it synced stays and runs on.
+    Differences are computed by the API server, so defaults that it fills in are none.
+
+    Args:
+        name: Its name and its folder's.
+        path: The folder, from the root of the repository.
+        namespace: Where its objects go.
+    """
+    metadata = _metadata(name) | {"annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}}
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": metadata,
+        "spec": {
+            "project": PROJECT,
+            "source": {"repoURL": UNSET_REPOSITORY, "targetRevision": "HEAD", "path": path},
+            "destination": {"server": _SERVER, "namespace": namespace},
+            "syncPolicy": _sync_policy(),
+        },
+    }
+
+
+def root_application(repo_url: str, revision: str, path: str) -> Manifest:
+    """Return the root Application, the app of apps.
+
+    Its finalizer takes the project and the Applications with it when it is deleted; those leave the services alone.
+
+    Args:
+        repo_url: The repository that holds the rendered files.
+        revision: Branch, tag or commit, for the root and for all below it.
+        path: The folder of the rendered files.
+    """
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": _metadata(ROOT) | {"finalizers": [_FINALIZER]},
+        "spec": {
+            "project": "default",
+            "source": {
+                "repoURL": repo_url,
+                "targetRevision": revision,
+                "path": f"{path}/root",
+                "kustomize": {
+                    "patches": [
+                        _patch("AppProject", {"/spec/sourceRepos/0": repo_url}),
+                        _patch(
+                            "Application",
+                            {"/spec/source/repoURL": repo_url, "/spec/source/targetRevision": revision},
+                        ),
+                    ]
+                },
+            },
+            "destination": {"server": _SERVER, "namespace": NAMESPACE},
+            "syncPolicy": _sync_policy(),
+        },
+    }
+
+
+def _patch(kind: str, values: dict[str, str]) -> Manifest:
+    operations = [{"op": "replace", "path": path, "value": value} for path, value in values.items()]
+    return {"target": {"kind": kind}, "patch": json.dumps(operations)}
+
+
+def kustomization(files: Iterable[str]) -> Manifest:
+    """Return the `kustomization.yaml` of a folder.
+
+    Args:
+        files: The files beside it.
+    """
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": sorted(files),
+    }

@@ -1,0 +1,1 @@
+"""The platform's promises as data, and the rules, dashboards and escalation that follow from them."""

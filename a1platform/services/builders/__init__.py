@@ -1,0 +1,24 @@
+"""Pure functions from a service's arguments to its Kubernetes objects."""
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.services.builders import autoscaling, monitoring, network, secrets, traffic, workload
+from a1platform.services.model import McpServiceArgs
+
+
+def service_objects(args: McpServiceArgs) -> list[Manifest]:
+    """Return every object of one service, in the order in which they need each other.
+
+    Objects of kinds that the cluster does not offer are left out, and so are those with nothing in them:
+    an ExternalSecret without a secret, a Role without a rule.
+    """
+    return [
+        network.service_policy(args),
+        workload.service_account(args),
+        *workload.role(args),
+        *secrets.external_secret(args),
+        *traffic.services(args),
+        workload.deployment(args),
+        autoscaling.autoscaler(args),
+        traffic.disruption_budget(args),
+        *monitoring.service_monitor(args),
+    ]

@@ -1,0 +1,130 @@
+"""The services as data. Another service is one more entry.
+
+Ports, environment and files are those of docs/services.md. Memory: measured at rest 99 MiB (gateway, policy,
+orchestrator), 75 (configuration), 57 (traces, empty), 85 (example), each below 80 % of its request, for the
+autoscaler would otherwise scale out for ever.
+"""
+
+from a1platform.observability.queries import request_rate
+from a1platform.services.model import HTTP_PORT, CatalogEntry, SecretFile, Size, Trigger
+from a1platform.settings.services import Profile
+
+GATEWAY = "mcp-gateway"
+POLICY = "mcp-policy-proxy"
+ORCHESTRATOR = "mcp-orchestrator-api"
+CONFIG = "mcp-config"
+TRACEHUB = "mcp-tracehub"
+EXAMPLE = "mcp-example-tools"
+
+REQUESTS_PER_POD = 250
+_SPANS_PER_POD = 2000
+_INTERNAL_KEY = SecretFile("mcp-internal", "key", "/etc/mcp/internal")
+
+
+def direct(name: str) -> str:
+    """URL of a service for its ordinary callers, through its ClusterIP."""
+    return f"http://{name}:{HTTP_PORT}"
+
+
+def balanced(name: str) -> str:
+    """URL whose name resolves to every pod of a service, for callers that balance each request themselves."""
+    return f"http://{name}-pods:{HTTP_PORT}"
+
+
+def _sizes(small_mib: int, standard_milli: int, standard_mib: int) -> dict[Profile, Size]:
+    # Small: little is reserved and bursts are allowed, since 20 thousandths of a core as a limit would make a
+    # start of 1.4 CPU seconds last over a minute. Standard: requests equal limits.
+    return {
+        Profile.SMALL: Size(20, small_mib, 1000, 2 * small_mib),
+        Profile.STANDARD: Size(standard_milli, standard_mib, standard_milli, standard_mib),
+    }
+
+
+CATALOG: tuple[CatalogEntry, ...] = (
+    CatalogEntry(
+        name=GATEWAY,
+        role=GATEWAY,
+        sizes=_sizes(160, 500, 256),
+        calls=(POLICY, CONFIG, TRACEHUB),
+        critical=True,
+        public=True,
+        environment={
+            "POLICY_URL": balanced(POLICY),
+            "CONFIG_URL": direct(CONFIG),
+            "TRACES_URL": direct(TRACEHUB),
+        },
+        secrets=(
+            SecretFile("mcp-auth", "jwks.json", "/etc/mcp/auth"),
+            SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth"),
+            _INTERNAL_KEY,
+        ),
+        keeps_state=True,
+        trigger=Trigger(request_rate(GATEWAY), REQUESTS_PER_POD),
+    ),
+    CatalogEntry(
+        name=POLICY,
+        role=POLICY,
+        sizes=_sizes(160, 500, 256),
+        calls=(ORCHESTRATOR, CONFIG, TRACEHUB),
+        critical=True,
+        environment={
+            "ORCHESTRATOR_URL": balanced(ORCHESTRATOR),
+            "CONFIG_URL": direct(CONFIG),
+            "TRACES_URL": direct(TRACEHUB),
+        },
+        secrets=(_INTERNAL_KEY,),
+        keeps_state=True,
+        trigger=Trigger(request_rate(POLICY), REQUESTS_PER_POD),
+    ),
+    CatalogEntry(
+        name=ORCHESTRATOR,
+        role=ORCHESTRATOR,
+        sizes=_sizes(160, 500, 256),
+        calls=(POLICY, CONFIG, TRACEHUB, EXAMPLE),
+        critical=True,
+        environment={
+            "POLICY_URL": balanced(POLICY),
+            "CONFIG_URL": direct(CONFIG),
+            "TRACES_URL": direct(TRACEHUB),
+        },
+        secrets=(_INTERNAL_KEY,),
+        keeps_state=True,
+        trigger=Trigger(request_rate(ORCHESTRATOR), REQUESTS_PER_POD),
+    ),
+    CatalogEntry(
+        name=CONFIG,
+        role=CONFIG,
+        sizes=_sizes(128, 100, 128),
+        calls=(TRACEHUB,),
+        environment={"TRACES_URL": direct(TRACEHUB), "DOCUMENTS_DIR": "/etc/mcp/documents"},
+        documents="/etc/mcp/documents",
+    ),
+    CatalogEntry(
+        name=TRACEHUB,
+        role=TRACEHUB,
+        sizes=_sizes(128, 250, 256),
+        # Each pod keeps its own share of the traces, so a look-up asks all of them.
+        calls=(TRACEHUB,),
+        environment={"PEERS_URL": balanced(TRACEHUB), "TRACES_URL": direct(TRACEHUB)},
+        trigger=Trigger("sum(rate(mcp_tracehub_spans_total[1m]))", _SPANS_PER_POD),
+    ),
+    CatalogEntry(
+        name=EXAMPLE,
+        role="example-tools",
+        sizes=_sizes(128, 100, 128),
+        calls=(TRACEHUB,),
+        example=True,
+        environment={"TRACES_URL": direct(TRACEHUB)},
+    ),
+)
+
+
+def store_keys(catalog: tuple[CatalogEntry, ...] = CATALOG) -> dict[str, tuple[str, ...]]:
+    """Return what the secret store must hold: the keys by the Secret's name in the store's namespace."""
+    keys: dict[str, set[str]] = {}
+    for entry in catalog:
+        for secret in entry.secrets:
+            keys.setdefault(secret.source, set()).add(secret.key)
+    return {source: tuple(sorted(found)) for source, found in sorted(keys.items())}
+
+
