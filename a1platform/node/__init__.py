@@ -1,0 +1,1 @@
+"""The host over SSH: facts, preflight, hardening, and the one way to run a script or copy a file."""

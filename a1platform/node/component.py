@@ -1,0 +1,76 @@
+"""A host that has passed the preflight and is hardened."""
+
+from dataclasses import dataclass, field
+
+import pulumi
+
+from a1platform.naming import token
+from a1platform.node.hardening import GROUP, changes
+from a1platform.node.host_change import render_script
+from a1platform.node.preflight import render_preflight
+from a1platform.node.ssh import remote_script
+from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
+
+
+@dataclass(frozen=True)
+class HardenedNodeArgs:
+    """What a hardened node is made of.
+
+    Attributes:
+        node: How to reach the host.
+        preflight: What it must have.
+        hardening: How it is hardened.
+        peers: Addresses of the cluster's other nodes.
+    """
+
+    node: NodeSettings
+    preflight: PreflightSettings = field(default_factory=PreflightSettings)
+    hardening: HardeningSettings = field(default_factory=HardeningSettings)
+    peers: tuple[str, ...] = ()
+
+
+class HardenedNode(pulumi.ComponentResource):
+    """A host that is fit and hardened; given back as it was found on destroy.
+
+    Three SSH connections: facts and preflight; every change in one script, applied and verified; the
+    confirmation in a connection of its own, which proves that the firewall lets new ones in.
+
+    Attributes:
+        ready: Resolves to the node's name once all of that is done; depend on the component to wait for it.
+    """
+
+    ready: pulumi.Output[str]
+
+    def __init__(self, name: str, args: HardenedNodeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the node.
+
+        Args:
+            name: Logical name.
+            args: What it is made of.
+            opts: Options; `deleted_with` skips giving the host back.
+        """
+        super().__init__(token("node", "HardenedNode"), name, None, opts)
+        preflight = remote_script(
+            f"{name}-preflight",
+            args.node,
+            render_preflight(args.preflight, args.node),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        script = render_script(changes(args.hardening, args.node.user, args.peers), GROUP)
+        hardening = remote_script(
+            f"{name}-hardening",
+            args.node,
+            script,
+            arguments="apply",
+            delete_arguments="revert",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
+        )
+        confirmation = remote_script(
+            f"{name}-confirmation",
+            args.node,
+            script,
+            arguments="confirm",
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[hardening]),
+        )
+        self.ready = pulumi.Output.unsecret(confirmation.stdout.apply(lambda _: args.node.name))
+        self.register_outputs({"ready": self.ready})

@@ -1,0 +1,110 @@
+"""SSH outside Pulumi: reading a host key to pin, running a script, with paramiko."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import paramiko
+
+from a1platform.node.shell import guarded, runner
+from a1platform.settings.node import NodeSettings
+
+_CONNECT_SECONDS = 10
+
+
+class HostUnreachableError(RuntimeError):
+    """A host does not answer, shows another key than the pinned one, or refuses the user."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a script left behind.
+
+    Attributes:
+        status: Exit status.
+        stdout: Everything on standard output.
+        stderr: Everything on standard error.
+    """
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def read_host_key(host: str, port: int) -> str:
+    """Return the key that a host shows, in authorized_keys format, ed25519 where it has one.
+
+    Nothing is sent to the host but the key exchange. Whoever is asked is not yet trusted: compare
+    fingerprints.
+
+    Raises:
+        HostUnreachableError: No SSH server answers.
+    """
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_CONNECT_SECONDS) as raw,
+            paramiko.Transport(raw) as transport,
+        ):
+            options = transport.get_security_options()
+            options.key_types = sorted(options.key_types, key=lambda kind: kind != "ssh-ed25519")
+            transport.start_client(timeout=_CONNECT_SECONDS)
+            key = transport.get_remote_server_key()
+            return f"{key.get_name()} {key.get_base64()}"
+    except (OSError, paramiko.SSHException) as error:
+        raise HostUnreachableError(f"{host} port {port}: {error}") from error
+
+
+@contextmanager
+def connected(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
+    """Open a connection to a node with its pinned host key, its key file and nothing else.
+
+    Raises:
+        HostUnreachableError: The node cannot be reached, shows another key, or refuses the user.
+    """
+    client = paramiko.SSHClient()
+    kind, data = node.host_key.split()
+    known = node.host if node.port == paramiko.config.SSH_PORT else f"[{node.host}]:{node.port}"
+    entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{known} {kind} {data}")
+    if entry is None or entry.key is None:
+        raise HostUnreachableError(
+            f"node {node.name}: the pinned host key is of a kind that is not supported here"
+        )
+    client.get_host_keys().add(known, kind, entry.key)
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    try:
+        client.connect(
+            node.host,
+            node.port,
+            node.user,
+            key_filename=str(node.private_key_file),
+            allow_agent=False,
+            look_for_keys=False,
+            timeout=_CONNECT_SECONDS,
+            banner_timeout=_CONNECT_SECONDS,
+            auth_timeout=_CONNECT_SECONDS,
+        )
+    except (OSError, paramiko.SSHException) as error:
+        client.close()
+        raise HostUnreachableError(f"node {node.name} ({node.host} port {node.port}): {error}") from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def run_script(client: paramiko.SSHClient, node: NodeSettings, script: str, arguments: str = "") -> Answer:
+    """Run a bash script as root, sent on standard input.
+
+    Args:
+        client: From `connected`.
+        node: The node that it is connected to.
+        script: Bash text.
+        arguments: Words for the script.
+    """
+    command = f"{runner(node.user)} {arguments}".rstrip()
+    stdin, stdout, stderr = client.exec_command(command)
+    stdin.write(guarded(script))
+    stdin.channel.shutdown_write()
+    out, err = stdout.read().decode(errors="replace"), stderr.read().decode(errors="replace")
+    return Answer(stdout.channel.recv_exit_status(), out, err)

@@ -1,0 +1,77 @@
+"""What a host answers about itself, parsed to typed values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from a1platform.node.shell import library
+
+_ARCHITECTURES: dict[str, Literal["amd64", "arm64"]] = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """Facts of a host, as read by `render_facts`.
+
+    Attributes:
+        kernel_name: `Linux`, or what `uname -s` says.
+        kernel_release: Such as `6.1.0-28-amd64`.
+        architecture: `amd64`, `arm64`, or the unknown machine name as it is.
+        distribution: ID and version, such as `debian 12`.
+        vcpus: Logical processors.
+        memory_mib: Total memory in MiB.
+        disk_mib: Free space for /var/lib in MiB.
+        systemd: Whether systemd is the init system.
+        clock_synchronised: Whether the clock is; None where the host cannot tell.
+        sudo: Whether the script ran as root.
+        other_kubernetes: Paths that another Kubernetes has left.
+        k3s_is_ours: Whether a K3s that this program installed is there.
+        listening: TCP ports with a listener.
+    """
+
+    kernel_name: str
+    kernel_release: str
+    architecture: str
+    distribution: str
+    vcpus: int
+    memory_mib: int
+    disk_mib: int
+    systemd: bool
+    clock_synchronised: bool | None
+    sudo: bool
+    other_kubernetes: tuple[str, ...]
+    k3s_is_ours: bool
+    listening: tuple[int, ...]
+
+
+def render_facts() -> str:
+    """Return the read-only script that prints the facts as key=value lines."""
+    return library("facts.sh")
+
+
+def parse_facts(text: str) -> HostFacts:
+    """Parse the answer of `render_facts`; other lines are passed over.
+
+    Raises:
+        ValueError: A fact is missing or is no number where one is expected.
+    """
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    try:
+        return HostFacts(
+            kernel_name=values["kernel_name"],
+            kernel_release=values["kernel_release"],
+            architecture=_ARCHITECTURES.get(values["machine"], values["machine"]),
+            distribution=values["distribution"].strip(),
+            vcpus=int(values["vcpus"]),
+            memory_mib=int(values["memory_mib"]),
+            disk_mib=int(values["disk_mib"]),
+            systemd=values["systemd"] == "yes",
+            clock_synchronised={"yes": True, "no": False}.get(values["clock_synchronised"]),
+            sudo=values["sudo"] == "yes",
+            other_kubernetes=tuple(values["other_kubernetes"].split()),
+            k3s_is_ours=values["k3s_is_ours"] == "yes",
+            listening=tuple(int(port) for port in values["listening"].split()),
+        )
+    except KeyError as error:
+        raise ValueError(
+            f"host facts: found no {error.args[0]!r}, expected the answer of the facts script"
+        ) from None

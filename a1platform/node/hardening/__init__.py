@@ -1,0 +1,30 @@
+"""The hardening of a host: one concern per module, one HostChange each, pure functions of the settings."""
+
+from collections.abc import Sequence
+
+from a1platform.node.hardening.firewall import firewall
+from a1platform.node.hardening.modules import modules
+from a1platform.node.hardening.sshd import sshd
+from a1platform.node.hardening.sysctl import sysctl
+from a1platform.node.host_change import HostChange
+from a1platform.settings.node import HardeningSettings
+
+GROUP = "hardening"
+"""Owner of these changes in the records on a host."""
+
+
+def changes(settings: HardeningSettings, user: str, peers: Sequence[str] = ()) -> tuple[HostChange, ...]:
+    """Return every enabled concern, in the order of application.
+
+    Args:
+        settings: What is enabled, and how.
+        user: The login user of the host.
+        peers: Addresses of the cluster's other nodes.
+    """
+    concerns = (
+        (settings.modules, modules(settings)),
+        (settings.sysctl, sysctl(settings)),
+        (settings.sshd, sshd(user)),
+        (settings.firewall, firewall(settings.firewall, peers)),
+    )
+    return tuple(change for concern, change in concerns if concern.enabled)

@@ -1,0 +1,212 @@
+"""The packet filter: one nftables table of our own, replaced atomically, beside what K3s and the CNI keep.
+
+NodePorts and ServiceLB ports are rewritten to a pod before the input hook sees them, so they have rules of
+their own in front of that rewriting.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+
+from a1platform.node.host_change import HostChange, HostFile
+from a1platform.settings.node import FirewallSettings
+
+POD_RANGES = ("10.42.0.0/16",)
+SERVICE_RANGES = ("10.43.0.0/16",)
+_RULES = "/etc/a1/firewall.nft"
+_UNIT = "/etc/systemd/system/a1-firewall.service"
+_GUARD = "a1-firewall-guard"
+_PREVIOUS = "/run/a1-firewall-previous.nft"
+
+
+def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChange:
+    """Return the change that drops what arrives unless a rule allows it.
+
+    New rules are taken back after `confirm_seconds` unless a new SSH connection has passed them by then: the
+    table counts those, so any new connection confirms. The boot unit is enabled only once that has happened.
+
+    Args:
+        settings: Who may reach what.
+        peers: Addresses of the cluster's other nodes.
+    """
+    return HostChange(
+        name="firewall",
+        reason="only what is named may reach the host",
+        files=(
+            HostFile(_RULES, render_rules(settings, peers), mode="0600"),
+            HostFile(_UNIT, _unit()),
+        ),
+        functions=_functions(settings),
+        check=_CHECK.replace("@PORT@", str(settings.ssh_port)),
+        apply=_APPLY,
+        confirm=_CONFIRM,
+        verify=_VERIFY,
+        before_revert=_BEFORE_REVERT,
+        revert="systemctl daemon-reload",
+    )
+
+
+def render_rules(settings: FirewallSettings, peers: Sequence[str] = ()) -> str:
+    """Render the nft file that replaces the table in one transaction."""
+    pods = _allow(
+        (*POD_RANGES, *SERVICE_RANGES), "accept", match='iifname { "cni0", "flannel.1", "flannel-wg" } '
+    )
+    nodes = "".join(
+        _allow(peers, f"{ports} accept")
+        for ports in ("tcp dport { 2379, 2380, 5001, 6443, 10250 }", "udp dport { 8472, 51820, 51821 }")
+    )
+    return f"""#!/usr/sbin/nft -f
+# The A1 platform. Declared first, so that the deletion works where there is none yet.
+# Never `flush ruleset`: it would take the rules of the CNI with it.
+table inet a1
+delete table inet a1
+table inet a1 {{
+    counter ssh_admitted {{ }}
+
+    # In front of the rewriting of NodePort and ServiceLB addresses (priority dstnat).
+    chain before_rewrite {{
+        type filter hook prerouting priority -150; policy accept;
+        ct state established,related accept
+        iifname {{ "lo", "cni0", "flannel.1", "flannel-wg" }} accept
+        fib daddr type != local accept
+        meta l4proto {{ tcp, udp }} th dport {{ 80, 443 }} jump web
+        meta l4proto {{ tcp, udp }} th dport 30000-32767 jump node_ports
+    }}
+
+    chain web {{
+{_allow(settings.web_ranges, "accept")}        counter drop
+    }}
+
+    chain node_ports {{
+{_allow(settings.node_port_ranges, "accept")}        counter drop
+    }}
+
+    chain input {{
+        type filter hook input priority filter; policy drop;
+        ct state established,related accept
+        ct state invalid drop
+        iifname "lo" accept
+        meta l4proto {{ icmp, ipv6-icmp }} accept
+        udp sport 67 udp dport 68 accept
+        udp sport 547 udp dport 546 accept
+{_allow(settings.admin_ranges, f"tcp dport {settings.ssh_port} counter name ssh_admitted accept")}\
+{_allow(settings.admin_ranges, "tcp dport 6443 accept")}\
+{pods}{nodes}        tcp dport {{ 80, 443 }} accept
+        udp dport {{ 443 }} accept
+        counter
+    }}
+}}
+"""
+
+
+def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
+    rules = ""
+    networks = [ipaddress.ip_network(text) for text in ranges]
+    for version, family in ((4, "ip"), (6, "ip6")):
+        chosen = [str(network) for network in networks if network.version == version]
+        if any(network.prefixlen == 0 and network.version == version for network in networks):
+            rules += f"        meta nfproto ipv{version} {match}{verdict}\n"
+        elif chosen:
+            rules += f"        {match}{family} saddr {{ {', '.join(chosen)} }} {verdict}\n"
+    return rules
+
+
+def _unit() -> str:
+    return f"""[Unit]
+Description=Packet filter of the A1 platform
+DefaultDependencies=no
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+After=local-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/sbin/nft -f {_RULES}
+ExecReload=/usr/sbin/nft -f {_RULES}
+
+[Install]
+WantedBy=sysinit.target
+"""
+
+
+def _functions(settings: FirewallSettings) -> str:
+    return f"""
+a1_firewall_rules() {{ # the table as it is, without what counts
+    nft -nn list table inet a1 2>/dev/null | sed -E 's/ ?packets [0-9]+ bytes [0-9]+//' || true
+}}
+
+a1_firewall_wanted() {{ # the table as the kernel shows it when loaded in a namespace of its own
+    unshare --net sh -c 'nft -f {_RULES} && nft -nn list table inet a1' |
+        sed -E 's/ ?packets [0-9]+ bytes [0-9]+//' || true
+}}
+
+a1_firewall_admitted() {{ # new SSH connections since the table was loaded
+    nft list counter inet a1 ssh_admitted 2>/dev/null | awk '/packets/ {{ print $2 }}'
+}}
+
+a1_firewall_load() {{ # load the rules; without a new SSH connection in time they are taken back
+    local guard
+    guard='if nft list counter inet a1 ssh_admitted 2>/dev/null | grep -q "packets 0 "; then
+        if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
+    fi
+    rm -f {_PREVIOUS}'
+    if nft list table inet a1 >/dev/null 2>&1; then
+        {{ printf 'table inet a1\\ndelete table inet a1\\n' && nft list table inet a1; }} >{_PREVIOUS}
+    else
+        : >{_PREVIOUS}
+    fi
+    systemctl stop {_GUARD}.timer 2>/dev/null || true
+    systemctl reset-failed {_GUARD}.service 2>/dev/null || true
+    systemd-run --quiet --collect --unit={_GUARD} --on-active={settings.confirm_seconds} /bin/sh -c "$guard"
+    nft -f {_RULES}
+}}
+"""
+
+
+_CHECK = f"""
+local ports answer
+ports=$(sshd -T 2>/dev/null | awk '$1 == "port" {{ print $2 }}')
+grep -qx @PORT@ <<<"$ports" ||
+    a1_fail "hardening.firewall.sshPort: found @PORT@, expected what sshd listens on: $ports"
+if ! answer=$(nft -c -f "$a1_staged{_RULES}" 2>&1); then
+    a1_fail "firewall: nft refuses the rules, nothing was written: $answer"
+fi
+"""
+
+_APPLY = """
+systemctl daemon-reload
+a1_firewall_load
+"""
+
+# This connection is new, so it has passed the rules. Where they were taken back meanwhile (an earlier run was
+# cut between the two connections) they are loaded again, and the next connection to the host confirms.
+_CONFIRM = f"""
+if [ "$(a1_firewall_admitted)" = 0 ]; then
+    a1_fail "firewall: no new SSH connection has passed the loaded rules; they are taken back soon"
+fi
+if [ "$(a1_firewall_rules)" != "$(a1_firewall_wanted)" ]; then
+    a1_firewall_load
+else
+    systemctl stop {_GUARD}.timer 2>/dev/null || true
+    rm -f {_PREVIOUS}
+fi
+systemctl --quiet enable a1-firewall.service
+"""
+
+_VERIFY = """
+local found wanted
+found=$(a1_firewall_rules | sha256sum | cut -c1-12) wanted=$(a1_firewall_wanted | sha256sum | cut -c1-12)
+if [ -z "$(a1_firewall_rules)" ]; then
+    a1_deviation "firewall table inet a1" loaded absent
+elif [ "$found" != "$wanted" ]; then
+    a1_deviation "firewall table inet a1" "rules sha256 $wanted" "rules sha256 $found"
+fi
+"""
+
+_BEFORE_REVERT = f"""
+systemctl stop {_GUARD}.timer 2>/dev/null || true
+systemctl --quiet disable a1-firewall.service 2>/dev/null || true
+nft delete table inet a1 2>/dev/null || true
+rm -f {_PREVIOUS}
+"""

@@ -1,0 +1,82 @@
+"""The SSH server: keys only, strong algorithms, tunnels and SFTP as before."""
+
+from a1platform.node.host_change import HostChange, HostFile
+
+_PATH = "/etc/ssh/sshd_config.d/00-a1.conf"
+
+_OPTIONS: dict[str, str] = {
+    "PasswordAuthentication": "no",
+    "KbdInteractiveAuthentication": "no",
+    "PermitEmptyPasswords": "no",
+    "MaxAuthTries": "4",
+    "MaxSessions": "10",
+    "MaxStartups": "10:30:60",
+    "LoginGraceTime": "30",
+    "ClientAliveInterval": "300",
+    "ClientAliveCountMax": "3",
+    "X11Forwarding": "no",
+    "AllowAgentForwarding": "no",
+    "PermitTunnel": "no",
+    # A tunnelled kubeconfig and bastions need it.
+    "AllowTcpForwarding": "yes",
+    "LogLevel": "VERBOSE",
+    "KexAlgorithms": "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org",
+    "Ciphers": "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr",
+    "MACs": "hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com",
+}
+
+# The first value of a keyword wins, so the new file in front of the whole of the old configuration is what
+# sshd will read once it is in place.
+_CHECK = f"""
+local candidate="$a1_state/sshd-candidate" answer
+grep -qsiE '^[[:space:]]*Include[[:space:]].*sshd_config\\.d' /etc/ssh/sshd_config ||
+    a1_fail "sshd: found no Include of sshd_config.d in /etc/ssh/sshd_config, expected the distribution's own"
+mkdir -p /run/sshd
+cat "$a1_staged{_PATH}" /etc/ssh/sshd_config >"$candidate"
+if ! answer=$(sshd -t -f "$candidate" 2>&1); then
+    rm -f -- "$candidate"
+    a1_fail "sshd: the new configuration is refused, nothing was written: $answer"
+fi
+rm -f -- "$candidate"
+"""
+
+_RELOAD = """
+sshd -t
+systemctl try-reload-or-restart ssh.service
+"""
+
+_VERIFY = """
+local effective keyword value found
+effective=$(sshd -T 2>&1) || a1_deviation "sshd configuration" "accepted by sshd -T" "$effective"
+while read -r keyword value; do
+    found=$(awk -v keyword="${keyword,,}" '$1 == keyword { $1 = ""; print substr($0, 2) }' <<<"$effective")
+    [ "$found" = "$value" ] || a1_deviation "sshd $keyword" "$value" "${found:-absent}"
+done < <(a1_sshd_options)
+"""
+
+
+def sshd(user: str) -> HostChange:
+    """Return the change that restricts the SSH server.
+
+    Args:
+        user: The login user that the preflight has seen `sudo` work for; root may log in (with a key) only
+            where it is this user itself.
+    """
+    # `sshd -T` prints prohibit-password under its older name.
+    root = ("prohibit-password", "without-password") if user == "root" else ("no", "no")
+    lines = "".join(
+        f"{keyword} {value}\n" for keyword, value in {"PermitRootLogin": root[0], **_OPTIONS}.items()
+    )
+    effective = "".join(
+        f"{keyword} {value}\n" for keyword, value in {"PermitRootLogin": root[1], **_OPTIONS}.items()
+    )
+    return HostChange(
+        name="sshd",
+        reason="log in with keys only, with strong algorithms; tunnels and SFTP keep working",
+        files=(HostFile(_PATH, f"# The A1 platform. Read first, so these values win.\n{lines}"),),
+        functions=f"a1_sshd_options() {{\n    cat <<'A1_TABLE'\n{effective}A1_TABLE\n}}",
+        check=_CHECK,
+        apply=_RELOAD,
+        verify=_VERIFY,
+        revert=_RELOAD,
+    )

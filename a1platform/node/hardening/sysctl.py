@@ -1,0 +1,185 @@
+"""Kernel parameters that suit a K3s host: forwarding stays on, containers keep working.
+
+Sources: the CIS Debian benchmark and dev-sec's os role, minus what breaks K3s (ip_forward=0, rp_filter=1,
+modules_disabled=1, accept_ra=0); the kubelet's own list for protect-kernel-defaults.
+"""
+
+from dataclasses import dataclass
+
+from a1platform.node.host_change import HostChange, HostFile
+from a1platform.settings.node import HardeningSettings
+
+_PATH = "/etc/sysctl.d/90-a1.conf"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A kernel parameter with its reason.
+
+    Attributes:
+        key: Name as sysctl prints it.
+        value: The value to hold.
+        reason: Why.
+        namespaced: Whether it belongs to the network namespace, so that a container may set it for itself.
+    """
+
+    key: str
+    value: str
+    reason: str
+    namespaced: bool = False
+
+
+def _both(
+    leaf: str, value: str, reason: str, families: tuple[str, ...] = ("ipv4", "ipv6")
+) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(f"net.{family}.conf.{scope}.{leaf}", value, reason, namespaced=True)
+        for family in families
+        for scope in ("all", "default")
+    )
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    # First: a change of ipv4 forwarding makes the kernel set other parameters anew.
+    *_both("forwarding", "1", "pods are reached through the host"),
+    *_both("accept_redirects", "0", "nobody else decides our routes"),
+    *_both("accept_source_route", "0", "a packet does not choose its own path"),
+    *_both("secure_redirects", "0", "nobody else decides our routes", ("ipv4",)),
+    *_both("send_redirects", "0", "a node is no router for its neighbours", ("ipv4",)),
+    *_both("rp_filter", "2", "loose: forged sources are dropped, asymmetric pod routes are not", ("ipv4",)),
+    *_both("accept_ra", "2", "router advertisements keep working while forwarding is on", ("ipv6",)),
+    Parameter("net.ipv4.tcp_syncookies", "1", "a SYN flood does not fill the backlog", namespaced=True),
+    Parameter("net.ipv4.icmp_echo_ignore_broadcasts", "1", "no amplifier for smurf attacks", namespaced=True),
+    Parameter(
+        "net.ipv4.icmp_ignore_bogus_error_responses", "1", "no log flood by broken routers", namespaced=True
+    ),
+    Parameter(
+        "net.bridge.bridge-nf-call-iptables", "1", "Services reach pods on the same bridge", namespaced=True
+    ),
+    Parameter("net.core.bpf_jit_harden", "2", "no spraying through the BPF compiler"),
+    Parameter("vm.panic_on_oom", "0", "kubelet's default: out of memory kills a process, not the host"),
+    Parameter("vm.overcommit_memory", "1", "kubelet's default: requests are what memory is counted by"),
+    Parameter("vm.mmap_min_addr", "65536", "no null-pointer mappings"),
+    Parameter("kernel.panic", "10", "kubelet's default: reboot 10 s after a panic"),
+    Parameter("kernel.panic_on_oops", "1", "kubelet's default: no half-dead kernel"),
+    Parameter("kernel.keys.root_maxkeys", "1000000", "kubelet's default: a key per container"),
+    Parameter("kernel.keys.root_maxbytes", "25000000", "kubelet's default: a key per container"),
+    Parameter("kernel.kptr_restrict", "2", "kernel addresses stay hidden"),
+    Parameter("kernel.dmesg_restrict", "1", "the kernel log is for root"),
+    Parameter("kernel.sysrq", "0", "no magic keys from a console"),
+    Parameter("kernel.randomize_va_space", "2", "full address randomisation"),
+    Parameter("kernel.yama.ptrace_scope", "2", "only root attaches to processes; 3 could not be set back"),
+    Parameter("kernel.perf_event_paranoid", "3", "performance counters are for root"),
+    Parameter("kernel.unprivileged_bpf_disabled", "2", "BPF is for root; 1 could not be set back"),
+    Parameter("fs.protected_hardlinks", "1", "no hard links to other people's files"),
+    Parameter("fs.protected_symlinks", "1", "no symlink races in /tmp"),
+    Parameter("fs.protected_regular", "2", "no file squatting in /tmp"),
+    Parameter("fs.protected_fifos", "2", "no pipe squatting in /tmp"),
+    Parameter("fs.suid_dumpable", "0", "no core dumps of privileged programs"),
+)
+"""Everything that is set, in the order in which it is set."""
+
+# A parameter of conf.all or conf.default reaches into interfaces, so their values are remembered with it.
+_FUNCTIONS = r"""
+a1_sysctl_read() { # file of /proc/sys: its value with single blanks
+    local words
+    read -ra words <"$1" || true
+    printf '%s\n' "${words[*]}"
+}
+
+a1_sysctl_files() { # key: its file and those of interfaces that it reaches into, where the kernel has it
+    local file="/proc/sys/${1//.//}"
+    [ -e "$file" ] || return 0
+    case "$file" in
+    */conf/all/*) printf '%s\n' "$file" "${file%/all/*}"/*/"${file##*/}" | awk '!seen[$0]++' ;;
+    *) printf '%s\n' "$file" ;;
+    esac
+}
+"""
+
+_RECORD = r"""
+local key _ file
+while read -r key _; do
+    while read -r file; do
+        a1_remember sysctl "${file//\//%}" "$(a1_sysctl_read "$file")"
+    done < <(a1_sysctl_files "$key")
+done < <(a1_sysctl_table)
+"""
+
+_APPLY = r"""
+local key value file
+while read -r key value; do
+    file="/proc/sys/${key//.//}"
+    [ -e "$file" ] || continue
+    [ "$(a1_sysctl_read "$file")" = "$value" ] || printf '%s\n' "$value" >"$file"
+done < <(a1_sysctl_table)
+"""
+
+_VERIFY = r"""
+local key value file found
+while read -r key value; do
+    file="/proc/sys/${key//.//}"
+    [ -e "$file" ] || continue
+    found=$(a1_sysctl_read "$file")
+    [ "$found" = "$value" ] || a1_deviation "sysctl $key" "$value" "$found"
+done < <(a1_sysctl_table)
+"""
+
+# conf/all/forwarding first, then the other conf/all, then interfaces: each write reaches into the later ones.
+_REVERT = r"""
+local live="$a1_state/sysctl/live" entry file value
+[ -d "$live" ] || return 0
+while read -r entry; do
+    file="${entry//%//}" value=$(<"$live/$entry")
+    [ -e "$file" ] || continue
+    [ "$(tr -s '\t' ' ' <"$file")" = "$value" ] || printf '%s\n' "$value" >"$file"
+done < <(
+    cd "$live"
+    printf '%s\n' * | grep 'conf%all%forwarding$' || true
+    printf '%s\n' * | grep 'conf%all%' | grep -v '%forwarding$' || true
+    printf '%s\n' * | grep -v 'conf%all%'
+)
+"""
+
+
+def sysctl(settings: HardeningSettings) -> HostChange:
+    """Return the change that sets kernel parameters, live and at boot.
+
+    A parameter that the running kernel lacks is passed over. Revert puts live values back, those of
+    interfaces included.
+
+    Args:
+        settings: `kernel: shared` leaves out what is not namespaced; `sysctl.skip` leaves out single keys.
+
+    Raises:
+        ValueError: A skipped key is none of ours.
+    """
+    unknown = settings.sysctl.skip.keys() - {parameter.key for parameter in PARAMETERS}
+    if unknown:
+        raise ValueError(f"hardening.sysctl.skip: found {sorted(unknown)}, expected keys that would be set")
+    chosen = [
+        parameter
+        for parameter in PARAMETERS
+        if parameter.key not in settings.sysctl.skip and (parameter.namespaced or settings.kernel == "own")
+    ]
+    table = "\n".join(f"{parameter.key} {parameter.value}" for parameter in chosen)
+    return HostChange(
+        name="sysctl",
+        reason="kernel parameters for a host that runs pods",
+        files=(HostFile(_PATH, _conf(chosen, settings)),),
+        functions=f"{_FUNCTIONS}\na1_sysctl_table() {{\n    cat <<'A1_TABLE'\n{table}\nA1_TABLE\n}}",
+        record=_RECORD,
+        apply=_APPLY,
+        verify=_VERIFY,
+        revert=_REVERT,
+    )
+
+
+def _conf(chosen: list[Parameter], settings: HardeningSettings) -> str:
+    lines = ["# Kernel parameters of the A1 platform. A leading dash: passed over where the kernel lacks it."]
+    for parameter in chosen:
+        lines += [f"# {parameter.reason}", f"-{parameter.key} = {parameter.value}"]
+    lines += [f"# left alone: {key}: {reason}" for key, reason in settings.sysctl.skip.items()]
+    if settings.kernel == "shared":
+        lines.append("# left alone: everything that is not namespaced, as the kernel belongs to another host")
+    return "\n".join(lines) + "\n"

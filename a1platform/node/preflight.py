@@ -1,0 +1,63 @@
+"""What a host must have before anything on it is changed.
+
+The comparison runs on the host, in the same script that reads the facts: so a host that fails makes the
+command itself fail, and the next `up` asks again. The command line runs the same script.
+"""
+
+import shlex
+
+from a1platform.node.facts import render_facts
+from a1platform.node.shell import library
+from a1platform.settings.node import NodeSettings, PreflightSettings
+
+DISTRIBUTIONS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
+"""Where this program is known to work."""
+
+_SERVER_PORTS = ("6443", "6444", "2379", "2380", "10250")
+_AGENT_PORTS = ("6444", "10250")
+
+
+def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
+    """Render the script that prints the facts, then one sentence per problem on stderr.
+
+    Args:
+        minimum: What is asked of the host.
+        node: The host; its role decides which ports must be free.
+
+    Returns:
+        Bash text; exits with 1 if there is a problem, after having named all of them.
+    """
+    ports = _SERVER_PORTS if node.role == "server" else _AGENT_PORTS
+    checks = [
+        ("a1_one_of", "kernel_name", "operating system", "Linux"),
+        ("a1_one_of", "machine", "processor", "x86_64", "aarch64"),
+        ("a1_one_of", "systemd", "systemd as init", "yes"),
+        ("a1_one_of", "sudo", f"user {node.user} with sudo without a password", "yes"),
+        ("a1_at_least", "vcpus", "vCPUs", str(minimum.vcpus)),
+        ("a1_at_least", "memory_mib", "memory in MiB", str(minimum.memory_mib)),
+        ("a1_at_least", "disk_mib", "free disk under /var/lib in MiB", str(minimum.disk_mib)),
+        ("a1_none", "other_kubernetes", "another Kubernetes"),
+        ("a1_free_ports", *ports),
+    ]
+    if minimum.clock_synchronised:
+        checks.append(("a1_one_of", "clock_synchronised", "clock in sync", "yes"))
+    calls = "\n    ".join(shlex.join(check) for check in checks)
+    expected = shlex.quote(" or ".join(DISTRIBUTIONS))
+    known = "|".join(f'"{distribution}"' for distribution in DISTRIBUTIONS)
+    return f"""{library("preflight.sh")}
+a1_read_facts() {{
+{render_facts()}
+}}
+a1_facts=$(a1_read_facts)
+printf '%s\\n' "$a1_facts"
+a1_problems=$(
+    {calls}
+    case "$(a1_fact distribution)" in {known}) ;; *)
+        printf 'distribution: found %s, expected %s\\n' "$(a1_fact distribution)" {expected} ;;
+    esac
+)
+if [ -n "$a1_problems" ]; then
+    printf 'node {node.name} is not fit:\\n%s\\n' "$a1_problems" >&2
+    exit 1
+fi
+"""

@@ -1,0 +1,210 @@
+# What every host change script stands on. Bash, run as root, the script on standard input.
+# A record under $a1_state/<change> holds what was there before the first apply; only revert removes it.
+set -euo pipefail
+shopt -s inherit_errexit
+umask 077
+export LC_ALL=C
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+
+a1_fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+a1_deviation() { # concern, expected, found
+    printf '%s\t%s\t%s\n' "$1" "${2//[$'\t\n']/ }" "${3//[$'\t\n']/ }"
+}
+
+a1_remember() { # change, key, value: the first value stays
+    local entry="$a1_state/$1/live/$2"
+    [ -e "$entry" ] && return
+    mkdir -p -- "$a1_state/$1/live"
+    printf '%s\n' "$3" >"$entry.new~"
+    mv -fT -- "$entry.new~" "$entry"
+}
+
+a1_record() { # change, path: the earlier file or its absence, once
+    local entry="$a1_state/$1/files/${2//\//%}" folder
+    [ -d "$entry" ] && return
+    rm -rf -- "$entry~"
+    mkdir -p -- "$entry~"
+    printf '%s\n' "$2" >"$entry~/path"
+    if [ -e "$2" ] || [ -L "$2" ]; then cp -a -- "$2" "$entry~/original"; fi
+    folder=$(dirname -- "$2")
+    while [ ! -d "$folder" ]; do
+        printf '%s\n' "$folder" >>"$entry~/folders"
+        folder=$(dirname -- "$folder")
+    done
+    mv -T -- "$entry~" "$entry"
+}
+
+a1_restore() { # entry of a record
+    local path new folder
+    path=$(<"$1/path")
+    if [ -e "$1/original" ] || [ -L "$1/original" ]; then
+        new="$(dirname -- "$path")/.a1-new.$(basename -- "$path")"
+        mkdir -p -- "$(dirname -- "$path")"
+        rm -rf -- "$new"
+        cp -a -- "$1/original" "$new"
+        mv -fT -- "$new" "$path"
+    else
+        rm -f -- "$path"
+        if [ -e "$1/folders" ]; then
+            while read -r folder; do
+                if [ -d "$folder" ]; then rmdir --ignore-fail-on-non-empty -- "$folder"; fi
+            done <"$1/folders"
+        fi
+    fi
+    rm -rf -- "$1"
+}
+
+a1_stage() { # change, path, mode, owner; content on standard input
+    mkdir -p -- "$a1_staged$(dirname -- "$2")"
+    cat >"$a1_staged$2"
+}
+
+a1_put() { # change, path, mode, owner: one rename makes the new file visible
+    local folder new
+    if [ -z "$(a1_compare "$1" "$2" "$3" "$4" <"$a1_staged$2")" ]; then return; fi
+    a1_record "$1" "$2"
+    : >"$a1_state/$1/pending"
+    folder=$(dirname -- "$2")
+    if [ ! -d "$folder" ]; then (umask 022 && mkdir -p -- "$folder"); fi
+    new="$folder/.a1-new.$(basename -- "$2")"
+    rm -rf -- "$new"
+    install -m "$3" -o "${4%:*}" -g "${4#*:}" -- "$a1_staged$2" "$new"
+    mv -fT -- "$new" "$2"
+}
+
+a1_compare() { # change, path, mode, owner; content on standard input
+    local expected found
+    if [ -L "$2" ] || [ ! -f "$2" ]; then
+        a1_deviation "$1 $2" "a file" "$(if [ -e "$2" ] || [ -L "$2" ]; then echo "no plain file"; else echo absent; fi)"
+        return
+    fi
+    expected=$(sha256sum | cut -c1-12) found=$(sha256sum <"$2" | cut -c1-12)
+    [ "$expected" = "$found" ] || a1_deviation "$1 $2" "content sha256 $expected" "content sha256 $found"
+    expected="${3#0} $4" found=$(stat -c '%a %U:%G' -- "$2")
+    [ "$expected" = "$found" ] || a1_deviation "$1 $2" "mode and owner $expected" "mode and owner $found"
+}
+
+a1_path() { # change, path: names a declared file
+    printf '%s\n' "$2"
+}
+
+a1_verify() { # change, function prefix
+    "$2_files" a1_compare
+    "$2_verify"
+}
+
+a1_restore_undeclared() { # change, function prefix: what an earlier version of the change wrote and this one does not
+    local declared entry
+    declared=$("$2_files" a1_path)
+    for entry in "$a1_state/$1/files"/*; do
+        [ -d "$entry" ] || continue
+        case "$entry" in *~) rm -rf -- "$entry" && continue ;; esac
+        if ! grep -qxF -- "$(<"$entry/path")" <<<"$declared"; then
+            : >"$a1_state/$1/pending"
+            a1_restore "$entry"
+        fi
+    done
+}
+
+a1_keep_revert() { # change, function prefix, order: a revert that needs nothing but the record
+    local record="$a1_state/$1"
+    {
+        printf 'set -euo pipefail\nexport LC_ALL=C PATH=%q\na1_state=%q\n' "$PATH" "$a1_state"
+        declare -f a1_fail a1_restore a1_revert "$2_before_revert" "$2_revert"
+        printf 'a1_revert %q %q\n' "$1" "$2"
+    } >"$record/revert~"
+    mv -fT -- "$record/revert~" "$record/revert"
+    printf '%s\n' "$a1_group" >"$record/group"
+    printf '%03d\n' "$3" >"$record/order"
+}
+
+a1_apply() { # change, function prefix, order
+    local record="$a1_state/$1" a1_staged="$a1_state/$1/staged"
+    rm -rf -- "$a1_staged"
+    "$2_files" a1_stage
+    "$2_check"
+    mkdir -p -- "$record/files"
+    a1_keep_revert "$1" "$2" "$3"
+    "$2_record"
+    "$2_files" a1_put
+    rm -rf -- "$a1_staged"
+    a1_restore_undeclared "$1" "$2"
+    if [ -e "$record/pending" ] || [ -n "$("$2_verify")" ]; then
+        : >"$record/pending"
+        "$2_apply"
+        printf 'changed\t%s\n' "$1"
+        rm -f -- "$record/pending"
+    fi
+}
+
+a1_revert() { # change, function prefix
+    local entry
+    "$2_before_revert"
+    for entry in "$a1_state/$1/files"/*; do
+        case "$entry" in *~) continue ;; esac
+        if [ -d "$entry" ]; then a1_restore "$entry"; fi
+    done
+    "$2_revert"
+    rm -rf -- "${a1_state:?}/$1"
+    printf 'reverted\t%s\n' "$1"
+}
+
+a1_recorded() { # the group's changes on this host, last applied first
+    local record
+    for record in "$a1_state"/*/; do
+        [ -e "$record/group" ] && [ "$(<"$record/group")" = "$a1_group" ] || continue
+        printf '%s %s\n' "$(<"$record/order")" "$(basename -- "$record")"
+    done | sort -r | cut -d' ' -f2
+}
+
+a1_revert_recorded() { # the changes to keep
+    local name keep=" $* "
+    for name in $(a1_recorded); do
+        case "$keep" in *" $name "*) ;; *) bash -- "$a1_state/$name/revert" ;; esac
+    done
+    rmdir --ignore-fail-on-non-empty -p -- "$a1_state" 2>/dev/null || true
+}
+
+a1_lock() { # one run at a time, and no lock file to leave behind
+    exec 9</var/lib
+    flock -w 120 9 || a1_fail "another run has held this host for 120 s: expected it to finish"
+}
+
+a1_run() { # verb, then name=prefix for each change
+    local verb=$1 found="" index=0 pair names=""
+    shift
+    for pair in "$@"; do names="$names ${pair%%=*}"; done
+    case "$verb" in
+    apply)
+        a1_lock
+        # shellcheck disable=SC2086 # a list of names
+        a1_revert_recorded $names
+        for pair in "$@"; do
+            index=$((index + 1))
+            a1_apply "${pair%%=*}" "${pair#*=}" "$index"
+        done
+        found=$(for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done)
+        [ -z "$found" ] || a1_fail "not in force after apply (concern, expected, found):"$'\n'"$found"
+        ;;
+    confirm)
+        a1_lock
+        for pair in "$@"; do "${pair#*=}_confirm"; done
+        ;;
+    verify)
+        found=$(for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done)
+        if [ -n "$found" ]; then
+            printf '%s\n' "$found"
+            exit 1
+        fi
+        ;;
+    revert)
+        a1_lock
+        a1_revert_recorded
+        ;;
+    *) a1_fail "unknown verb: found '$verb', expected apply, confirm, verify or revert" ;;
+    esac
+}

@@ -1,0 +1,204 @@
+"""The one wrapper round pulumi-command: how every script and file of this program reaches a host.
+
+Its rules, each from a way in which the plugin goes wrong: the host key is required; nothing is streamed to
+the log; output is secret and is not sent back to the host; the script travels on standard input, so that
+neither an error nor a process list shows it; a changed script updates in place, never through `triggers`
+(which would run the old `delete` after the new `create`).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi_command.remote import Command, ConnectionArgs, CopyToRemote, Logging
+
+from a1platform.node.shell import guarded, runner
+from a1platform.settings.node import NodeSettings
+
+_DIAL_TRIES = 3
+_DIAL_SECONDS = 10
+
+
+def connection(node: NodeSettings) -> ConnectionArgs:
+    """Return the plugin's connection to a node, its key secret and its host key pinned."""
+    return ConnectionArgs(
+        host=node.host,
+        port=node.port,
+        user=node.user,
+        private_key=pulumi.Output.secret(node.private_key_file.read_text(encoding="ascii")),
+        host_key=node.host_key,
+        dial_error_limit=_DIAL_TRIES,
+        per_dial_timeout=_DIAL_SECONDS,
+    )
+
+
+def remote_script(  # noqa: PLR0913 - each is a choice of the caller
+    name: str,
+    node: NodeSettings,
+    script: pulumi.Input[str],
+    *,
+    arguments: str = "",
+    delete_arguments: str | None = None,
+    opts: pulumi.ResourceOptions | None = None,
+) -> Command:
+    """Run an idempotent bash script as root on a node, now and whenever it changes.
+
+    The plugin hands the script in its state to `delete` as well, so destroying runs the script that was last
+    applied, with other arguments; no second script has to be kept anywhere.
+
+    Args:
+        name: Logical name.
+        node: Where to run.
+        script: Bash text; may hold secrets, as it is secret in state and never part of a command line.
+        arguments: Words for the script, without secrets.
+        delete_arguments: Words for the script when the resource is deleted; None leaves the host alone then.
+        opts: Options of the resource.
+
+    Returns:
+        The command; `stdout` and `stderr` are secret.
+    """
+    text = pulumi.Output.from_input(script)
+    create = text.apply(lambda value: f"{_call(node, arguments)} # {_digest(value)}")
+    return Command(
+        name,
+        connection=connection(node),
+        create=create,
+        update=create,
+        delete=None if delete_arguments is None else _call(node, delete_arguments),
+        stdin=_secret(text.apply(guarded)),
+        logging=Logging.NONE,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
+        ),
+    )
+
+
+def _secret(text: pulumi.Output[str]) -> pulumi.Output[str]:
+    return pulumi.Output.all(text, pulumi.Output.secret("")).apply("".join)
+
+
+def _call(node: NodeSettings, arguments: str) -> str:
+    return f"{runner(node.user)} {arguments}".rstrip()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that is copied to a node.
+
+    Attributes:
+        source: Path below the uploaded folder, or the name of the uploaded file.
+        sha256: Digest that the file must have when it has arrived.
+        destination: Absolute path on the node.
+        mode: Four octal digits.
+    """
+
+    source: str
+    sha256: str
+    destination: str
+    mode: str = "0644"
+
+
+def remote_files(
+    name: str,
+    node: NodeSettings,
+    source: Path,
+    uploads: Sequence[Upload],
+    *,
+    opts: pulumi.ResourceOptions | None = None,
+) -> Command:
+    """Copy a local file, or a folder's files, to a node and put them in place once their digests are right.
+
+    Two SSH connections, however many files. The copy goes to the login user's home first, as SFTP has no
+    sudo; it is gone once the files are in place.
+
+    Args:
+        name: Logical name.
+        node: Where to copy to.
+        source: An existing file or folder on this machine; everything in a folder is sent.
+        uploads: What goes where; removed again on delete.
+        opts: Options of both resources.
+
+    Returns:
+        The command that puts the files in place; depend on it.
+
+    Raises:
+        ValueError: The source does not exist, which the plugin would only find in the middle of a run.
+    """
+    if not source.exists():
+        raise ValueError(f"upload {name}: found no '{source}', expected a file or folder")
+    staged = f".a1-upload/{name}-{_digest(repr(sorted((u.source, u.sha256) for u in uploads)))}"
+    folder = source.is_dir()
+    copy = CopyToRemote(
+        f"{name}-copy",
+        connection=connection(node),
+        source=pulumi.FileArchive(f"{source}/") if folder else pulumi.FileAsset(str(source)),
+        remote_path=staged if folder else f"{staged}/{source.name}",
+        opts=opts,
+    )
+    return remote_script(
+        name,
+        node,
+        render_install(staged, uploads, node.user),
+        arguments="apply",
+        delete_arguments="revert",
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
+    )
+
+
+def render_install(staged: str, uploads: Sequence[Upload], user: str) -> str:
+    """Render the script that verifies copied files and moves them to their places, or removes them again.
+
+    Args:
+        staged: Folder of the copies, below the login user's home.
+        uploads: What goes where.
+        user: The login user.
+    """
+    rows = "".join(
+        f"{upload.sha256} {upload.mode} {upload.destination} {upload.source}\n" for upload in uploads
+    )
+    return f"""set -euo pipefail
+staged=$(getent passwd {user} | cut -d: -f6)/{staged}
+table() {{
+    cat <<'A1_TABLE'
+{rows}A1_TABLE
+}}
+has() {{ # digest, file
+    [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]
+}}
+apply() {{
+    local digest mode destination source
+    while read -r digest mode destination source; do
+        if has "$digest" "$destination"; then
+            chmod "$mode" -- "$destination"
+            continue
+        fi
+        if [ ! -f "$staged/$source" ]; then
+            echo "$destination: found neither it nor $staged/$source: replace the copy" >&2
+            exit 1
+        fi
+        if ! has "$digest" "$staged/$source"; then
+            echo "$source: found sha256 $(sha256sum <"$staged/$source" | cut -d' ' -f1), expected $digest" >&2
+            exit 1
+        fi
+        mkdir -p -- "$(dirname -- "$destination")"
+        install -m "$mode" -o root -g root -- "$staged/$source" "$destination.a1-new"
+        mv -fT -- "$destination.a1-new" "$destination"
+    done < <(table)
+    rm -rf -- "$staged"
+    rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$staged")" 2>/dev/null || true
+}}
+revert() {{
+    local digest _ destination
+    while read -r digest _ destination _; do
+        if has "$digest" "$destination"; then rm -f -- "$destination"; fi
+    done < <(table)
+}}
+"${{1:?a verb}}"
+"""

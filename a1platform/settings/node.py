@@ -1,0 +1,249 @@
+"""Settings of the hosts: how to reach them, what they must have, how they are hardened."""
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from a1platform.naming import is_dns_label
+from a1platform.settings.base import Settings
+
+_HOST_KEY_TYPES = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+)
+_OPENSSH_MAGIC = b"openssh-key-v1\0"
+_OPENSSH_BEGIN = "-----BEGIN OPENSSH PRIVATE KEY-----"
+
+
+def fingerprint(host_key: str) -> str:
+    """Return the SHA256 fingerprint of a public key, as `ssh-keygen -l` prints it.
+
+    Args:
+        host_key: A key in authorized_keys format.
+    """
+    digest = hashlib.sha256(base64.b64decode(host_key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _host_key(text: str) -> str:
+    expected = (
+        "expected one key in authorized_keys format, such as 'ssh-ed25519 AAAA...' (`a1 init` reads it)"
+    )
+    words = text.split()
+    if "\n" in text.strip() or len(words) not in {2, 3} or words[0] not in _HOST_KEY_TYPES:
+        raise ValueError(f"found {text[:60]!r}, {expected}")
+    try:
+        blob = base64.b64decode(words[1], validate=True)
+    except binascii.Error:
+        raise ValueError(f"found a {words[0]} key that is not base64, {expected}") from None
+    length = int.from_bytes(blob[:4], "big")
+    if blob[4 : 4 + length] != words[0].encode() or len(blob) <= 4 + length:
+        raise ValueError(f"found key data that is not of type {words[0]}, {expected}")
+    return f"{words[0]} {words[1]}"
+
+
+def _private_key_file(path: Path) -> Path:
+    expanded = path.expanduser()
+    if not expanded.is_absolute():
+        raise ValueError(f"found '{path}', expected an absolute path or one that starts with ~")
+    try:
+        text = expanded.read_text(encoding="ascii")
+    except OSError as error:
+        raise ValueError(f"found '{path}' ({error.strerror}), expected a readable private key file") from None
+    except UnicodeDecodeError:
+        text = ""
+    if "PRIVATE KEY-----" not in text:
+        raise ValueError(f"found '{path}' without a private key, expected an OpenSSH or PEM private key file")
+    if _is_encrypted(text):
+        raise ValueError(
+            f"found '{path}' with a passphrase, expected a key without one: `up` cannot ask for it"
+        )
+    return expanded
+
+
+def _is_encrypted(text: str) -> bool:
+    if _OPENSSH_BEGIN not in text:
+        return "ENCRYPTED" in text
+    body = "".join(line for line in text.split(_OPENSSH_BEGIN)[1].splitlines() if not line.startswith("-"))
+    try:
+        data = base64.b64decode(body).removeprefix(_OPENSSH_MAGIC)
+    except binascii.Error:
+        return False
+    return data[4 : 4 + int.from_bytes(data[:4], "big")] != b"none"
+
+
+def _dns_label(text: str) -> str:
+    if not is_dns_label(text):
+        raise ValueError(f"found {text!r}, expected at most 63 lower-case letters, digits and inner dashes")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"found {text!r}, expected an IPv4 or IPv6 address") from None
+
+
+def _range(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise ValueError(
+            f"found {text!r}, expected an address range such as 192.0.2.0/24 or 2001:db8::/32"
+        ) from None
+
+
+HostKey = Annotated[str, AfterValidator(_host_key)]
+"""A pinned host key, `type base64`, its comment dropped."""
+SshKeyFile = Annotated[Path, AfterValidator(_private_key_file)]
+"""An existing, readable private key without a passphrase."""
+Address = Annotated[str, AfterValidator(_address)]
+"""An IP address in its canonical spelling."""
+Range = Annotated[str, AfterValidator(_range)]
+"""An IP range in its canonical spelling."""
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class NodeSettings(Settings):
+    """One host and its part in the cluster.
+
+    Attributes:
+        name: Name of the node in Kubernetes.
+        host: Name or address that SSH connects to.
+        port: Port that SSH connects to; behind a port forward not the one that sshd listens on.
+        user: Login user: root, or one that may `sudo` without a password.
+        private_key_file: The user's private key on this machine.
+        host_key: The host's public key; a host that shows another one is refused.
+        role: Whether the node runs the control plane.
+        address: Address that other nodes reach it by; K3s finds it itself where it is left out.
+    """
+
+    name: Annotated[str, AfterValidator(_dns_label)]
+    host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    port: Port = 22
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = "root"
+    private_key_file: SshKeyFile
+    host_key: HostKey
+    role: Literal["server", "agent"] = "server"
+    address: Address | None = None
+
+
+def _nodes(nodes: tuple[NodeSettings, ...]) -> tuple[NodeSettings, ...]:
+    problems: list[str] = []
+    for what in ("name", "address"):
+        owners: dict[str, str] = {}
+        for index, node in enumerate(nodes):
+            value = getattr(node, what)
+            if value in owners:
+                problems.append(f"{what} {value!r} is used by both {owners[value]} and nodes.{index}")
+            elif value is not None:
+                owners[value] = f"nodes.{index}"
+    endpoints: dict[tuple[str, int], str] = {}
+    for node in nodes:
+        other = endpoints.setdefault((node.host, node.port), node.name)
+        if other != node.name:
+            problems.append(f"host {node.host} port {node.port} is used by both {other!r} and {node.name!r}")
+    servers = sum(node.role == "server" for node in nodes)
+    if nodes and servers % 2 == 0:
+        problems.append(
+            f"found {servers} nodes with role 'server', expected an odd number: etcd needs a majority"
+        )
+    if problems:
+        raise ValueError("; ".join(problems))
+    return nodes
+
+
+Nodes = Annotated[tuple[NodeSettings, ...], AfterValidator(_nodes)]
+"""All nodes of a cluster, free of duplicates and with a possible etcd majority; empty means the sandbox."""
+
+
+class PreflightSettings(Settings):
+    """What a host must have before anything on it is changed.
+
+    Attributes:
+        vcpus: Logical processors.
+        memory_mib: Memory in MiB; 16 GB of memory modules show as somewhat less.
+        disk_mib: Free space for /var/lib in MiB.
+        clock_synchronised: Whether the host must report a synchronised clock.
+    """
+
+    vcpus: Annotated[int, Field(ge=1)] = 8
+    memory_mib: Annotated[int, Field(ge=512)] = 15000
+    disk_mib: Annotated[int, Field(ge=1024)] = 40_000
+    clock_synchronised: bool = True
+
+
+class ConcernSettings(Settings):
+    """A concern of the hardening, on unless a reason says why not.
+
+    Attributes:
+        enabled: Whether the concern is applied; switched off, an earlier application is reverted.
+        reason: Why it is off.
+    """
+
+    enabled: bool = True
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if not self.enabled and not self.reason.strip():
+            raise ValueError(
+                "found enabled: false without a reason, expected reason: <why this concern is off>"
+            )
+        return self
+
+
+class SysctlSettings(ConcernSettings):
+    """Kernel parameters.
+
+    Attributes:
+        skip: Keys to leave alone, each with its reason.
+    """
+
+    skip: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+
+
+class FirewallSettings(ConcernSettings):
+    """Who may reach what; everything else that arrives at the host is dropped.
+
+    Attributes:
+        ssh_port: Port that sshd listens on, on the host itself.
+        admin_ranges: Who may reach SSH and the Kubernetes API.
+        web_ranges: Who may reach 80 and 443.
+        node_port_ranges: Who may reach NodePorts (30000-32767); nobody by default.
+        confirm_seconds: How long new rules stay without a new SSH connection before they are taken back.
+    """
+
+    ssh_port: Port = 22
+    admin_ranges: Annotated[tuple[Range, ...], Field(min_length=1)] = ("0.0.0.0/0", "::/0")
+    web_ranges: tuple[Range, ...] = ("0.0.0.0/0", "::/0")
+    node_port_ranges: tuple[Range, ...] = ()
+    confirm_seconds: Annotated[int, Field(ge=20, le=3600)] = 90
+
+
+class HardeningSettings(Settings):
+    """How hosts are hardened.
+
+    Attributes:
+        kernel: `own` where the host has a kernel of its own; `shared` in a container, where only what belongs
+            to the container's network namespace may be set.
+        sysctl: Kernel parameters.
+        modules: Kernel modules that are loaded at boot or never.
+        sshd: The SSH server.
+        firewall: Packet filter on what arrives.
+    """
+
+    kernel: Literal["own", "shared"] = "own"
+    sysctl: SysctlSettings = SysctlSettings()
+    modules: ConcernSettings = ConcernSettings()
+    sshd: ConcernSettings = ConcernSettings()
+    firewall: FirewallSettings = FirewallSettings()
