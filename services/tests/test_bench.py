@@ -1,4 +1,4 @@
-"""How much the chain carries on this machine, load generator included; figures are printed, none is a limit."""
+"""How much the chain carries on this machine, load generator included; figures, no limits."""
 
 import asyncio
 import time
@@ -51,7 +51,7 @@ def report(name: str, seconds: float, taken: list[tuple[int, float]]) -> None:
     bad = sum(status != 200 for status, _ in taken)
     p50, p95, p99 = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.95, 0.99))
     print(  # noqa: T201 - the purpose of a benchmark
-        f"{name}: {len(taken) / seconds:.0f} req/s, P50 {p50:.0f} P95 {p95:.0f} P99 {p99:.0f} ms, {bad} failed"
+        f"{name}: {len(taken) / seconds:.0f} req/s, P50/95/99 {p50:.0f}/{p95:.0f}/{p99:.0f} ms, {bad} bad"
     )
 
 

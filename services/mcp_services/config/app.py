@@ -43,7 +43,7 @@ class Api:
         self._store = store
 
     async def read(self, request: Request) -> Response:
-        """Answer `GET /v1/config/{scope}`; with `wait`, once there is another version than `If-None-Match`."""
+        """Answer `GET /v1/config/{scope}`; `wait` waits for another version than `If-None-Match`."""
         exchange.current().method = "config/read"
         scope = request.path_params["scope"]
         if scope not in SCOPES:
