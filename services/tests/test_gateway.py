@@ -1,0 +1,136 @@
+"""Whom the gateway lets in."""
+
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
+from mcp_services.documents import Limits
+from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
+from mcp_services.gateway.limits import RateLimiter
+
+AUDIENCE = "https://mcp.example/mcp"
+
+
+@pytest.fixture(scope="module")
+def key() -> RSAPrivateKey:
+    """A signing key."""
+    return generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def gate(tmp_path: Path, key: RSAPrivateKey) -> Authenticator:
+    """Knows `key` under the ID `one`, and an API key."""
+    public: dict[str, Any] = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [public | {"kid": "one", "use": "sig"}]}))
+    digest = hashlib.sha256(b"an-api-key").hexdigest()
+    (tmp_path / "keys.json").write_text(json.dumps([{"name": "ci", "sha256": digest, "scopes": ["tools"]}]))
+    return Authenticator(
+        jwks_file=tmp_path / "jwks.json",
+        jwks_url="",
+        api_keys_file=tmp_path / "keys.json",
+        audience=AUDIENCE,
+        issuer="https://issuer.example",
+    )
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client for JWKS URLs."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+def token(key: RSAPrivateKey | str, algorithm: str = "RS256", kid: str = "one", **changed: object) -> str:
+    """A token that is valid but for what is changed."""
+    claims = {
+        "sub": "alice",
+        "aud": AUDIENCE,
+        "iss": "https://issuer.example",
+        "exp": time.time() + 60,
+        "scope": "tools other",
+    } | changed
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, key, algorithm, {"kid": kid})
+
+
+async def test_a_valid_token_gives_subject_and_scopes(
+    gate: Authenticator, key: RSAPrivateKey, http: aiohttp.ClientSession
+) -> None:
+    found = await gate.authenticate(f"Bearer {token(key)}", None, http)
+    assert found == Subject("alice", "user", ("tools", "other"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"exp": 1}, "expired"),
+        ({"aud": "https://other.example/mcp"}, "audience"),
+        ({"aud": None}, "invalid"),
+        ({"iss": "https://evil.example"}, "issuer"),
+        ({"sub": None}, "invalid"),
+        ({"kid": "two"}, "unknown_key"),
+    ],
+)
+async def test_a_token_that_is_wrong_in_one_claim_is_refused_with_the_reason(
+    gate: Authenticator, key: RSAPrivateKey, http: aiohttp.ClientSession, changed: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(UnauthenticatedError) as refused:
+        await gate.authenticate(f"Bearer {token(key, **changed)}", None, http)
+    assert refused.value.reason == reason
+
+
+async def test_a_token_signed_by_another_key_or_with_the_public_key_as_secret_is_refused(
+    gate: Authenticator, http: aiohttp.ClientSession
+) -> None:
+    forged = token(generate_private_key(65537, 2048))
+    confused = token("a-public-key-taken-for-a-shared-secret-of-hmac", "HS256")
+    for bad in (forged, confused, "a.b.c", token("", "none")):
+        with pytest.raises(UnauthenticatedError):
+            await gate.authenticate(f"Bearer {bad}", None, http)
+
+
+async def test_an_api_key_is_known_by_its_digest_in_either_header(
+    gate: Authenticator, http: aiohttp.ClientSession
+) -> None:
+    expected = Subject("ci", "key", ("tools",))
+    assert await gate.authenticate(None, "an-api-key", http) == expected
+    assert await gate.authenticate("Bearer an-api-key", None, http) == expected
+    with pytest.raises(UnauthenticatedError, match="unknown_key"):
+        await gate.authenticate(None, "another", http)
+    with pytest.raises(UnauthenticatedError, match="missing"):
+        await gate.authenticate("Basic YTpi", None, http)
+
+
+def test_a_subject_gets_its_burst_then_its_rate_and_nobody_elses() -> None:
+    limiter, limits = RateLimiter(), Limits(requests_per_second=10, burst=2)
+    assert [limiter.take("a", limits, now=0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    assert limiter.take("b", limits, now=0) == 0
+    assert limiter.take("a", limits, now=0.1) == 0
+
+
+def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_services.core.files._LOOK_EVERY_SECONDS", 0.0)
+    old, new = "o" * 32, "n" * 32
+    file = tmp_path / "key"
+    file.write_text(old)
+    tokens = InternalTokens(file, "mcp-gateway")
+    alice = Subject("alice", "user", ("tools",), ("staff",))
+    before = tokens.mint(alice)
+    file.write_text(f"{new}\n{old}\n")
+    assert tokens.verify(f"Bearer {before}") == alice
+    after = tokens.mint(alice)
+    file.write_text(f"{new}\n")
+    assert tokens.verify(f"Bearer {after}") == alice
+    with pytest.raises(InvalidTokenError):
+        tokens.verify(f"Bearer {before}")
+    file.write_text("short")
+    assert tokens.verify(f"Bearer {after}") == alice

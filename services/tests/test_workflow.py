@@ -1,0 +1,132 @@
+"""How workflows run."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from mcp_services.core.identity import Subject
+from mcp_services.documents import Step, Workflow
+from mcp_services.orchestrator.federation import Call, ToolUnavailableError
+from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError, Run, Status
+from mcp_types import CallToolResult, TextContent
+from pydantic import ValidationError
+
+ALICE = Subject("alice", "user")
+
+
+def workflow(*steps: dict[str, Any], **other: object) -> Workflow:
+    """A workflow whose steps call tool `t` of server `s`."""
+    full = [{"server": "s", "tool": "t"} | step for step in steps]
+    return Workflow.model_validate({"name": "w", "steps": full} | other)
+
+
+class Tools:
+    """Real enough: answers with its arguments, after a pause, failing as often as it is told."""
+
+    def __init__(self, pause: float = 0.0, failures: int = 0) -> None:
+        """Pause so long, fail so often."""
+        self.pause, self.failures = pause, failures
+        self.calls: list[Call] = []
+        self.running = self.most = 0
+
+    async def __call__(self, call: Call) -> CallToolResult:
+        """Answer a call."""
+        self.calls.append(call)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(self.pause)
+        finally:
+            self.running -= 1
+        if self.failures > 0:
+            self.failures -= 1
+            raise ToolUnavailableError("down")
+        text = TextContent(type="text", text=str(dict(call.args)))
+        return CallToolResult(content=[text], structured_content={"result": call.args.get("x")})
+
+
+async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+    return None
+
+
+async def finished(tools: Tools, of: Workflow, given: dict[str, Any] | None = None) -> Run:
+    """The run, done."""
+    run = Engine(tools, allow).start(of, given or {}, ALICE, None)
+    assert run.task
+    await run.task
+    return run
+
+
+async def test_independent_steps_run_at_once_and_results_flow_to_those_that_need_them() -> None:
+    tools = Tools(pause=0.05)
+    run = await finished(
+        tools,
+        workflow(
+            {"id": "a", "args": {"x": "${input.n + 1}"}},
+            {"id": "b", "args": {"x": 10}},
+            {"id": "c", "needs": ["a", "b"], "args": {"x": "${steps.a.result + steps.b.result}"}},
+            output={"sum": "${steps.c.result}"},
+        ),
+        {"n": 1},
+    )
+    assert (run.status, run.output, tools.most) == (Status.SUCCEEDED, {"sum": 12}, 2)
+
+
+async def test_a_step_is_tried_as_often_as_it_says() -> None:
+    step = {"id": "a", "retry": {"attempts": 3, "delaySeconds": 0}}
+    assert (await finished(Tools(failures=2), workflow(step))).status is Status.SUCCEEDED
+    run = await finished(Tools(failures=3), workflow(step, {"id": "b", "needs": ["a"]}))
+    assert (run.status, run.steps["a"].attempts, run.steps["b"].status) == (Status.FAILED, 3, Status.SKIPPED)
+    assert run.error == "down"
+
+
+async def test_a_refused_step_never_reaches_its_tool_and_the_run_names_the_rule() -> None:
+    tools = Tools()
+
+    async def refuse_b(_: Subject, step: Step, __: Mapping[str, Any], ___: str) -> None:
+        if step.id == "b":
+            raise RefusedError("refused by rule 'x'")
+
+    run = Engine(tools, refuse_b).start(workflow({"id": "a"}, {"id": "b", "needs": ["a"]}), {}, ALICE, None)
+    assert run.task
+    await run.task
+    assert (run.status, run.error, len(tools.calls)) == (Status.REFUSED, "refused by rule 'x'", 1)
+
+
+async def test_a_run_that_takes_too_long_is_ended() -> None:
+    run = await finished(Tools(pause=5), workflow({"id": "a"}, timeoutSeconds=0.05))
+    assert (run.status, run.steps["a"].status) == (Status.TIMED_OUT, Status.CANCELLED)
+
+
+async def test_a_cancelled_run_cancels_its_tools() -> None:
+    tools = Tools(pause=5)
+    run = Engine(tools, allow).start(workflow({"id": "a"}), {}, ALICE, None)
+    await asyncio.sleep(0.02)
+    assert run.task
+    run.task.cancel()
+    await run.task
+    assert (run.status, tools.running) == (Status.CANCELLED, 0)
+
+
+async def test_input_that_does_not_fit_starts_nothing() -> None:
+    of = workflow({"id": "a"}, input={"type": "object", "required": ["n"]})
+    with pytest.raises(InvalidInputError, match="'n' is a required property"):
+        Engine(Tools(), allow).start(of, {}, ALICE, None)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (({"id": "a", "needs": ["b"]}, {"id": "b", "needs": ["a"]}), "need each other"),
+        (({"id": "a", "needs": ["z"]},), "z, which is no step"),
+        (({"id": "a"}, {"id": "a"}), "defined twice"),
+        (({"id": "a", "args": {"x": "${outer.y}"}},), "outer is not available"),
+        ((), "at least 1"),
+    ],
+)
+def test_a_workflow_that_could_not_run_is_refused_before_it_takes_effect(
+    steps: tuple[dict[str, Any], ...], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        workflow(*steps)
