@@ -1,0 +1,113 @@
+"""The component `Policies` against a recording mock engine: what it declares and in which order."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, rpc
+
+from a1platform.platform.policies import Policies, PoliciesArgs
+from a1platform.settings.policies import PolicySettings
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the engine received it."""
+
+    name: str
+    parent: str
+    inputs: dict[str, Any]
+    after: tuple[str, ...]
+
+
+class _Echo(mocks.Mocks):
+    """Gives every resource its own inputs as its state."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        return f"{args.name}-id", args.inputs
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:  # noqa: ARG002 - the engine's signature
+        return {}, None
+
+
+@dataclass
+class _Recorder(mocks.MockMonitor):
+    """Keeps every registration, with what it depends on."""
+
+    declared: dict[str, Declared] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(_Echo())
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802, ANN401 - the engine's signature
+        inputs = rpc.deserialize_properties(request.object)
+        after = tuple(urn.split("::")[-1] for urn in request.dependencies)
+        parent = request.parent.split("::")[-1]
+        self.declared[request.name] = Declared(request.name, parent, inputs, after)
+        return mocks.MockMonitor.RegisterResource(self, request)
+
+
+def _declare(settings: PolicySettings) -> dict[str, Declared]:
+    recorder = _Recorder()
+    pulumi.runtime.set_mocks(_Echo(), monitor=recorder)
+
+    pulumi.runtime.test(lambda: Policies("policies", PoliciesArgs(settings)).enforcement)()
+    return recorder.declared
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Declared]:
+    return _declare(PolicySettings())
+
+
+POLICIES = ("image-registry", "image-tag", "pod-privilege", "service-account")
+
+
+def test_a_constraint_is_declared_after_its_template_and_the_template_after_the_configuration(
+    declared: dict[str, Declared],
+) -> None:
+    for name in POLICIES:
+        assert declared[f"policies-{name}"].after == (f"policies-{name}-template",)
+        assert declared[f"policies-{name}-template"].after == ("policies-config",)
+
+
+def test_a_template_is_done_when_gatekeeper_has_made_the_kind_of_its_constraint(
+    declared: dict[str, Declared],
+) -> None:
+    annotations = declared["policies-image-tag-template"].inputs["metadata"]["annotations"]
+    assert annotations["pulumi.com/waitFor"] == "jsonpath={.status.created}=true"
+
+
+def test_a_constraint_is_done_when_the_webhook_enforces_it(declared: dict[str, Declared]) -> None:
+    annotations = declared["policies-image-tag"].inputs["metadata"]["annotations"]
+    assert annotations["pulumi.com/waitFor"].startswith("jsonpath={.status.byPod[")
+    assert annotations["pulumi.com/waitFor"].endswith(".enforced}=true")
+
+
+def test_every_object_has_the_name_that_it_is_known_by(declared: dict[str, Declared]) -> None:
+    assert declared["policies-config"].inputs["metadata"]["name"] == "config"
+    for name in POLICIES:
+        assert declared[f"policies-{name}"].inputs["metadata"]["name"] == name
+
+
+def test_everything_is_a_child_of_the_component(declared: dict[str, Declared]) -> None:
+    assert {each.parent for each in declared.values() if each.name.startswith("policies-")} == {"policies"}
+
+
+def test_rego_and_schema_reach_the_engine_unchanged(declared: dict[str, Declared]) -> None:
+    spec = declared["policies-image-tag-template"].inputs["spec"]
+    assert "package a1imagetag" in spec["targets"][0]["rego"]
+    assert "package lib.image" in spec["targets"][0]["libs"][0]
+    assert spec["crd"]["spec"]["validation"]["openAPIV3Schema"]["properties"].keys() == {"tags"}
+
+
+def test_an_enforcement_action_of_the_settings_reaches_the_constraint() -> None:
+    declared = _declare(PolicySettings(enforcement={"image-tag": "dryrun"}))
+    assert declared["policies-image-tag"].inputs["spec"]["enforcementAction"] == "dryrun"
+
+
+def test_an_ingress_in_any_namespace_is_known_to_the_policies(declared: dict[str, Declared]) -> None:
+    spec = declared["policies-config"].inputs["spec"]
+    assert spec["sync"]["syncOnly"] == [{"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"}]
+    assert "sync" not in spec["match"][0]["processes"]

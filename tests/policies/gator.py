@@ -1,0 +1,48 @@
+"""Gatekeeper's own evaluator, called as a program."""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from a1platform.platform.policies import PolicySet
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One violation: the constraint, its enforcement action, the message and the object that it is about."""
+
+    policy: str
+    action: str
+    message: str
+    object: str
+
+
+@dataclass(frozen=True)
+class Gator:
+    """Gatekeeper's evaluator of the pinned version, which takes objects and policies as files."""
+
+    program: Path
+    folder: Path
+
+    def violations(self, policies: PolicySet, objects: Iterable[dict[str, Any]]) -> list[Violation]:
+        """Evaluate all policies on these objects, which also see each other."""
+        path = self.folder / "objects.yaml"
+        path.write_text(yaml.safe_dump_all([*policies.manifests(), *objects]))
+        command = [str(self.program), "test", "--filename", str(path), "--output", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        # Violations and errors end with the same exit code, and warnings come on standard error too.
+        assert done.stdout.strip() or done.returncode == 0, done.stderr
+        return [
+            Violation(
+                policy=entry["constraint"]["metadata"]["name"],
+                action=entry["enforcementAction"],
+                message=entry["msg"],
+                object=f"{entry['violatingObject']['kind']}/{entry['violatingObject']['metadata']['name']}",
+            )
+            for entry in json.loads(done.stdout or "null") or []
+        ]
