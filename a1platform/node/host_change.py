@@ -123,6 +123,10 @@ def render_script(changes: Sequence[HostChange], group: str, *, state: str = STA
     names = [change.name for change in changes]
     if len(names) != len(set(names)):
         raise ValueError(f"host changes: found a name twice in {names}, expected each once")
+    return _render(changes, group, state, '"${1:?a verb}"')
+
+
+def _render(changes: Sequence[HostChange], group: str, state: str, verb: str) -> str:
     pairs = " ".join(f"{change.name}={_prefix(change)}" for change in changes)
     return "\n".join(
         (
@@ -130,7 +134,7 @@ def render_script(changes: Sequence[HostChange], group: str, *, state: str = STA
             f"a1_state={shlex.quote(state)}",
             f"a1_group={shlex.quote(group)}",
             *(_functions(change) for change in changes),
-            f'a1_run "${{1:?a verb}}" {pairs}'.rstrip(),
+            f"a1_run {verb} {pairs}".rstrip(),
             "",
         )
     )
@@ -152,7 +156,7 @@ def render_revert(change: HostChange, group: str = "single") -> str:
 
 
 def _with_verb(change: HostChange, group: str, verb: str) -> str:
-    return f"set -- {verb}\n{render_script([change], group)}"
+    return _render([change], group, STATE, verb)
 
 
 def _prefix(change: HostChange) -> str:

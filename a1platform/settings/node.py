@@ -137,6 +137,20 @@ class NodeSettings(Settings):
     address: Address | None = None
 
 
+def own_address(node: NodeSettings) -> str | None:
+    """Return the address that other nodes reach a node by, or None where only a host name is known."""
+    try:
+        return node.address or str(ipaddress.ip_address(node.host))
+    except ValueError:
+        return None
+
+
+def peer_addresses(node: NodeSettings, nodes: tuple[NodeSettings, ...]) -> tuple[str, ...]:
+    """Return the addresses of a node's peers, for its firewall."""
+    others = (own_address(other) for other in nodes if other.name != node.name)
+    return tuple(sorted(address for address in others if address is not None))
+
+
 def _nodes(nodes: tuple[NodeSettings, ...]) -> tuple[NodeSettings, ...]:
     problems: list[str] = []
     for what in ("name", "address"):
@@ -152,6 +166,12 @@ def _nodes(nodes: tuple[NodeSettings, ...]) -> tuple[NodeSettings, ...]:
         other = endpoints.setdefault((node.host, node.port), node.name)
         if other != node.name:
             problems.append(f"host {node.host} port {node.port} is used by both {other!r} and {node.name!r}")
+    if len(nodes) > 1:
+        problems += [
+            f"nodes.{index}.address: found none, expected one, as host {node.host!r} is a name"
+            for index, node in enumerate(nodes)
+            if own_address(node) is None
+        ]
     servers = sum(node.role == "server" for node in nodes)
     if nodes and servers % 2 == 0:
         problems.append(

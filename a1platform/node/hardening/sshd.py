@@ -28,16 +28,14 @@ _OPTIONS: dict[str, str] = {
 # The first value of a keyword wins, so the new file in front of the whole of the old configuration is what
 # sshd will read once it is in place.
 _CHECK = f"""
-local candidate="$a1_state/sshd-candidate" answer
+local candidate="$a1_staged/candidate" answer
 grep -qsiE '^[[:space:]]*Include[[:space:]].*sshd_config\\.d' /etc/ssh/sshd_config ||
     a1_fail "sshd: found no Include of sshd_config.d in /etc/ssh/sshd_config, expected the distribution's own"
 mkdir -p /run/sshd
 cat "$a1_staged{_PATH}" /etc/ssh/sshd_config >"$candidate"
 if ! answer=$(sshd -t -f "$candidate" 2>&1); then
-    rm -f -- "$candidate"
     a1_fail "sshd: the new configuration is refused, nothing was written: $answer"
 fi
-rm -f -- "$candidate"
 """
 
 _RELOAD = """

@@ -1,4 +1,6 @@
 # What every host change script stands on. Bash, run as root, the script on standard input.
+# Functions are called by name, from the table of changes at the end.
+# shellcheck disable=SC2329
 # A record under $a1_state/<change> holds what was there before the first apply; only revert removes it.
 set -euo pipefail
 shopt -s inherit_errexit
@@ -110,21 +112,26 @@ a1_restore_undeclared() { # change, function prefix: what an earlier version of 
     done
 }
 
+a1_keep() { # file of a record; content on standard input, written only where it differs
+    cat >"$1~"
+    if cmp -s -- "$1~" "$1"; then rm -f -- "$1~"; else mv -fT -- "$1~" "$1"; fi
+}
+
 a1_keep_revert() { # change, function prefix, order: a revert that needs nothing but the record
     local record="$a1_state/$1"
     {
         printf 'set -euo pipefail\nexport LC_ALL=C PATH=%q\na1_state=%q\n' "$PATH" "$a1_state"
         declare -f a1_fail a1_restore a1_revert "$2_before_revert" "$2_revert"
         printf 'a1_revert %q %q\n' "$1" "$2"
-    } >"$record/revert~"
-    mv -fT -- "$record/revert~" "$record/revert"
-    printf '%s\n' "$a1_group" >"$record/group"
-    printf '%03d\n' "$3" >"$record/order"
+    } | a1_keep "$record/revert"
+    a1_keep "$record/order" <<<"$(printf '%03d' "$3")"
+    a1_keep "$record/group" <<<"$a1_group"
 }
 
 a1_apply() { # change, function prefix, order
-    local record="$a1_state/$1" a1_staged="$a1_state/$1/staged"
-    rm -rf -- "$a1_staged"
+    local record="$a1_state/$1"
+    a1_staged=$(mktemp -d)
+    trap 'rm -rf -- "$a1_staged"' EXIT
     "$2_files" a1_stage
     "$2_check"
     mkdir -p -- "$record/files"

@@ -1,0 +1,1 @@
+"""`a1`: what Pulumi itself cannot do."""

@@ -1,0 +1,10 @@
+"""The `a1` program: one typer application, one module per command."""
+
+import typer
+
+from a1platform.cli.audit import audit
+from a1platform.cli.init import init
+
+app = typer.Typer(help="What Pulumi itself cannot do for an A1 platform.", no_args_is_help=True)
+app.command("init")(init)
+app.command("audit")(audit)

@@ -1,0 +1,90 @@
+"""A stack's `Pulumi.<stack>.yaml` for commands outside Pulumi: plain values, no secrets."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from a1platform.settings.node import HardeningSettings, Nodes, NodeSettings, PreflightSettings
+
+_T = TypeVar("_T")
+PROJECT = "a1"
+"""Namespace of the configuration keys, the name of the Pulumi project."""
+
+
+class StackFileError(RuntimeError):
+    """The file cannot be used; the text names every problem with its key."""
+
+
+class StackFile:
+    """The configuration of one stack on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file, where there is one.
+
+        Args:
+            path: The file, such as `stacks/a1/Pulumi.a1.yaml`.
+
+        Raises:
+            StackFileError: It is no YAML mapping.
+        """
+        self.path = path
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+        except yaml.YAMLError as error:
+            raise StackFileError(f"{path}: found no YAML, expected a configuration: {error}") from error
+        content = content or {}
+        if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
+            raise StackFileError(f"{path}: found no mapping, expected one with the key 'config'")
+        self._content: dict[str, Any] = content
+
+    def nodes(self) -> tuple[NodeSettings, ...]:
+        """Return the configured nodes, empty where there are none."""
+        nodes: tuple[NodeSettings, ...] = self._parse("nodes", TypeAdapter(Nodes), ())
+        return nodes
+
+    def hardening(self) -> HardeningSettings:
+        """Return how hosts are hardened."""
+        settings: HardeningSettings = self._parse("hardening", TypeAdapter(HardeningSettings), {})
+        return settings
+
+    def preflight(self) -> PreflightSettings:
+        """Return what is asked of hosts."""
+        settings: PreflightSettings = self._parse("preflight", TypeAdapter(PreflightSettings), {})
+        return settings
+
+    def put_node(self, node: NodeSettings) -> None:
+        """Add a node or replace the one of the same name, check them all together, and write the file.
+
+        Raises:
+            StackFileError: The nodes do not go together; nothing is written.
+        """
+        config = self._content.setdefault("config", {})
+        entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        others = [other for other in config.get(f"{PROJECT}:nodes") or [] if other.get("name") != node.name]
+        config[f"{PROJECT}:nodes"] = [*others, entry]
+        self.nodes()
+        new = self.path.with_name(f".{self.path.name}.new")
+        new.write_text(yaml.safe_dump(self._content, sort_keys=False, width=1000), encoding="utf-8")
+        new.replace(self.path)
+
+    def _parse(self, key: str, adapter: TypeAdapter[_T], default: object) -> _T:
+        value = (self._content.get("config") or {}).get(f"{PROJECT}:{key}", default)
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            raise StackFileError(f"{self.path}:\n{problems(error, key)}") from None
+
+
+def problems(error: ValidationError, *root: str) -> str:
+    """Return a line per problem: the path of the key, what was found and what is expected.
+
+    Args:
+        error: What pydantic found.
+        root: Keys in front of its own.
+    """
+    return "\n".join(
+        ".".join(map(str, (*root, *problem["loc"]))) + ": " + problem["msg"].removeprefix("Value error, ")
+        for problem in error.errors()
+    )
