@@ -166,3 +166,9 @@ def test_an_object_that_is_being_deleted_can_always_lose_its_finalizers(
     pod = _privileged("a1-orchestrator")
     pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert gator.violations(policies, [pod]) == []
+
+
+def test_the_documentation_lists_every_policy_with_its_default_action(policies: PolicySet) -> None:
+    table = (POLICIES.parent / "docs" / "policies.md").read_text()
+    listed = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", table, re.MULTILINE)
+    assert listed == [(policy.name, policy.action) for policy in policies.policies]
