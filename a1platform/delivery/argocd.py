@@ -14,7 +14,7 @@ NAMESPACE = "argocd"
 PROJECT = "a1"
 ROOT = "a1-root"
 UNSET_REPOSITORY = "https://repository.invalid/a1platform.git"
-"""Stands in the rendered files until the root Application replaces it (a name that never resolves, RFC 2606)."""
+"""Stands in the rendered files until the root Application replaces it; never resolves (RFC 2606)."""
 _SERVER = "https://kubernetes.default.svc"
 _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 
@@ -64,7 +64,9 @@ def application(name: str, path: str, namespace: str) -> Manifest:
         path: The folder, from the root of the repository.
         namespace: Where its objects go.
     """
-    metadata = _metadata(name) | {"annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}}
+    metadata = _metadata(name) | {
+        "annotations": {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+    }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
@@ -81,7 +83,8 @@ def application(name: str, path: str, namespace: str) -> Manifest:
 def root_application(repo_url: str, revision: str, path: str) -> Manifest:
     """Return the root Application, the app of apps.
 
-    Its finalizer takes the project and the Applications with it when it is deleted; those leave the services alone.
+    Its finalizer takes the project and the Applications with it when it is deleted;
+    those leave the services alone.
 
     Args:
         repo_url: The repository that holds the rendered files.

@@ -1,6 +1,7 @@
 """Recording and alerting rules from the objectives."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.naming import PART_OF
@@ -41,76 +42,82 @@ def recordings(objective: Objective) -> list[Manifest]:
     return [{"record": record, "expr": expr, "labels": labels} for record, expr in expressions.items()]
 
 
+@dataclass(frozen=True)
+class _Alert:
+    name: str
+    expr: str
+    lasting: str
+    level: str
+    summary: str
+
+    def rule(self, service: str) -> Manifest:
+        severity = "critical" if self.level == "emergency" else "warning"
+        return {
+            "alert": self.name,
+            "expr": self.expr,
+            "for": self.lasting,
+            "labels": {"severity": severity, "escalation": self.level, "service": service},
+            "annotations": {"summary": self.summary},
+        }
+
+
 def alerts(objective: Objective, namespace: str) -> list[Manifest]:
     """Return what somebody is told: a burning budget, errors, slowness, pods that are missing."""
-    service, slo = objective.service, objective.slo
-    recorded = f'{{service="{service}"}}'
-    deployment = f'{{namespace="{namespace}",deployment="{service}"}}'
-    outage = "emergency" if objective.critical else "first"
     return [
-        *(_burn(objective, window) for window in BURN_WINDOWS),
-        _alert(
-            "McpErrorRate",
-            objective,
-            f"mcp:errors:ratio5m{recorded} > {slo.error_ratio:g}",
-            "5m",
-            "first",
-            f"{service} fails more than {slo.error_ratio:.0%} of its requests",
-        ),
-        _alert(
-            "McpLatencyP95",
-            objective,
-            f"mcp:latency_seconds:p95{recorded} > {slo.p95_seconds:g}",
-            "10m",
-            "first",
-            f"{service} answers 5 of 100 requests later than {slo.p95_seconds:g} s",
-        ),
-        _alert(
-            "McpLatencyP99",
-            objective,
-            f"mcp:latency_seconds:p99{recorded} > {slo.p99_seconds:g}",
-            "10m",
-            "first",
-            f"{service} answers 1 of 100 requests later than {slo.p99_seconds:g} s",
-        ),
-        _alert(
-            "McpServiceDown",
-            objective,
-            f"kube_deployment_status_replicas_available{deployment} < 1",
-            "1m",
-            outage,
-            f"{service} has no pod that serves",
-        ),
-        _alert(
-            "McpReplicasMissing",
-            objective,
-            f"kube_deployment_status_replicas_unavailable{deployment} > 0",
-            "15m",
-            "second",
-            f"{service} misses pods for 15 minutes",
-        ),
+        alert.rule(objective.service)
+        for alert in (
+            *(_burn(objective, window) for window in BURN_WINDOWS),
+            *_promises(objective),
+            *_pods(objective, namespace),
+        )
     ]
 
 
-def _burn(objective: Objective, window: BurnWindow) -> Manifest:
-    recorded, budget = f'{{service="{objective.service}"}}', objective.slo.error_budget
-    limit = f"{window.factor * budget:g}"
-    return _alert(
-        f"McpErrorBudgetBurn{window.name}",
-        objective,
-        f"mcp:errors:ratio{window.long}{recorded} > {limit} and mcp:errors:ratio{window.short}{recorded} > {limit}",
-        "2m",
-        window.level,
-        f"{objective.service} burns its error budget {window.factor:g} times too fast",
+def _burn(objective: Objective, window: BurnWindow) -> _Alert:
+    limit = f"{window.factor * objective.slo.error_budget:g}"
+    expr = " and ".join(
+        f'mcp:errors:ratio{span}{{service="{objective.service}"}} > {limit}'
+        for span in (window.long, window.short)
     )
+    level = window.level if objective.critical else "first"
+    summary = f"{objective.service} burns its error budget {window.factor:g} times too fast"
+    return _Alert(f"McpErrorBudgetBurn{window.name}", expr, "2m", level, summary)
 
 
-def _alert(name: str, objective: Objective, expr: str, lasting: str, level: str, summary: str) -> Manifest:
-    severity = "critical" if level == "emergency" else "warning"
-    return {
-        "alert": name,
-        "expr": expr,
-        "for": lasting,
-        "labels": {"severity": severity, "escalation": level, "service": objective.service},
-        "annotations": {"summary": summary},
+def _promises(objective: Objective) -> list[_Alert]:
+    service, slo = objective.service, objective.slo
+    recorded = f'{{service="{service}"}}'
+    limits = {
+        "McpErrorRate": (
+            "errors:ratio5m",
+            slo.error_ratio,
+            f"fails over {slo.error_ratio:.0%} of its requests",
+        ),
+        "McpLatencyP95": ("latency_seconds:p95", slo.p95_seconds, f"has a P95 above {slo.p95_seconds:g} s"),
+        "McpLatencyP99": ("latency_seconds:p99", slo.p99_seconds, f"has a P99 above {slo.p99_seconds:g} s"),
     }
+    return [
+        _Alert(name, f"mcp:{record}{recorded} > {limit:g}", "10m", "first", f"{service} {what}")
+        for name, (record, limit, what) in limits.items()
+    ]
+
+
+def _pods(objective: Objective, namespace: str) -> list[_Alert]:
+    service = objective.service
+    deployment = f'{{namespace="{namespace}",deployment="{service}"}}'
+    return [
+        _Alert(
+            "McpServiceDown",
+            f"kube_deployment_status_replicas_available{deployment} < 1",
+            "1m",
+            "emergency" if objective.critical else "first",
+            f"{service} has no pod that serves",
+        ),
+        _Alert(
+            "McpReplicasMissing",
+            f"kube_deployment_status_replicas_unavailable{deployment} > 0",
+            "15m",
+            "second",
+            f"{service} has missed pods for 15 minutes",
+        ),
+    ]

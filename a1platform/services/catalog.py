@@ -126,5 +126,3 @@ def store_keys(catalog: tuple[CatalogEntry, ...] = CATALOG) -> dict[str, tuple[s
         for secret in entry.secrets:
             keys.setdefault(secret.source, set()).add(secret.key)
     return {source: tuple(sorted(found)) for source, found in sorted(keys.items())}
-
-

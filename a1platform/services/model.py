@@ -99,7 +99,7 @@ class CatalogEntry:
     documents: str | None = None
     keeps_state: bool = False
     trigger: Trigger | None = None
-    slo: Slo = Slo()
+    slo: Slo = field(default_factory=Slo)
     rules: tuple[Rule, ...] = ()
 
 

@@ -26,7 +26,9 @@ def _fixed_image(text: str) -> str:
     if found["digest"] is None and found["tag"] is None:
         raise ValueError(f"{text!r} has neither a tag nor a digest: what runs would change by itself")
     if found["tag"] == "latest":
-        raise ValueError(f"{text!r} is tagged latest: what runs would change by itself; name a version or a digest")
+        raise ValueError(
+            f"{text!r} is tagged latest: what runs would change by itself; name a version or a digest"
+        )
     return text
 
 

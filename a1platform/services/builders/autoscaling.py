@@ -8,7 +8,7 @@ PROMETHEUS = "http://prometheus.prometheus.svc:9090"
 
 
 def autoscaler(args: McpServiceArgs) -> Manifest:
-    """Return the one autoscaler: KEDA's where it is there and the service has a business metric, else plain."""
+    """Return the one autoscaler: KEDA's where that is there and the service has a business metric."""
     if args.capabilities.keda and args.entry.trigger:
         return _scaled_object(args, args.entry.trigger)
     return _horizontal_pod_autoscaler(args)
@@ -19,7 +19,7 @@ def _target(args: McpServiceArgs) -> Manifest:
 
 
 def _behavior() -> Manifest:
-    # Out at once and by at most a doubling, in slowly: a pod that is missed costs latency, one too many little.
+    # Out at once and by at most a doubling, in slowly: a missing pod costs latency, a spare one little.
     return {
         "scaleUp": {
             "stabilizationWindowSeconds": 0,
@@ -51,7 +51,10 @@ def _horizontal_pod_autoscaler(args: McpServiceArgs) -> Manifest:
             "metrics": [
                 {
                     "type": "Resource",
-                    "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": percent}},
+                    "resource": {
+                        "name": name,
+                        "target": {"type": "Utilization", "averageUtilization": percent},
+                    },
                 }
                 for name, percent in targets.items()
             ],

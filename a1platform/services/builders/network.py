@@ -29,7 +29,7 @@ def service_policy(args: McpServiceArgs) -> Manifest:
 
 
 def namespace_policies(namespace: str) -> list[Manifest]:
-    """Return what holds for every pod of the namespace: nothing in, nothing out, but names may be resolved."""
+    """Return what holds for every pod of the namespace: nothing in, nothing out, but name resolution."""
     dns = {
         **_namespace("kube-system"),
         "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
@@ -37,7 +37,9 @@ def namespace_policies(namespace: str) -> list[Manifest]:
     ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     return [
         _policy("default-deny", namespace, {"policyTypes": ["Ingress", "Egress"]}),
-        _policy("allow-dns", namespace, {"policyTypes": ["Egress"], "egress": [{"to": [dns], "ports": ports}]}),
+        _policy(
+            "allow-dns", namespace, {"policyTypes": ["Egress"], "egress": [{"to": [dns], "ports": ports}]}
+        ),
     ]
 
 

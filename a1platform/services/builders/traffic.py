@@ -18,7 +18,12 @@ def services(args: McpServiceArgs) -> list[Manifest]:
     shared = metadata(args)
     shared["labels"][SCRAPE_LABEL] = "true"
     http = {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}
-    operations = {"name": "operations", "port": OPERATIONS_PORT, "targetPort": "operations", "protocol": "TCP"}
+    operations = {
+        "name": "operations",
+        "port": OPERATIONS_PORT,
+        "targetPort": "operations",
+        "protocol": "TCP",
+    }
     chosen = naming.selector(args.entry.name)
     return [
         {

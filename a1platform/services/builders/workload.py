@@ -11,7 +11,7 @@ DOCUMENTS = "mcp-documents"
 USER = 65532
 _PRE_STOP_SECONDS = 5
 _GRACE_SECONDS = 35
-"""preStop 5 s and drain 5 s, in which callers that resolve names every 5 s learn of it, then at most 20 s of work."""
+"""preStop 5 s and drain 5 s, in which callers that resolve names every 5 s learn of it, then 20 s of work."""
 
 
 def service_account(args: McpServiceArgs) -> Manifest:
@@ -154,7 +154,9 @@ def _volumes(args: McpServiceArgs) -> list[tuple[Manifest, Manifest]]:
         name = f"secret-{folder.rsplit('/', 1)[-1]}"
         items = [{"key": one.key, "path": one.key} for one in entry.secrets if one.folder == folder]
         secret = {"secretName": secret_name(args), "defaultMode": 0o440, "items": items}
-        found.append(({"name": name, "secret": secret}, {"name": name, "mountPath": folder, "readOnly": True}))
+        found.append(
+            ({"name": name, "secret": secret}, {"name": name, "mountPath": folder, "readOnly": True})
+        )
     return found
 
 

@@ -1,0 +1,139 @@
+"""The component `McpServices` against a recording mock engine: what it declares, under whom and in which order."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, rpc
+
+from a1platform.services.component import McpServices, McpServicesArgs
+from a1platform.services.model import Capabilities
+from a1platform.settings.services import ServicesSettings
+
+GIT = "git://10.0.0.1/a1.git"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One resource as the engine received it."""
+
+    kind: str
+    parent: str
+    inputs: dict[str, Any]
+    after: tuple[str, ...]
+    retained: bool
+
+
+class _Echo(mocks.Mocks):
+    """Gives every resource its own inputs as its state."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        return f"{args.name}-id", args.inputs
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:  # noqa: ARG002 - the engine's signature
+        return {}, None
+
+
+@dataclass
+class _Recorder(mocks.MockMonitor):
+    """Keeps every registration."""
+
+    declared: dict[str, Declared] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(_Echo())
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802, ANN401 - the engine's signature
+        self.declared[request.name] = Declared(
+            kind=request.type,
+            parent=request.parent.split("::")[-1],
+            inputs=rpc.deserialize_properties(request.object),
+            after=tuple(sorted(urn.split("::")[-1] for urn in request.dependencies)),
+            retained=request.retainOnDelete,
+        )
+        return super().RegisterResource(request)
+
+
+def _declare(settings: ServicesSettings, capabilities: Capabilities | None = None) -> dict[str, Declared]:
+    recorder = _Recorder()
+    pulumi.runtime.set_mocks(_Echo(), monitor=recorder)
+    args = McpServicesArgs(settings, capabilities or Capabilities())
+    pulumi.runtime.test(lambda: McpServices("services", args).names)()
+    return recorder.declared
+
+
+def _objects(declared: dict[str, Declared]) -> dict[str, Declared]:
+    return {name: one for name, one in declared.items() if one.kind.startswith("kubernetes:")}
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Declared]:
+    return _declare(ServicesSettings())
+
+
+def test_each_service_is_a_component_with_its_own_objects_below_it(declared: dict[str, Declared]) -> None:
+    services = [name for name, one in declared.items() if one.kind == "a1platform:services:McpService"]
+    assert len(services) == 6
+    for name in services:
+        assert declared[name].parent == "services"
+        assert declared[f"{name}-deployment"].parent == name
+
+
+def test_every_object_reaches_the_engine_as_it_is_rendered(declared: dict[str, Declared]) -> None:
+    deployment = declared["mcp-gateway-deployment"]
+    assert deployment.kind == "kubernetes:apps/v1:Deployment"
+    assert deployment.inputs["metadata"]["name"] == "mcp-gateway"
+    assert deployment.inputs["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
+    assert "replicas" not in deployment.inputs["spec"]
+    assert declared["mcp-gateway-service"].kind == "kubernetes:core/v1:Service"
+    assert declared["mcp-gateway-scaledobject"].kind == "kubernetes:keda.sh/v1alpha1:ScaledObject"
+
+
+def test_pods_start_after_their_policy_and_secrets_and_never_wait_for_their_service(
+    declared: dict[str, Declared],
+) -> None:
+    after = declared["mcp-gateway-deployment"].after
+    assert {
+        "mcp-gateway-networkpolicy",
+        "mcp-gateway-serviceaccount",
+        "mcp-gateway-externalsecret",
+        "default-deny-networkpolicy",
+    } <= set(after)
+    assert not [name for name in after if name.endswith("-service")]
+
+
+def test_an_autoscaler_waits_for_what_it_scales(declared: dict[str, Declared]) -> None:
+    assert "mcp-gateway-deployment" in declared["mcp-gateway-scaledobject"].after
+    assert "mcp-config-deployment" in declared["mcp-config-horizontalpodautoscaler"].after
+
+
+def test_what_argocd_would_take_over_is_not_deleted_with_its_declaration(
+    declared: dict[str, Declared],
+) -> None:
+    deleted = {one.kind.split(":")[-1] for one in _objects(declared).values() if not one.retained}
+    assert deleted == {"HorizontalPodAutoscaler", "ScaledObject"}
+
+
+def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared() -> None:
+    declared = _declare(ServicesSettings(), Capabilities(keda=False, monitoring=False))
+    assert "mcp-gateway-horizontalpodautoscaler" in declared
+    assert not [
+        one for one in declared.values() if "keda.sh" in one.kind or "monitoring.coreos.com" in one.kind
+    ]
+
+
+def test_with_argocd_pulumi_declares_the_root_application_and_nothing_else() -> None:
+    settings = ServicesSettings.model_validate(
+        {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "v1", "path": "manifests"}}
+    )
+    ((name, root),) = _objects(_declare(settings)).items()
+    assert name == "a1-root-application"
+    assert root.inputs["spec"]["source"]["repoURL"] == GIT
+    assert root.inputs["spec"]["source"]["targetRevision"] == "v1"
+    assert root.inputs["spec"]["source"]["path"] == "manifests/root"
+
+
+def test_the_root_application_goes_when_the_delivery_moves_back_to_pulumi() -> None:
+    settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": {"repoUrl": GIT}})
+    assert _declare(settings)["a1-root-application"].retained is False

@@ -1,0 +1,58 @@
+"""Argo CD's own objects."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from a1platform.delivery import argocd
+from a1platform.delivery.pulumi_sink import logical_name, type_token
+from a1platform.delivery.yaml_sink import write
+from a1platform.services.render import manifest_files, root_application
+from a1platform.services.resolve import resolve
+from a1platform.settings.services import GitopsSettings, ServicesSettings
+
+GITOPS = GitopsSettings(repo_url="http://git.example.com/a1.git", revision="v1.2.3")
+
+
+def test_the_root_takes_its_applications_with_it_and_they_leave_the_services_alone() -> None:
+    assert root_application(GITOPS)["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+    assert "finalizers" not in argocd.application("mcp-gateway", "manifests/mcp-gateway", "ns")["metadata"]
+
+
+def test_a_root_without_a_repository_is_refused_with_the_key() -> None:
+    with pytest.raises(ValueError, match=r"^services\.gitops\.repoUrl"):
+        root_application(GitopsSettings())
+
+
+@pytest.mark.skipif(
+    shutil.which("kubectl") is None, reason="kubectl, which holds kustomize, is not installed"
+)
+def test_the_root_patches_its_own_address_into_everything_below(tmp_path: Path) -> None:
+    write(tmp_path, manifest_files(resolve(ServicesSettings()), GITOPS))
+    kustomization = tmp_path / "root/kustomization.yaml"
+    document = yaml.safe_load(kustomization.read_text())
+    document["patches"] = root_application(GITOPS)["spec"]["source"]["kustomize"]["patches"]
+    kustomization.write_text(json.dumps(document))
+    built = subprocess.run(
+        ["kubectl", "kustomize", str(tmp_path / "root")], check=True, capture_output=True, text=True
+    ).stdout
+    objects = list(yaml.safe_load_all(built))
+    sources = [one["spec"]["source"] for one in objects if one["kind"] == "Application"]
+    assert {(one["repoURL"], one["targetRevision"]) for one in sources} == {
+        (GITOPS.repo_url, GITOPS.revision)
+    }
+    assert [one["spec"]["sourceRepos"] for one in objects if one["kind"] == "AppProject"] == [
+        [GITOPS.repo_url]
+    ]
+    assert argocd.UNSET_REPOSITORY not in built
+
+
+def test_an_object_is_declared_under_the_provider_s_type_of_its_kind() -> None:
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mcp-gateway"}}
+    assert type_token(service) == "kubernetes:core/v1:Service"
+    assert logical_name(service) == "mcp-gateway-service"
+    assert type_token({"apiVersion": "apps/v1", "kind": "Deployment"}) == "kubernetes:apps/v1:Deployment"

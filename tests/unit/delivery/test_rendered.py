@@ -1,0 +1,108 @@
+"""The committed files against what the catalog renders."""
+
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from a1platform.cli.render import render
+from a1platform.delivery import yaml_sink
+from a1platform.delivery.manifest import Manifest
+from a1platform.services.render import dashboard_files, manifest_files
+from a1platform.services.resolve import resolve
+from a1platform.settings.services import GitopsSettings, ServicesSettings
+
+ROOT = Path(__file__).resolve().parents[3]
+FILES = manifest_files(resolve(ServicesSettings()), GitopsSettings())
+
+
+def _documents() -> dict[str, Manifest]:
+    return {path: yaml.safe_load(text) for path, text in FILES.items()}
+
+
+def test_the_committed_manifests_are_what_the_catalog_renders() -> None:
+    assert yaml_sink.differences(ROOT / "manifests", FILES) == []
+
+
+def test_the_committed_dashboards_are_what_the_objectives_render() -> None:
+    files = dashboard_files(resolve(ServicesSettings()))
+    assert yaml_sink.differences(ROOT / "dashboards", files) == []
+
+
+def test_rendering_twice_gives_the_same_bytes() -> None:
+    assert manifest_files(resolve(ServicesSettings()), GitopsSettings()) == FILES
+
+
+def test_no_rendered_file_holds_a_secret() -> None:
+    assert "Secret" not in {one["kind"] for one in _documents().values()}
+
+
+def test_every_folder_lists_exactly_its_files() -> None:
+    documents = _documents()
+    for path, document in documents.items():
+        folder, _, name = path.rpartition("/")
+        if name == "kustomization.yaml":
+            beside = {other.rpartition("/")[2] for other in documents if other.startswith(f"{folder}/")} - {
+                name
+            }
+            assert set(document["resources"]) == beside
+
+
+def test_every_folder_has_its_application_and_every_application_its_folder() -> None:
+    paths = {one["spec"]["source"]["path"] for one in _documents().values() if one["kind"] == "Application"}
+    assert paths == {f"manifests/{path.split('/')[0]}" for path in FILES} - {"manifests/root"}
+
+
+def test_the_project_allows_each_rendered_kind_and_only_our_namespace() -> None:
+    documents = _documents()
+    project = documents["root/appproject-a1.yaml"]["spec"]
+    allowed = {one["kind"] for one in project["namespaceResourceWhitelist"]}
+    delivered = {one["kind"] for path, one in documents.items() if not path.startswith("root/")}
+    assert allowed == delivered - {"Kustomization"}
+    assert [one["namespace"] for one in project["destinations"]] == ["a1-orchestrator"]
+    assert project["clusterResourceWhitelist"] == []
+
+
+def _run(*arguments: str) -> tuple[int, str]:
+    app = typer.Typer()
+    app.command()(render)
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+def test_check_fails_and_names_each_file_that_differs(tmp_path: Path) -> None:
+    assert _run("--root", str(tmp_path))[0] == 0
+    assert _run("--root", str(tmp_path), "--check") == (0, "")
+    (tmp_path / "manifests/mcp-gateway/service.yaml").write_text("changed")
+    (tmp_path / "manifests/mcp-config/deployment.yaml").unlink()
+    (tmp_path / "manifests/extra.yaml").write_text("")
+    code, output = _run("--root", str(tmp_path), "--check")
+    assert code == 1
+    for line in (
+        "differs: mcp-gateway/service.yaml",
+        "missing: mcp-config/deployment.yaml",
+        "not rendered: extra.yaml",
+    ):
+        assert line in output.replace("\n", "\n")
+
+
+def test_a_file_of_a_service_that_is_gone_is_removed(tmp_path: Path) -> None:
+    stale = tmp_path / "manifests/mcp-gone/service.yaml"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    assert _run("--root", str(tmp_path))[0] == 0
+    assert not stale.parent.exists()
+
+
+def test_an_image_without_a_tag_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp")
+    assert code != 0
+    assert "neither a tag nor a digest" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["yes", "1", "a: b", "two\nlines\n", "null", "é"])
+def test_every_text_is_read_back_as_it_was(text: str) -> None:
+    assert yaml.safe_load(yaml_sink.to_yaml({"data": text})) == {"data": text}

@@ -1,0 +1,173 @@
+"""What the objects of a service say."""
+
+from typing import Any
+
+import pytest
+
+from a1platform.delivery.manifest import Manifest, identity
+from a1platform.services.builders import service_objects
+from a1platform.services.builders.autoscaling import autoscaler
+from a1platform.services.builders.workload import deployment
+from a1platform.services.catalog import CATALOG
+from a1platform.services.model import Capabilities, McpServiceArgs, Rule
+from a1platform.services.resolve import resolve
+from a1platform.services.shared import shared_objects
+from a1platform.settings.services import ServicesSettings
+
+SERVICES = resolve(ServicesSettings())
+EVERY = pytest.mark.parametrize("service", SERVICES, ids=[one.entry.name for one in SERVICES])
+
+
+def _one(service: McpServiceArgs, kind: str) -> Manifest:
+    (found,) = [one for one in service_objects(service) if one["kind"] == kind]
+    return found
+
+
+def _pod(service: McpServiceArgs) -> dict[str, Any]:
+    spec: dict[str, Any] = deployment(service)["spec"]["template"]["spec"]
+    return spec
+
+
+@EVERY
+@pytest.mark.parametrize("keda", [True, False])
+def test_a_workload_has_one_autoscaler_and_never_two(service: McpServiceArgs, keda: bool) -> None:  # noqa: FBT001
+    (args,) = [
+        one
+        for one in resolve(ServicesSettings(), Capabilities(keda=keda))
+        if one.entry.name == service.entry.name
+    ]
+    kinds = [one["kind"] for one in service_objects(args)]
+    assert kinds.count("HorizontalPodAutoscaler") + kinds.count("ScaledObject") == 1
+    assert ("ScaledObject" in kinds) == (keda and args.entry.trigger is not None)
+
+
+@EVERY
+def test_the_number_of_replicas_is_left_to_the_autoscaler(service: McpServiceArgs) -> None:
+    assert "replicas" not in deployment(service)["spec"]
+
+
+def test_the_gateway_scales_on_cpu_memory_and_its_request_rate_between_2_and_10() -> None:
+    spec = autoscaler(SERVICES[0])["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 10)
+    triggers = {one["type"]: one["metadata"] for one in spec["triggers"]}
+    assert triggers["cpu"] == {"value": "70"}
+    assert triggers["memory"] == {"value": "80"}
+    assert triggers["prometheus"] == {
+        "serverAddress": "http://prometheus.prometheus.svc:9090",
+        "query": 'sum(rate(mcp_requests_total{role="mcp-gateway"}[1m]))',
+        "threshold": "250",
+    }
+
+
+def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
+    spec = autoscaler(resolve(ServicesSettings(), Capabilities(keda=False))[0])["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
+    targets = {
+        one["resource"]["name"]: one["resource"]["target"]["averageUtilization"] for one in spec["metrics"]
+    }
+    assert targets == {"cpu": 70, "memory": 80}
+    assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+@EVERY
+def test_a_pod_runs_without_any_right_that_it_does_not_need(service: McpServiceArgs) -> None:
+    pod = _pod(service)
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+@EVERY
+def test_a_rolling_update_never_has_fewer_pods_and_ends_them_after_their_drain(
+    service: McpServiceArgs,
+) -> None:
+    spec = deployment(service)["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    (container,) = _pod(service)["containers"]
+    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain, longest_work = 5, 20  # defaults of DRAIN_SECONDS and SHUTDOWN_SECONDS
+    assert pre_stop + drain + longest_work < _pod(service)["terminationGracePeriodSeconds"]
+
+
+@EVERY
+def test_probes_ask_for_life_and_readiness_on_the_operations_port(service: McpServiceArgs) -> None:
+    (container,) = _pod(service)["containers"]
+    paths = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {kind: one["path"] for kind, one in paths.items()} == {
+        "startupProbe": "/health",
+        "livenessProbe": "/health",
+        "readinessProbe": "/ready",
+    }
+    assert {one["port"] for one in paths.values()} == {"operations"}
+
+
+@EVERY
+def test_every_mount_has_its_volume_and_every_volume_its_mount(service: McpServiceArgs) -> None:
+    pod = _pod(service)
+    (container,) = pod["containers"]
+    assert [one["name"] for one in container["volumeMounts"]] == [one["name"] for one in pod["volumes"]]
+    assert not [one for one in container["volumeMounts"] if "subPath" in one]
+
+
+@EVERY
+def test_a_pod_mounts_exactly_the_secret_keys_that_its_external_secret_fetches(
+    service: McpServiceArgs,
+) -> None:
+    mounted = {
+        (one["secret"]["secretName"], item["key"])
+        for one in _pod(service)["volumes"]
+        if "secret" in one
+        for item in one["secret"]["items"]
+    }
+    fetched = {
+        (one["spec"]["target"]["name"], datum["secretKey"])
+        for one in service_objects(service)
+        if one["kind"] == "ExternalSecret"
+        for datum in one["spec"]["data"]
+    }
+    assert mounted == fetched
+    assert bool(fetched) == bool(service.entry.secrets)
+
+
+def test_secrets_come_from_the_cluster_store_and_are_looked_at_every_15_minutes() -> None:
+    spec = _one(SERVICES[0], "ExternalSecret")["spec"]
+    assert spec["secretStoreRef"] == {"kind": "ClusterSecretStore", "name": "a1-cluster-store"}
+    assert spec["refreshInterval"] == "15m"
+
+
+def test_permissions_and_a_token_exist_only_where_they_are_declared() -> None:
+    rule = Rule(("",), ("configmaps",), ("get",))
+    entry = CATALOG[0].__class__(name="mcp-reader", role="reader", sizes=CATALOG[0].sizes, rules=(rule,))
+    reader = resolve(ServicesSettings(), catalog=(entry,))[0]
+    assert _one(reader, "Role")["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    ]
+    assert _one(reader, "ServiceAccount")["automountServiceAccountToken"] is True
+    assert _pod(reader)["automountServiceAccountToken"] is True
+    assert not [one for one in service_objects(SERVICES[0]) if one["kind"] in {"Role", "RoleBinding"}]
+
+
+@EVERY
+def test_prometheus_meets_each_pod_once(service: McpServiceArgs) -> None:
+    wanted = _one(service, "ServiceMonitor")["spec"]["selector"]["matchLabels"].items()
+    services = [one for one in service_objects(service) if one["kind"] == "Service"]
+    assert len([one for one in services if wanted <= one["metadata"]["labels"].items()]) == 1
+
+
+def test_without_the_prometheus_operator_none_of_its_kinds_is_declared() -> None:
+    services = resolve(ServicesSettings(), Capabilities(monitoring=False))
+    objects = [*shared_objects(services), *(one for service in services for one in service_objects(service))]
+    assert not [one for one in objects if one["apiVersion"].startswith("monitoring.coreos.com")]
+
+
+def test_no_two_objects_have_the_same_name_and_kind() -> None:
+    objects = [*shared_objects(SERVICES), *(one for service in SERVICES for one in service_objects(service))]
+    names = [identity(one) for one in objects]
+    assert len(names) == len(set(names))
+    assert {one["metadata"]["namespace"] for one in objects} == {"a1-orchestrator"}
