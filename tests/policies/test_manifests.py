@@ -1,5 +1,6 @@
 """No policy refuses what the platform itself delivers."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,40 @@ from tests.policies.gator import Gator
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
 
-def _objects() -> list[dict[str, Any]]:
+WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Job", "Pod", "StatefulSet")
+
+
+@pytest.fixture(scope="module")
+def manifests() -> list[dict[str, Any]]:
+    """All rendered objects but the policies themselves."""
     paths = sorted(MANIFESTS.rglob("*.yaml"))
     objects = [entry for path in paths for entry in yaml.safe_load_all(path.read_text()) if entry]
+    if not objects:
+        pytest.skip("manifests/ holds no rendered manifest yet")
     return [entry for entry in objects if not entry["apiVersion"].split("/")[0].endswith("gatekeeper.sh")]
 
 
-def test_every_rendered_manifest_passes_every_policy(gator: Gator, policies: PolicySet) -> None:
-    objects = _objects()
-    if not objects:
-        pytest.skip("manifests/ holds no rendered manifest yet")
-    assert gator.violations(policies, objects) == []
+def test_every_rendered_manifest_passes_every_policy(
+    gator: Gator, policies: PolicySet, manifests: list[dict[str, Any]]
+) -> None:
+    assert gator.violations(policies, manifests) == []
+
+
+def test_every_rendered_workload_would_be_refused_if_it_asked_for_the_host(
+    gator: Gator, policies: PolicySet, manifests: list[dict[str, Any]]
+) -> None:
+    workloads = [copy.deepcopy(entry) for entry in manifests if entry["kind"] in WORKLOADS]
+    for workload in workloads:
+        pod = (
+            workload["spec"]
+            if workload["kind"] == "Pod"
+            else workload["spec"].get("template", {}).get("spec")
+        )
+        (pod or workload["spec"]["jobTemplate"]["spec"]["template"]["spec"])["hostNetwork"] = True
+    refused = {
+        violation.object
+        for violation in gator.violations(policies, workloads)
+        if violation.policy == "pod-host-access"
+    }
+    assert refused == {f"{entry['kind']}/{entry['metadata']['name']}" for entry in workloads}
+    assert refused
