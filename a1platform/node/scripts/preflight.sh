@@ -4,11 +4,12 @@ a1_fact() { # key
 }
 
 a1_one_of() { # key, subject, accepted values...
-    local found key=$1 subject=$2
+    local found accepted key=$1 subject=$2
     shift 2
+    accepted=$*
     found=$(a1_fact "$key")
     case " $* " in *" $found "*) return ;; esac
-    printf '%s: found %s, expected %s\n' "$subject" "${found:-nothing}" "${*// / or }"
+    printf '%s: found %s, expected %s\n' "$subject" "${found:-nothing}" "${accepted// / or }"
 }
 
 a1_at_least() { # key, subject, minimum

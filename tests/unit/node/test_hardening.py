@@ -1,0 +1,110 @@
+"""The concerns as data: what is set, and what must never be."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from a1platform.node.hardening import changes
+from a1platform.node.hardening.firewall import firewall, render_rules
+from a1platform.node.hardening.modules import LOADED, REFUSED
+from a1platform.node.hardening.sshd import sshd
+from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
+from a1platform.settings.node import FirewallSettings, HardeningSettings
+
+
+def test_every_parameter_has_a_reason_and_stands_once() -> None:
+    assert all(parameter.reason for parameter in PARAMETERS)
+    assert len({parameter.key for parameter in PARAMETERS}) == len(PARAMETERS)
+
+
+def test_nothing_that_k3s_needs_is_switched_off() -> None:
+    values = {parameter.key: parameter.value for parameter in PARAMETERS}
+    assert values["net.ipv4.conf.all.forwarding"] == values["net.ipv6.conf.all.forwarding"] == "1"
+    assert values["net.bridge.bridge-nf-call-iptables"] == "1"
+    assert values["net.ipv4.conf.all.rp_filter"] == "2"
+    assert values["net.ipv6.conf.all.accept_ra"] == "2"
+    assert "kernel.modules_disabled" not in values
+    assert not set(LOADED) & set(REFUSED)
+
+
+def test_nothing_is_set_that_cannot_be_set_back_before_a_reboot() -> None:
+    values = {parameter.key: parameter.value for parameter in PARAMETERS}
+    assert values["kernel.unprivileged_bpf_disabled"] != "1"
+    assert values["kernel.yama.ptrace_scope"] != "3"
+    assert not {"kernel.kexec_load_disabled", "kernel.modules_disabled"} & set(values)
+
+
+def test_a_shared_kernel_gets_only_what_belongs_to_the_network_namespace() -> None:
+    change = sysctl(HardeningSettings(kernel="shared"))
+    keys = [line.split()[0] for line in change.files[0].content.splitlines() if line.startswith("-")]
+    assert keys
+    assert all(key.startswith(("-net.ipv4.", "-net.ipv6.", "-net.bridge.")) for key in keys)
+
+
+def test_a_skipped_parameter_is_left_alone_and_its_reason_written_down() -> None:
+    settings = HardeningSettings.model_validate({"sysctl": {"skip": {"kernel.sysrq": "serial console"}}})
+    content = sysctl(settings).files[0].content
+    assert "-kernel.sysrq" not in content
+    assert "# left alone: kernel.sysrq: serial console" in content
+
+
+def test_skipping_an_unknown_parameter_is_refused() -> None:
+    settings = HardeningSettings.model_validate({"sysctl": {"skip": {"kernel.nonsense": "x"}}})
+    with pytest.raises(ValueError, match=r"hardening.sysctl.skip: found \['kernel.nonsense'\]"):
+        sysctl(settings)
+
+
+def test_root_logs_in_only_where_root_is_the_login_user() -> None:
+    assert "PermitRootLogin no\n" in sshd("ops").files[0].content
+    assert "PermitRootLogin prohibit-password\n" in sshd("root").files[0].content
+
+
+def test_tunnels_keep_working() -> None:
+    assert "AllowTcpForwarding yes\n" in sshd("ops").files[0].content
+
+
+def test_a_concern_that_is_off_is_not_applied() -> None:
+    settings = HardeningSettings.model_validate(
+        {"firewall": {"enabled": False, "reason": "a cloud firewall"}}
+    )
+    assert [change.name for change in changes(settings, "ops")] == ["modules", "sysctl", "sshd"]
+
+
+def test_the_firewall_replaces_its_own_table_and_no_other() -> None:
+    rules = render_rules(FirewallSettings())
+    assert "flush ruleset" not in rules.replace("Never `flush ruleset`", "")
+    assert "table inet a1\ndelete table inet a1\ntable inet a1 {" in rules
+
+
+def test_only_named_ranges_reach_ssh_and_the_api() -> None:
+    rules = render_rules(FirewallSettings(admin_ranges=("192.0.2.0/24", "2001:db8::/32")))
+    assert "ip saddr { 192.0.2.0/24 } tcp dport 22 counter name ssh_admitted accept" in rules
+    assert "ip6 saddr { 2001:db8::/32 } tcp dport 6443 accept" in rules
+    assert "meta nfproto ipv4 tcp dport 22" not in rules
+
+
+def test_node_ports_are_closed_by_default_in_front_of_the_rewriting() -> None:
+    rules = render_rules(FirewallSettings())
+    assert "hook prerouting priority -150" in rules
+    chain = rules.split("chain node_ports {")[1].split("}")[0]
+    assert chain.split() == ["counter", "drop"]
+
+
+def test_ports_between_nodes_are_open_for_peers_only() -> None:
+    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
+    assert "10250" not in alone
+    assert "ip saddr { 192.0.2.7/32 } tcp dport { 2379, 2380, 5001, 6443, 10250 } accept" in joined
+
+
+@pytest.mark.parametrize("ranges", [("0.0.0.0/0", "::/0"), ("192.0.2.0/24",), ("2001:db8::/32",)])
+def test_nft_accepts_the_rules(tmp_path_factory: pytest.TempPathFactory, ranges: tuple[str, ...]) -> None:
+    if shutil.which("nft") is None or shutil.which("unshare") is None:
+        pytest.skip("nft is not installed")
+    settings = FirewallSettings(admin_ranges=ranges, web_ranges=ranges, node_port_ranges=ranges)
+    path = tmp_path_factory.mktemp("nft") / "rules.nft"
+    path.write_text(firewall(settings, ("192.0.2.7", "2001:db8::7")).files[0].content)
+    answer = subprocess.run(
+        ["unshare", "--net", "nft", "-c", "-f", path], capture_output=True, text=True, check=False
+    )
+    assert answer.stderr == ""

@@ -1,0 +1,131 @@
+"""What a stack may say about its nodes, and how it is told what is wrong."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from a1platform.cli.stack_file import problems
+from a1platform.settings.node import (
+    HardeningSettings,
+    Nodes,
+    NodeSettings,
+    fingerprint,
+    peer_addresses,
+)
+
+Entry = Callable[..., dict[str, Any]]
+_NODES: TypeAdapter[tuple[NodeSettings, ...]] = TypeAdapter(Nodes)
+
+
+def test_a_node_has_the_defaults_of_ssh(node: Entry) -> None:
+    settings = NodeSettings.model_validate(node())
+    assert (settings.user, settings.port, settings.role) == ("root", 22, "server")
+
+
+def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
+    entry = node()
+    assert (
+        NodeSettings.model_validate(node(hostKey=f"{entry['hostKey']} root@a1")).host_key == entry["hostKey"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hostKey": None}, "hostKey: Field required"),
+        ({"hostKey": "ssh-ed25519"}, "expected one key in authorized_keys format"),
+        ({"hostKey": "ssh-ed25519 !!!!"}, "not base64"),
+        ({"hostKey": "ssh-ed25519 AAAAB3NzaC1yc2EAAAADAQABAAAB"}, "not of type ssh-ed25519"),
+        ({"hostKey": "ssh-dss AAAA"}, "expected one key in authorized_keys format"),
+        ({"privateKeyFile": "/nowhere/id"}, "found '/nowhere/id' (No such file or directory), expected"),
+        (
+            {"privateKeyFile": "keys/id"},
+            "found 'keys/id', expected an absolute path or one that starts with ~",
+        ),
+        ({"privateKeyFile": "/etc/hostname"}, "without a private key"),
+        ({"name": "Node_1"}, "found 'Node_1', expected at most 63 lower-case letters"),
+        ({"port": 70000}, "port"),
+        ({"role": "worker"}, "'server' or 'agent'"),
+        ({"address": "a1.example"}, "found 'a1.example', expected an IPv4 or IPv6 address"),
+        ({"colour": "red"}, "colour: Extra inputs are not permitted"),
+    ],
+)
+def test_a_node_that_cannot_work_is_refused_with_what_was_found(
+    node: Entry, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        NodeSettings.model_validate(node(**changes))
+    assert message in problems(caught.value)
+
+
+def test_all_problems_of_a_node_are_named_at_once(node: Entry) -> None:
+    with pytest.raises(ValidationError) as caught:
+        NodeSettings.model_validate(node(hostKey="x", privateKeyFile="y", port=0))
+    assert problems(caught.value, "nodes", "0").count("\n") == 2
+
+
+def test_a_key_with_a_passphrase_is_refused_as_nobody_could_type_it(node: Entry, tmp_path: Path) -> None:
+    key = tmp_path / "locked"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(key), password="secret")  # noqa: S106 - a test's own
+    with pytest.raises(ValidationError, match="with a passphrase, expected a key without one"):
+        NodeSettings.model_validate(node(privateKeyFile=str(key)))
+
+
+def test_a_fingerprint_is_the_one_that_ssh_keygen_prints(node: Entry, tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    key.write_text(f"{node()['hostKey']} comment\n")
+    try:
+        printed = subprocess.run(
+            ["ssh-keygen", "-lf", key], capture_output=True, text=True, check=True
+        ).stdout
+    except FileNotFoundError:
+        pytest.skip("ssh-keygen is not installed")
+    assert fingerprint(node()["hostKey"]) in printed
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (
+            [{}, {"host": "192.0.2.11"}, {"host": "192.0.2.12"}],
+            "name 'a1' is used by both nodes.0 and nodes.1",
+        ),
+        ([{}, {"name": "b", "role": "agent"}], "host 192.0.2.10 port 22 is used by both 'a1' and 'b'"),
+        ([{"role": "agent"}], "found 0 nodes with role 'server', expected an odd number"),
+        ([{}, {"name": "b", "host": "192.0.2.11"}], "found 2 nodes with role 'server'"),
+        (
+            [{"host": "a"}, {"name": "b", "host": "192.0.2.11", "role": "agent"}],
+            "nodes.0.address: found none",
+        ),
+    ],
+)
+def test_nodes_that_do_not_go_together_are_refused(
+    node: Entry, nodes: list[dict[str, Any]], message: str
+) -> None:
+    with pytest.raises(ValidationError, match="Value error") as caught:
+        _NODES.validate_python([node(**changes) for changes in nodes])
+    assert message in problems(caught.value)
+
+
+def test_no_nodes_are_valid_as_the_sandbox_is_the_node_then() -> None:
+    assert _NODES.validate_python([]) == ()
+
+
+def test_peers_are_the_other_nodes_by_their_own_addresses(node: Entry) -> None:
+    nodes = _NODES.validate_python(
+        [node(), node(name="b", host="b.example", address="192.0.2.11", role="agent")]
+    )
+    assert peer_addresses(nodes[0], nodes) == ("192.0.2.11",)
+
+
+def test_a_concern_is_switched_off_with_a_reason_only() -> None:
+    with pytest.raises(ValidationError, match="expected reason: <why this concern is off>"):
+        HardeningSettings.model_validate({"sshd": {"enabled": False}})
+    HardeningSettings.model_validate(
+        {"sshd": {"enabled": False, "reason": "managed by the company's own role"}}
+    )
