@@ -1,4 +1,4 @@
-"""The component `McpServices` against a recording mock engine: what it declares, under whom and in which order."""
+"""The component `McpServices` against a recording mock engine: what it declares and in which order."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,19 +52,32 @@ class _Recorder(mocks.MockMonitor):
             after=tuple(sorted(urn.split("::")[-1] for urn in request.dependencies)),
             retained=request.retainOnDelete,
         )
-        return super().RegisterResource(request)
+        return mocks.MockMonitor.RegisterResource(self, request)
 
 
 def _declare(settings: ServicesSettings, capabilities: Capabilities | None = None) -> dict[str, Declared]:
     recorder = _Recorder()
     pulumi.runtime.set_mocks(_Echo(), monitor=recorder)
-    args = McpServicesArgs(settings, capabilities or Capabilities())
-    pulumi.runtime.test(lambda: McpServices("services", args).names)()
+
+    def program() -> pulumi.Output[Any]:
+        namespace = pulumi.ComponentResource("test:index:Platform", "platform")
+        part = pulumi.CustomResource(
+            "kubernetes:core/v1:Namespace", "ns", {}, pulumi.ResourceOptions(parent=namespace)
+        )
+        return McpServices(
+            "services", McpServicesArgs(settings, capabilities or Capabilities(), (part,))
+        ).names
+
+    pulumi.runtime.test(program)()
     return recorder.declared
 
 
 def _objects(declared: dict[str, Declared]) -> dict[str, Declared]:
-    return {name: one for name, one in declared.items() if one.kind.startswith("kubernetes:")}
+    return {
+        name: one
+        for name, one in declared.items()
+        if one.kind.startswith("kubernetes:") and one.parent != "platform"
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +114,10 @@ def test_pods_start_after_their_policy_and_secrets_and_never_wait_for_their_serv
         "default-deny-networkpolicy",
     } <= set(after)
     assert not [name for name in after if name.endswith("-service")]
+
+
+def test_everything_waits_for_what_the_platform_gives_the_services(declared: dict[str, Declared]) -> None:
+    assert not [name for name, one in _objects(declared).items() if "ns" not in one.after]
 
 
 def test_an_autoscaler_waits_for_what_it_scales(declared: dict[str, Declared]) -> None:

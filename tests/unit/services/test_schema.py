@@ -39,7 +39,7 @@ def _errors(value: Any, kind: Any, path: str) -> Iterator[str]:  # noqa: ANN401 
         for index, one in enumerate(value):
             yield from _errors(one, kind, f"{path}[{index}]")
         return
-    hints = typing.get_type_hints(kind, localns={"Output": pulumi.Output})
+    hints = typing.get_type_hints(kind, localns={"Output": pulumi.Output, "T": Any})
     known = {name.replace("_", ""): name for name in hints}
     fields = {key: known.get(key.lower()) for key in value}
     yield from (f"{path}.{key} is no field" for key, field in fields.items() if field is None)

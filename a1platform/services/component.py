@@ -1,0 +1,123 @@
+"""The services in the cluster, declared by Pulumi or handed to Argo CD."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.naming import token
+from a1platform.services.builders import service_objects
+from a1platform.services.catalog import GATEWAY
+from a1platform.services.model import HTTP_PORT, Capabilities, McpServiceArgs
+from a1platform.services.render import root_application
+from a1platform.services.resolve import NAMESPACE, resolve
+from a1platform.services.shared import shared_objects
+from a1platform.settings.services import Delivery, ServicesSettings
+
+_AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
+_WAITS_FOR = {
+    # Never for a Service: the provider calls one ready when it has pods, and those come from the Deployment.
+    "Deployment": frozenset({"NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "ExternalSecret"}),
+    # KEDA's webhook looks at the requests of the workload, so that has to be there.
+    "ScaledObject": frozenset({"Deployment"}),
+    "HorizontalPodAutoscaler": frozenset({"Deployment"}),
+}
+"""Kinds that an object of a kind waits for; all others are declared at once."""
+
+
+class McpService(pulumi.ComponentResource):
+    """One service: every object that its arguments give, each a child."""
+
+    def __init__(
+        self,
+        name: str,
+        args: McpServiceArgs,
+        after: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the objects.
+
+        Args:
+            name: Logical name.
+            args: The resolved service.
+            after: What every object waits for; a component's own `depends_on` does not reach its children.
+            opts: Provider and parent.
+        """
+        super().__init__(token("services", "McpService"), name, None, opts)
+        declared: dict[str, list[pulumi.Resource]] = {}
+        for manifest in service_objects(args):
+            kind = manifest["kind"]
+            needed = [one for other in _WAITS_FOR.get(kind, ()) for one in declared.get(other, [])]
+            declared.setdefault(kind, []).append(
+                declare(manifest, _child_options(self, kind, [*after, *needed]))
+            )
+        self.register_outputs({})
+
+
+@dataclass(frozen=True)
+class McpServicesArgs:
+    """What the services need from the rest of the platform.
+
+    Attributes:
+        settings: Their slice of the configuration.
+        capabilities: What the installed platform offers.
+        after: What every object waits for: namespace, secret store, operators, policies, Argo CD.
+    """
+
+    settings: ServicesSettings
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    after: Sequence[pulumi.Resource] = ()
+
+
+class McpServices(pulumi.ComponentResource):
+    """All services of the catalog, or with `delivery: argocd` only the root Application over them.
+
+    Attributes:
+        names: The services, in the catalog's order.
+        gateway_url: The gateway's address inside the cluster.
+    """
+
+    names: pulumi.Output[Sequence[str]]
+    gateway_url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: McpServicesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the services.
+
+        Args:
+            name: Logical name.
+            args: See `McpServicesArgs`.
+            opts: Provider.
+
+        Raises:
+            ValueError: Settings and catalog contradict each other; the text starts with the key.
+        """
+        super().__init__(token("services", "McpServices"), name, None, opts)
+        services = resolve(args.settings, args.capabilities)
+        if args.settings.delivery is Delivery.ARGOCD:
+            root = root_application(args.settings.gitops)
+            declare(root, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
+        else:
+            self._declare(services, args.after)
+        self.names = pulumi.Output.from_input([one.entry.name for one in services])
+        self.gateway_url = pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc:{HTTP_PORT}")
+        self.register_outputs({"names": self.names, "gateway_url": self.gateway_url})
+
+    def _declare(self, services: Sequence[McpServiceArgs], after: Sequence[pulumi.Resource]) -> None:
+        objects = shared_objects(services)
+        shared = [declare(one, _child_options(self, one["kind"], after)) for one in objects]
+        for one in services:
+            McpService(one.entry.name, one, [*after, *shared], pulumi.ResourceOptions(parent=self))
+
+
+def _child_options(
+    parent: pulumi.Resource, kind: str, needed: Sequence[pulumi.Resource]
+) -> pulumi.ResourceOptions:
+    """Return an object's options: what Argo CD will own is not deleted.
+
+    When the delivery moves to Argo CD the objects leave this program and must live on. An autoscaler may go:
+    no pod hangs on it, and one that a later version replaces by the other kind has to.
+    """
+    return pulumi.ResourceOptions(
+        parent=parent, depends_on=list(needed), retain_on_delete=kind not in _AUTOSCALERS
+    )
