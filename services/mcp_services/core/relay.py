@@ -1,5 +1,7 @@
 """Passes a request on and its answer back."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
@@ -9,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 _CHUNK = 64 * 1024
+_DISCARD_SECONDS = 2.0
 _FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id")
 _RETURNED = ("content-type", "cache-control", "allow", "retry-after")
 
@@ -24,16 +27,30 @@ async def read_body(request: Request, most: int) -> bytes:
         TooLargeError: It has more than `most` bytes.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise TooLargeError
+    too_large = declared.isdigit() and int(declared) > most
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
+    stream = request.stream()
+    while not too_large:
+        part = await anext(stream, None)
+        if part is None:
+            return b"".join(parts)
         size += len(part)
-        if size > most:
-            raise TooLargeError
         parts.append(part)
-    return b"".join(parts)
+        too_large = size > most
+    await _discard(stream, most)
+    raise TooLargeError
+
+
+async def _discard(stream: AsyncIterator[bytes], most: int) -> None:
+    """Read on for a while: a client that is still sending would meet a reset connection, not our answer."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            async for part in stream:
+                size += len(part)
+                if size > most:
+                    return
 
 
 def forwarded(headers: Headers) -> dict[str, str]:
