@@ -85,7 +85,8 @@ table inet a1 {{
         ct state established,related accept
         ct state invalid drop
         iifname "lo" accept
-        meta l4proto {{ icmp, ipv6-icmp }} accept
+        # ICMP and ICMPv6, by number: a minimal system has no /etc/protocols.
+        meta l4proto {{ 1, 58 }} accept
         udp sport 67 udp dport 68 accept
         udp sport 547 udp dport 546 accept
 {_allow(settings.admin_ranges, f"tcp dport {settings.ssh_port} counter name ssh_admitted accept")}\
@@ -149,6 +150,8 @@ a1_firewall_load() {{ # load the rules; without a new SSH connection in time the
     local guard
     guard='if nft list counter inet a1 ssh_admitted 2>/dev/null | grep -q "packets 0 "; then
         if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
+    else
+        systemctl --quiet enable a1-firewall.service
     fi
     rm -f {_PREVIOUS}'
     if nft list table inet a1 >/dev/null 2>&1; then
@@ -202,7 +205,11 @@ if [ -z "$(a1_firewall_rules)" ]; then
 elif [ "$found" != "$wanted" ]; then
     a1_deviation "firewall table inet a1" "rules sha256 $wanted" "rules sha256 $found"
 fi
-"""
+if ! systemctl --quiet is-enabled a1-firewall.service 2>/dev/null &&
+    ! systemctl --quiet is-active @GUARD@.timer; then
+    a1_deviation "firewall at boot" enabled disabled
+fi
+""".replace("@GUARD@", _GUARD)
 
 _BEFORE_REVERT = f"""
 systemctl stop {_GUARD}.timer 2>/dev/null || true

@@ -130,15 +130,10 @@ a1_keep_revert() { # change, function prefix, order: a revert that needs nothing
 
 a1_apply() { # change, function prefix, order
     local record="$a1_state/$1"
-    a1_staged=$(mktemp -d)
-    trap 'rm -rf -- "$a1_staged"' EXIT
-    "$2_files" a1_stage
-    "$2_check"
     mkdir -p -- "$record/files"
     a1_keep_revert "$1" "$2" "$3"
     "$2_record"
     "$2_files" a1_put
-    rm -rf -- "$a1_staged"
     a1_restore_undeclared "$1" "$2"
     if [ -e "$record/pending" ] || [ -n "$("$2_verify")" ]; then
         : >"$record/pending"
@@ -188,6 +183,12 @@ a1_run() { # verb, then name=prefix for each change
     case "$verb" in
     apply)
         a1_lock
+        a1_staged=$(mktemp -d)
+        trap 'rm -rf -- "$a1_staged"' EXIT
+        for pair in "$@"; do # every check before the first write
+            "${pair#*=}_files" a1_stage
+            "${pair#*=}_check"
+        done
         # shellcheck disable=SC2086 # a list of names
         a1_revert_recorded $names
         for pair in "$@"; do
