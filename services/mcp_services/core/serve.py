@@ -117,6 +117,7 @@ def _server(app: ASGIApp, host: str, port: int, shutdown_seconds: float) -> _Ser
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=int(shutdown_seconds),
         )
