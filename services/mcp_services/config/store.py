@@ -46,7 +46,8 @@ class Version:
     Attributes:
         digest: SHA-256 of the canonical JSON, hexadecimal.
         body: That JSON with the version, as followers get it.
-        since: Unix time at which it was first seen.
+        since: Unix time at which it came. Pods of mcp-config get a change at different moments; by this a
+            follower knows which of two versions is the newer.
     """
 
     digest: str
@@ -70,14 +71,15 @@ class Store:
         """Look at the folder once."""
         for scope in SCOPES:
             try:
-                content = (self._folder / f"{scope}.yaml").read_bytes()
+                path = self._folder / f"{scope}.yaml"
+                content, since = path.read_bytes(), path.stat().st_ctime
             except OSError:
                 continue
             if content != self._texts.get(scope):
                 self._texts[scope] = content
-                await self._take(scope, content)
+                await self._take(scope, content, since if scope not in self.versions else time.time())
 
-    async def _take(self, scope: str, content: bytes) -> None:
+    async def _take(self, scope: str, content: bytes, since: float) -> None:
         try:
             document = parse(scope, content.decode())
         except (InvalidDocumentError, UnicodeDecodeError) as error:
@@ -91,8 +93,8 @@ class Store:
         old = self.versions.get(scope)
         if old and old.digest == digest:
             return
-        body = orjson.dumps({"scope": scope, "version": digest[:12], "document": plain})
-        self.versions[scope] = Version(digest, body, time.time())
+        body = orjson.dumps({"scope": scope, "version": digest[:12], "since": since, "document": plain})
+        self.versions[scope] = Version(digest, body, since)
         metrics.CONFIG_RELOADS.labels("mcp-config", "ok").inc()
         if old:
             metrics.CONFIG_VERSION.remove("mcp-config", scope, old.digest[:12])

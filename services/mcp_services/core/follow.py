@@ -38,6 +38,7 @@ class Follower(Generic[T]):
         self._value: T | None = None
         self._etag = ""
         self._version = ""
+        self._since = 0.0
         self._on_change: list[Callable[[T], None]] = []
 
     @property
@@ -100,22 +101,29 @@ class Follower(Generic[T]):
         ) as answer:
             if answer.status == 200:  # noqa: PLR2004
                 body = await answer.read()
-                self._etag = answer.headers["ETag"]
-                self._take(body)
+                if not self._take(body, answer.headers["ETag"]):
+                    # Another pod may know more, and a kept connection would lead to this one again.
+                    answer.close()
+                    await asyncio.sleep(_AGAIN_SECONDS)
             elif answer.status != 304 or not self._etag:  # noqa: PLR2004
                 raise aiohttp.ClientPayloadError(f"mcp-config answered {answer.status}")
         metrics.CONFIG_STALE.labels(self._role).set(0)
         metrics.CONFIG_SUCCESS.labels(self._role, self._scope).set(time.time())
 
-    def _take(self, body: bytes) -> None:
+    def _take(self, body: bytes, etag: str) -> bool:
+        """Use a version, or reject it for good; false when it is older than the one in use."""
         answer = orjson.loads(body)
+        if answer["since"] < self._since:
+            return False
+        self._etag = etag
         try:
             value = self._parse(answer["document"])
         except ValueError as error:
             metrics.CONFIG_RELOADS.labels(self._role, "rejected").inc()
             _LOG.error("document rejected", extra={"scope": self._scope, "error": str(error)})
-            return
+            return True
         self._use(value, answer["version"])
+        self._since = answer["since"]
         metrics.CONFIG_RELOADS.labels(self._role, "ok").inc()
         if self._kept:
             with contextlib.suppress(OSError):
@@ -123,6 +131,7 @@ class Follower(Generic[T]):
                 partial = self._kept.with_suffix(".partial")
                 partial.write_bytes(body)
                 partial.replace(self._kept)
+        return True
 
     def _recall(self) -> None:
         if self._kept and self._kept.is_file():
