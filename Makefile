@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
-.PHONY: help up down preview smoke test test-fast check bench lock venv
+.PHONY: help up down preview smoke test test-fast check bench lock venv dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ venv: $(VENV)/.installed ## Install the locked Python environment into .venv
 lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt
 	@$(UV) pip compile --quiet --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group services -c requirements.txt -o services/requirements.txt
+
+dev: venv ## Run the five services and an example MCP server on this machine
+	@PYTHONPATH=services $(BIN)/python -m mcp_services.dev --reload
 
 check: venv ## Lint, format check and types
 	@$(BIN)/ruff check .

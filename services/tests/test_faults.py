@@ -123,6 +123,20 @@ async def test_a_role_that_is_told_to_end_finishes_what_it_serves(stack: Stack, 
     assert code == 0
 
 
+async def test_a_body_that_comes_too_slowly_is_not_waited_for(stack: Stack) -> None:
+    stack.stop("mcp-gateway")
+    stack.extra = {"mcp-gateway": {"BODY_SECONDS": "0.5"}}
+    stack.start("mcp-gateway")
+    stack.await_ready("mcp-gateway")
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", stack.port("mcp-gateway"))
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {stack.api_key}\r\nContent-Length: 9\r\n\r\n"
+    writer.write(head.encode() + b"{")
+    status = await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    assert status.startswith(b"HTTP/1.1 408 ")
+
+
 async def test_bad_requests_get_the_right_status_and_no_secret_reaches_a_log(stack: Stack) -> None:
     url, key = f"{stack.url('mcp-gateway')}/mcp", {"X-API-Key": stack.api_key}
     modern = key | {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "a"}

@@ -1,5 +1,6 @@
 """The API of mcp-gateway: `/mcp`, `/api/v1/*` and the protected-resource metadata."""
 
+import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator
@@ -50,6 +51,7 @@ class GatewaySettings(RoleSettings):
     api_keys_file: Path = Path("/etc/mcp/auth/api-keys.json")
     internal_key_file: Path = Path("/etc/mcp/internal/key")
     max_body_bytes: int = 4 * 1024 * 1024
+    body_seconds: float = 30.0
 
 
 class _Refused(Exception):  # noqa: N818 - carries an answer, not a fault
@@ -147,7 +149,12 @@ class Gateway:
 
     async def _body(self, request: Request) -> bytes:
         try:
-            return await relay.read_body(request, self.settings.max_body_bytes)
+            async with asyncio.timeout(self.settings.body_seconds):
+                return await relay.read_body(request, self.settings.max_body_bytes)
+        except TimeoutError:
+            response = jsonrpc.error(408, jsonrpc.INVALID_REQUEST, "body came too slowly")
+            response.headers["Connection"] = "close"
+            raise _Refused(response) from None
         except relay.TooLargeError:
             response = jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large")
             response.headers["Connection"] = "close"
