@@ -15,6 +15,7 @@ SERVICE_RANGES = ("10.43.0.0/16",)
 _RULES = "/etc/a1/firewall.nft"
 _UNIT = "/etc/systemd/system/a1-firewall.service"
 _GUARD = "a1-firewall-guard"
+_GUARD_PATH = "/etc/a1/firewall-guard"
 _PREVIOUS = "/run/a1-firewall-previous.nft"
 
 
@@ -34,6 +35,8 @@ def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChang
         files=(
             HostFile(_RULES, render_rules(settings, peers), mode="0600"),
             HostFile(_UNIT, _unit()),
+            # A file, as systemd loses all but the first line of a transient unit's command when it reloads.
+            HostFile(_GUARD_PATH, _guard(), mode="0700"),
         ),
         functions=_functions(settings),
         check=_CHECK.replace("@PORT@", str(settings.ssh_port)),
@@ -131,6 +134,18 @@ WantedBy=sysinit.target
 """
 
 
+def _guard() -> str:
+    return f"""#!/bin/sh
+# Takes new rules back unless a new SSH connection has passed them.
+if nft list counter inet a1 ssh_admitted 2>/dev/null | grep -q 'packets 0 '; then
+    if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
+else
+    systemctl --quiet enable a1-firewall.service
+fi
+rm -f {_PREVIOUS}
+"""
+
+
 def _functions(settings: FirewallSettings) -> str:
     return f"""
 a1_firewall_rules() {{ # the table as it is, without what counts
@@ -147,21 +162,16 @@ a1_firewall_admitted() {{ # new SSH connections since the table was loaded
 }}
 
 a1_firewall_load() {{ # load the rules; without a new SSH connection in time they are taken back
-    local guard
-    guard='if nft list counter inet a1 ssh_admitted 2>/dev/null | grep -q "packets 0 "; then
-        if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
-    else
-        systemctl --quiet enable a1-firewall.service
-    fi
-    rm -f {_PREVIOUS}'
     if nft list table inet a1 >/dev/null 2>&1; then
         {{ printf 'table inet a1\\ndelete table inet a1\\n' && nft list table inet a1; }} >{_PREVIOUS}
     else
         : >{_PREVIOUS}
     fi
     systemctl stop {_GUARD}.timer 2>/dev/null || true
-    systemctl reset-failed {_GUARD}.service 2>/dev/null || true
-    systemd-run --quiet --collect --unit={_GUARD} --on-active={settings.confirm_seconds} /bin/sh -c "$guard"
+    # A restart before the confirmation must not bring back what nobody can pass.
+    systemctl --quiet disable a1-firewall.service
+    systemd-run --quiet --collect --unit={_GUARD} \
+        --on-active={settings.confirm_seconds} --timer-property=AccuracySec=1s {_GUARD_PATH}
     nft -f {_RULES}
 }}
 """
@@ -193,8 +203,8 @@ if [ "$(a1_firewall_rules)" != "$(a1_firewall_wanted)" ]; then
 else
     systemctl stop {_GUARD}.timer 2>/dev/null || true
     rm -f {_PREVIOUS}
+    systemctl --quiet enable a1-firewall.service
 fi
-systemctl --quiet enable a1-firewall.service
 """
 
 _VERIFY = """

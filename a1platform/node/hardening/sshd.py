@@ -44,12 +44,22 @@ systemctl try-reload-or-restart ssh.service
 """
 
 _VERIFY = """
-local effective keyword value found
+local effective keyword value found changed loaded
 effective=$(sshd -T 2>&1) || a1_deviation "sshd configuration" "accepted by sshd -T" "$effective"
 while read -r keyword value; do
     found=$(awk -v keyword="${keyword,,}" '$1 == keyword { $1 = ""; print substr($0, 2) }' <<<"$effective")
     [ "$found" = "$value" ] || a1_deviation "sshd $keyword" "$value" "${found:-absent}"
 done < <(a1_sshd_options)
+# `sshd -T` reads the files; the running server may have read them before they were last changed.
+if systemctl --quiet is-active ssh.service; then
+    changed=$(
+        find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -printf '%C@\n' | cut -d. -f1 | sort -n | tail -n 1
+    )
+    loaded=$(systemctl show --timestamp=unix --property=StateChangeTimestamp --value ssh.service)
+    if [ "$changed" -gt "${loaded#@}" ]; then
+        a1_deviation "sshd running server" "has read its configuration" "configuration changed since"
+    fi
+fi
 """
 
 

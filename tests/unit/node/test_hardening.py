@@ -108,3 +108,15 @@ def test_nft_accepts_the_rules(tmp_path_factory: pytest.TempPathFactory, ranges:
         ["unshare", "--net", "nft", "-c", "-f", path], capture_output=True, text=True, check=False
     )
     assert answer.stderr == ""
+
+
+def test_the_lock_out_guard_is_one_line_for_systemd_which_loses_the_others_when_it_reloads() -> None:
+    calls = [
+        line for line in firewall(FirewallSettings()).functions.split("\n") if "--timer-property" in line
+    ]
+    assert [call.split()[-1] for call in calls] == ["/etc/a1/firewall-guard"]
+
+
+def test_a_restart_before_the_confirmation_comes_up_without_the_new_rules() -> None:
+    load = firewall(FirewallSettings()).functions
+    assert load.index("systemctl --quiet disable a1-firewall.service") < load.index("\n    nft -f ")
