@@ -92,7 +92,9 @@ def _show(found: Sequence[Deviation], nodes: Sequence[NodeSettings], *, as_json:
     if not found:
         console.print(f"{', '.join(node.name for node in nodes)}: as declared", highlight=False)
         return
-    table = Table("node", "concern", "expected", "found")
+    table = Table()
+    for column in ("node", "concern", "expected", "found"):
+        table.add_column(column, overflow="fold")
     for row in found:
         table.add_row(*(escape(text) for text in (row.node, row.concern, row.expected, row.found)))
     console.print(table)
