@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx2
+import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.dev import Stack
 
@@ -108,6 +109,20 @@ async def test_an_mcp_server_that_ends_is_an_error_and_is_found_again(stack: Sta
     stack.start("example-tools")
     stack.await_ready("example-tools")
     assert await again(connect) == {"result": 3}
+
+
+async def test_a_client_that_hangs_up_cancels_its_workflow_and_the_tool_at_its_end(stack: Stack) -> None:
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/patient-echo/runs"
+    async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}, timeout=1) as http:
+        with pytest.raises(httpx2.ReadTimeout):
+            await http.post(url, json={"text": "x", "seconds": 8})
+    await asyncio.sleep(1)
+    async with httpx2.AsyncClient() as http:
+        orchestrator = (await http.get(f"{stack.operations_url('mcp-orchestrator-api')}/metrics")).text
+        tools = (await http.get(f"{stack.operations_url('example-tools')}/metrics")).text
+    assert 'mcp_workflow_runs_total{status="cancelled",workflow="patient-echo"} 1.0' in orchestrator
+    assert "mcp_workflow_active 0.0" in orchestrator
+    assert 'mcp_inflight_requests{role="example-tools"} 0.0' in tools
 
 
 async def test_a_role_that_is_told_to_end_finishes_what_it_serves(stack: Stack, connect: Connect) -> None:

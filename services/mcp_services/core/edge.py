@@ -6,7 +6,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_services.core import exchange, metrics
+from mcp_services.core import disconnect, exchange, metrics
 from mcp_services.core.exchange import CORRELATION_HEADER
 
 DRAINING_HEADER = "X-Draining"
@@ -58,7 +58,9 @@ class Edge:
 
         self._inflight.inc()
         try:
-            await self._app(scope, receive, marked)
+            await disconnect.serve(self._app, scope, receive, marked)
+        except disconnect.HungUpError:
+            at.outcome = "hung_up"
         finally:
             self._inflight.dec()
             seconds = time.perf_counter() - begun
