@@ -247,13 +247,18 @@ def _bill_of_materials(packages: list[Path], root: Path, reference: str) -> None
     target.write_text(json.dumps(bill, indent=1) + "\n")
 
 
+def python_of(root: Path) -> tuple[str, ...]:
+    """Command that runs the image's Python without a container; it needs `PYTHONHOME` at `root/usr`."""
+    return (
+        str(root / "usr" / "lib64" / "ld-linux-x86-64.so.2"),
+        *("--library-path", str(root / "usr" / "lib" / "x86_64-linux-gnu")),
+        str(root / "usr" / "bin" / "python3.11"),
+    )
+
+
 def _compile(root: Path) -> None:
     """Byte code beside the sources, made by the image's own Python, which thereby is seen to run."""
-    libraries = root / "usr" / "lib" / "x86_64-linux-gnu"
-    python = [
-        str(root / "usr" / "lib64" / "ld-linux-x86-64.so.2"),
-        *("--library-path", str(libraries), str(root / "usr" / "bin" / "python3.11")),
-    ]
+    python = python_of(root)
     clean = {"PYTHONHOME": str(root / "usr"), "PYTHONHASHSEED": "0", "PYTHONPATH": str(root / "app")}
     for folder, shown in (("app", "/app"), ("usr/lib/python3.11", "/usr/lib/python3.11")):
         command = ["-B", "-m", "compileall", "-f", "-q", "-j1", "--invalidation-mode", "unchecked-hash"]

@@ -34,11 +34,15 @@ class Stack:
         folder: Where secrets, documents, state and logs go.
         base_port: API ports count up from here, operations ports 100 above.
         extra: Environment for one role over the ordinary, by role.
+        command: Starts a role.
+        python_path: Where its modules are.
     """
 
     folder: Path
     base_port: int = 8080
     extra: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    command: tuple[str, ...] = (sys.executable, "-m", "mcp_services")
+    python_path: Path = Path(__file__).parents[1]
     api_key: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -97,7 +101,7 @@ class Stack:
             "INTERNAL_KEY_FILE": str(self.folder / "internal-key"),
             "DOCUMENTS_DIR": str(self.documents),
             "DRAIN_SECONDS": "0",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(self.python_path),
             **self.extra.get(role, {}),
         }
 
@@ -105,7 +109,7 @@ class Stack:
         """Start one role; its log goes to `<role>.log`."""
         with (self.folder / f"{role}.log").open("ab") as log:
             self.processes[role] = subprocess.Popen(
-                [sys.executable, "-m", "mcp_services"], env=self.environment(role), stdout=log, stderr=log
+                self.command, env=self.environment(role), stdout=log, stderr=log
             )
 
     def stop(self, role: str, number: int = signal.SIGTERM) -> int:
