@@ -223,7 +223,7 @@ fi
 
 _BEFORE_REVERT = f"""
 systemctl stop {_GUARD}.timer 2>/dev/null || true
-systemctl --quiet disable a1-firewall.service 2>/dev/null || true
+systemctl --quiet disable --now a1-firewall.service 2>/dev/null || true
 nft delete table inet a1 2>/dev/null || true
 rm -f {_PREVIOUS}
 """
