@@ -1,0 +1,250 @@
+"""A container engine for the sandbox: the one that is there, or Debian's, started by us and ended by us."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.cache import Cache
+from sandbox.progress import Progress, step
+
+_STARTS_WITHIN_SECONDS = 60
+_ENDS_WITHIN_SECONDS = 30
+_PROGRAMS = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2")
+_INSTALL = (
+    "apt-get install --yes --quiet=2 --no-install-recommends --no-remove -o DPkg::Lock::Timeout=600".split()
+)
+
+
+class EngineError(RuntimeError):
+    """There is no engine and none can be made, or it refused a command; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A container engine that answers.
+
+    Attributes:
+        client: The `docker` program that fits this engine.
+        host: Its address in `DOCKER_HOST` form; empty where the client's own default is meant.
+        origin: Where it comes from, in one line for a person.
+        ours: Whether `stop_engine` ends it.
+    """
+
+    client: str
+    host: str
+    origin: str
+    ours: bool
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return the command line that runs a docker command on this engine."""
+        return [self.client, *(("--host", self.host) if self.host else ()), *arguments]
+
+    def run(self, *arguments: str, given: bytes | None = None) -> str:
+        """Run a docker command and return its standard output without the last line break.
+
+        Args:
+            arguments: The command, such as `"volume", "ls"`.
+            given: What the command reads from standard input.
+
+        Raises:
+            EngineError: The engine refused; the text holds its answer.
+        """
+        done = subprocess.run(self.command(*arguments), input=given, capture_output=True, check=False)
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).decode(errors="replace").strip()
+            raise EngineError(f"docker {' '.join(arguments[:2])} failed: {said}")
+        return done.stdout.decode(errors="replace").rstrip("\n")
+
+
+def ensure_engine(cache: Cache, progress: Progress) -> Engine:
+    """Return an engine that answers: one already there, else Debian's package started by us.
+
+    Ours is told to make no firewall rule and to change no sysctl (`--iptables=false --ip-forward=false`): measured
+    on Linux 6.18, host to container and container to container on one bridge need neither.
+
+    Args:
+        cache: Where our engine keeps images and containers.
+        progress: Takes one line that says which engine it is.
+
+    Raises:
+        EngineError: None answers and none can be started here; the text says what to install.
+    """
+    with cache.lock("engine"):
+        engine = find_engine(cache)
+        if engine is None:
+            _install(progress)
+            # Under systemd, the package starts an engine of its own.
+            engine = find_engine(cache) or _start(cache, progress)
+    progress(f"container engine: {engine.origin}")
+    return engine
+
+
+def find_engine(cache: Cache) -> Engine | None:
+    """Return the engine that answers now, or None; starts and installs nothing."""
+    client = shutil.which("docker")
+    there = Engine(client or "docker", "", "", ours=False)
+    if client and (version := _version(there)):
+        return Engine(client, "", f"already here, docker {version}", ours=False)
+    ours = _ours(cache)
+    version = _version(ours)
+    return Engine(ours.client, ours.host, f"{ours.origin} {version}", ours=True) if version else None
+
+
+def stop_engine(cache: Cache, progress: Progress) -> None:
+    """End the engine that we started, with what it left on the host; another engine is never touched.
+
+    Containers still on it are ended; images and volumes stay in the cache for the next start.
+    """
+    run = _run_folder(cache)
+    with cache.lock("engine"):
+        if not run.exists():
+            return
+        with step(progress, "stopping the container engine"):
+            ours = _ours(cache)
+            if _version(ours):
+                with contextlib.suppress(EngineError):
+                    remove_networks(ours)
+            _end_leftovers(run)
+
+
+def remove_networks(engine: Engine) -> None:
+    """Remove the sandbox's networks, with the containers on them."""
+    containers = engine.run("ps", "--all", "--quiet", "--filter", "label=a1.sandbox").split()
+    if containers:
+        engine.run("rm", "--force", *containers)
+    networks = engine.run("network", "ls", "--quiet", "--filter", "label=a1.sandbox").split()
+    if networks:
+        engine.run("network", "rm", *networks)
+
+
+def _run_folder(cache: Cache) -> Path:
+    # Below /run, as a socket's path may hold 107 characters at most and a cache folder may lie deep.
+    return Path("/run") / f"a1-sandbox-{hashlib.sha256(str(cache.root.resolve()).encode()).hexdigest()[:8]}"
+
+
+def _ours(cache: Cache) -> Engine:
+    # The packaged client: a newer one, first on PATH, may refuse to speak to the packaged engine.
+    client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else shutil.which("docker") or "docker"
+    origin = "our own, from the Debian package docker.io"
+    return Engine(client, f"unix://{_run_folder(cache) / 'docker.sock'}", origin, ours=True)
+
+
+def _version(engine: Engine) -> str:
+    with contextlib.suppress(EngineError, FileNotFoundError):
+        return engine.run("version", "--format", "{{.Server.Version}}")
+    return ""
+
+
+def _install(progress: Progress) -> None:
+    if shutil.which("dockerd") and Path("/usr/bin/docker").exists():
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise EngineError(
+            "no container engine answers here; install docker and start it, or run this as root on Debian"
+        )
+    with step(progress, "installing the Debian package docker.io"):
+        apt_install("docker.io")
+
+
+def apt_install(*packages: str) -> None:
+    """Install Debian packages without questions, recommendations or removals (run as root).
+
+    Raises:
+        EngineError: apt cannot; the text holds its last words.
+    """
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
+    update = ["apt-get", "update", "--quiet=2", "-o", "DPkg::Lock::Timeout=600"]
+    # One unreachable source among many must not stop the installation, which itself tells what it lacks.
+    subprocess.run(update, env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        [*_INSTALL, *packages], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise EngineError(f"apt-get install {' '.join(packages)} failed:\n{done.stderr.strip()[-2000:]}")
+
+
+def _start(cache: Cache, progress: Progress) -> Engine:
+    if os.geteuid() != 0:
+        raise EngineError("starting a container engine needs root")
+    run, log = _run_folder(cache), cache.folder("logs") / "dockerd.log"
+    _end_leftovers(run)
+    run.mkdir(mode=0o700)
+    options = {
+        "data-root": cache.folder("engine"),
+        "exec-root": run / "exec",
+        "pidfile": run / "dockerd.pid",
+        "host": f"unix://{run / 'docker.sock'}",
+        "bridge": "none",
+        "iptables": "false",
+        "ip6tables": "false",
+        "ip-forward": "false",
+        "userland-proxy": "false",
+        # Lowering it needs CAP_SYS_RESOURCE, which not every machine has.
+        "oom-score-adjust": "0",
+        "shutdown-timeout": "5",
+        "log-level": "warn",
+    }
+    with step(progress, "starting a container engine"), log.open("w") as output:
+        process = subprocess.Popen(
+            ["dockerd", *(f"--{name}={value}" for name, value in options.items())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+        )
+        ours = _ours(cache)
+        deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
+        while not (version := _version(ours)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                _end_leftovers(run)
+                raise EngineError(f"dockerd did not start:\n{log.read_text()[-2000:]}\nWhole log: {log}")
+            time.sleep(0.1)
+    return Engine(ours.client, ours.host, f"{ours.origin} {version}", ours=True)
+
+
+def _end_leftovers(run: Path) -> None:
+    """End every process of our engine and drop its run folder, also when an earlier run was cut off."""
+    for name in ("dockerd", "containerd-shim", "containerd"):
+        _end([pid for pid, program in _processes(run) if program.startswith(name)])
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for target in sorted((target for target in mounts if target.startswith(f"{run}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", target], check=False)
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def _processes(run: Path) -> Iterator[tuple[int, str]]:
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            program = Path(words[0]).name
+            if program in _PROGRAMS and any(f"{run}/" in word for word in words[1:]):
+                yield int(folder.name), program
+
+
+def _end(pids: list[int]) -> None:
+    for number, patience in ((signal.SIGTERM, _ENDS_WITHIN_SECONDS), (signal.SIGKILL, 5)):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + patience
+        while pids and time.monotonic() < deadline:
+            pids = [pid for pid in pids if _alive(pid)]
+            time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(OSError, ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False

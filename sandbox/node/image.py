@@ -1,0 +1,131 @@
+"""The node's image: Debian 12 with systemd and sshd by debootstrap, kept as a tar so that a new engine has it soon."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from sandbox.cache import Cache
+from sandbox.engine import Engine, EngineError, apt_install
+from sandbox.progress import Progress, step
+
+SUITE = "bookworm"
+USER = "a1"
+_PACKAGES = (
+    "auditd",
+    "ca-certificates",
+    "conntrack",
+    "curl",
+    "dbus",
+    "ethtool",
+    "iproute2",
+    "ipset",
+    "iptables",
+    "iputils-ping",
+    "jq",
+    "kmod",
+    "libpam-systemd",
+    "nftables",
+    "openssh-server",
+    "procps",
+    "socat",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "systemd-timesyncd",
+)
+# What acts on the host's kernel or devices, or has nothing to act on in a container.
+_MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "console-getty.service",
+    "dev-hugepages.mount",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "fstrim.timer",
+    "getty@tty1.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-journald-audit.socket",
+    "systemd-modules-load.service",
+)
+_CUSTOMISE = f"""
+set -eu
+useradd --create-home --uid 1000 --shell /bin/bash --password '*' {USER}
+echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}
+chmod 0440 /etc/sudoers.d/{USER}
+rm -f /etc/ssh/ssh_host_*
+: > /etc/machine-id
+# journald would switch the kernel's audit on, for the host too.
+mkdir -p /etc/systemd/journald.conf.d
+printf '[Journal]\\nAudit=\\n' > /etc/systemd/journald.conf.d/sandbox.conf
+systemctl --quiet disable auditd.service
+systemctl --quiet mask {" ".join(_MASKED)}
+apt-get clean
+rm -rf /var/lib/apt/lists/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/* /var/log/*.log /var/log/apt
+"""
+
+
+def ensure_image(engine: Engine, cache: Cache, progress: Progress) -> str:
+    """Return the reference of the node's image on an engine, made where it is missing.
+
+    Args:
+        engine: The engine that shall hold it.
+        cache: Keeps the root file system as a tar under the digest of what decides it.
+        progress: Takes a line per step; nothing where the image is there.
+
+    Raises:
+        EngineError: It cannot be made here; the text says why.
+    """
+    digest = _digest()
+    reference = f"a1-sandbox-node:{digest}"
+    with cache.lock("node-image"):
+        if engine.run("image", "ls", "--quiet", reference):
+            return reference
+        tar = cache.root / "node-image" / digest / "root.tar"
+        if not tar.exists():
+            with cache.making(tar.parent) as folder:
+                _bootstrap(folder, cache, progress)
+        with step(progress, "importing the node's image"):
+            engine.run("import", "--change", "ENV container=docker", str(tar), reference)
+    return reference
+
+
+def _digest() -> str:
+    return hashlib.sha256("\0".join((SUITE, *_PACKAGES, _CUSTOMISE)).encode()).hexdigest()[:12]
+
+
+def _bootstrap(folder: Path, cache: Cache, progress: Progress) -> None:
+    if os.geteuid() != 0:
+        raise EngineError("making the node's image needs root, for debootstrap")
+    if not shutil.which("debootstrap"):
+        with step(progress, "installing the Debian package debootstrap"):
+            apt_install("debootstrap")
+    root, log = folder / "root", cache.folder("logs") / "node-image.log"
+    chosen = f"--include={','.join(_PACKAGES)}"
+    with step(progress, "making the node's image from Debian packages (about 2 minutes)"):
+        _logged(log, "debootstrap", "--variant=minbase", chosen, SUITE, str(root), *_mirror())
+        _logged(log, "chroot", str(root), "/bin/sh", "-c", _CUSTOMISE)
+        # A root folder of mode 0700 would come along from the temporary folder.
+        root.chmod(0o755)
+        _logged(log, "tar", "--numeric-owner", "-C", str(root), "-cf", str(folder / "root.tar"), ".")
+        shutil.rmtree(root)
+
+
+def _mirror() -> list[str]:
+    """Return the mirror that this machine's own apt uses for the suite; none means debootstrap's default."""
+    wanted = ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Created-By: Packages"]
+    answer = subprocess.run(wanted, capture_output=True, text=True, check=False).stdout
+    return [line.split()[1] for line in answer.splitlines() if line.split()[0] == SUITE][:1]
+
+
+def _logged(log: Path, *command: str) -> None:
+    with log.open("a") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise EngineError(f"{command[0]} failed while the node's image was made:\n{tail}\nWhole log: {log}")
