@@ -17,8 +17,15 @@ from sandbox.progress import Progress, step
 _STARTS_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 30
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2")
+_WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=600")
 _INSTALL = (
-    "apt-get install --yes --quiet=2 --no-install-recommends --no-remove -o DPkg::Lock::Timeout=600".split()
+    "apt-get",
+    "install",
+    "--yes",
+    "--quiet=2",
+    "--no-install-recommends",
+    "--no-remove",
+    *_WAIT_FOR_LOCK,
 )
 
 
@@ -66,8 +73,8 @@ class Engine:
 def ensure_engine(cache: Cache, progress: Progress) -> Engine:
     """Return an engine that answers: one already there, else Debian's package started by us.
 
-    Ours is told to make no firewall rule and to change no sysctl (`--iptables=false --ip-forward=false`): measured
-    on Linux 6.18, host to container and container to container on one bridge need neither.
+    Ours is told to make no firewall rule and to change no sysctl (`--iptables=false --ip-forward=false`):
+    measured on Linux 6.18, host to container and container to container on one bridge need neither.
 
     Args:
         cache: Where our engine keeps images and containers.
@@ -98,27 +105,29 @@ def find_engine(cache: Cache) -> Engine | None:
 
 
 def stop_engine(cache: Cache, progress: Progress) -> None:
-    """End the engine that we started, with what it left on the host; another engine is never touched.
+    """End the engine that we started, with every node on it and what it left on the host.
 
-    Containers still on it are ended; images and volumes stay in the cache for the next start.
+    Images stay in the cache for the next start. An engine that is not ours goes on, and only the sandbox's
+    bridge is removed from it, once no node is left there.
     """
-    run = _run_folder(cache)
     with cache.lock("engine"):
-        if not run.exists():
-            return
-        with step(progress, "stopping the container engine"):
-            ours = _ours(cache)
-            if _version(ours):
-                with contextlib.suppress(EngineError):
-                    remove_networks(ours)
-            _end_leftovers(run)
+        engine = find_engine(cache)
+        if engine:
+            _remove_bridge(engine)
+        run = _run_folder(cache)
+        if run.exists():
+            with step(progress, "stopping the container engine"):
+                _end_leftovers(cache, run)
 
 
-def remove_networks(engine: Engine) -> None:
-    """Remove the sandbox's networks, with the containers on them."""
-    containers = engine.run("ps", "--all", "--quiet", "--filter", "label=a1.sandbox").split()
-    if containers:
-        engine.run("rm", "--force", *containers)
+def _remove_bridge(engine: Engine) -> None:
+    nodes = engine.run("ps", "--all", "--quiet", "--filter", "label=a1.sandbox").split()
+    if nodes and not engine.ours:
+        return
+    if nodes:
+        engine.run("rm", "--force", "--volumes", *nodes)
+        volumes = engine.run("volume", "ls", "--quiet", "--filter", "name=a1-sandbox-").split()
+        engine.run("volume", "rm", *volumes)
     networks = engine.run("network", "ls", "--quiet", "--filter", "label=a1.sandbox").split()
     if networks:
         engine.run("network", "rm", *networks)
@@ -160,7 +169,7 @@ def apt_install(*packages: str) -> None:
         EngineError: apt cannot; the text holds its last words.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
-    update = ["apt-get", "update", "--quiet=2", "-o", "DPkg::Lock::Timeout=600"]
+    update = ("apt-get", "update", "--quiet=2", *_WAIT_FOR_LOCK)
     # One unreachable source among many must not stop the installation, which itself tells what it lacks.
     subprocess.run(update, env=environment, capture_output=True, check=False)
     done = subprocess.run(
@@ -174,7 +183,7 @@ def _start(cache: Cache, progress: Progress) -> Engine:
     if os.geteuid() != 0:
         raise EngineError("starting a container engine needs root")
     run, log = _run_folder(cache), cache.folder("logs") / "dockerd.log"
-    _end_leftovers(run)
+    _end_leftovers(cache, run)
     run.mkdir(mode=0o700)
     options = {
         "data-root": cache.folder("engine"),
@@ -204,20 +213,40 @@ def _start(cache: Cache, progress: Progress) -> Engine:
         deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
         while not (version := _version(ours)):
             if process.poll() is not None or time.monotonic() > deadline:
-                _end_leftovers(run)
+                _end_leftovers(cache, run)
                 raise EngineError(f"dockerd did not start:\n{log.read_text()[-2000:]}\nWhole log: {log}")
             time.sleep(0.1)
     return Engine(ours.client, ours.host, f"{ours.origin} {version}", ours=True)
 
 
-def _end_leftovers(run: Path) -> None:
+def _end_leftovers(cache: Cache, run: Path) -> None:
     """End every process of our engine and drop its run folder, also when an earlier run was cut off."""
-    for name in ("dockerd", "containerd-shim", "containerd"):
-        _end([pid for pid, program in _processes(run) if program.startswith(name)])
+    _end([pid for pid, program in _processes(run) if program == "dockerd"])
+    _end_containers(run)
+    _end([pid for pid, _ in _processes(run)])
     mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for target in sorted((target for target in mounts if target.startswith(f"{run}/")), reverse=True):
+    ours = (f"{run}/", f"{cache.root.resolve() / 'engine'}")
+    for target in sorted((target for target in mounts if target.startswith(ours)), reverse=True):
         subprocess.run(["umount", "--lazy", target], check=False)
+    for group in Path("/sys/fs/cgroup").glob("*/docker"):
+        # One that still holds another engine's containers refuses.
+        with contextlib.suppress(OSError):
+            group.rmdir()
     shutil.rmtree(run, ignore_errors=True)
+
+
+def _end_containers(run: Path) -> None:
+    """End containers that outlived their engine, as after a kill: their processes and control groups."""
+    for file in run.glob("exec/containerd/daemon/io.containerd.runtime.v2.task/moby/*/init.pid"):
+        container, pid = file.parent.name, int(file.read_text())
+        with contextlib.suppress(OSError):
+            if container in Path(f"/proc/{pid}/cgroup").read_text():
+                os.kill(pid, signal.SIGKILL)
+                _end([pid])
+        for group in Path("/sys/fs/cgroup").glob(f"**/docker/{container}"):
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(folder).rmdir()
 
 
 def _processes(run: Path) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
-"""How a node's container is made: privileged where the engine may, with every capability that there is elsewhere."""
+"""How a node's container is made: privileged, or with every capability that there is."""
 
 import io
+import secrets
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,7 @@ def _arguments(identity: Identity) -> tuple[str, ...]:
 def _own_files(identity: Identity) -> bytes:
     public = f"{identity.host.public} {identity.name}\n".encode()
     files = (
+        ("etc/machine-id", 0, 0o444, f"{secrets.token_hex(16)}\n".encode()),
         (_ENTRYPOINT, 0, 0o755, Path(__file__).with_name("entrypoint.sh").read_bytes()),
         ("etc/ssh/ssh_host_ed25519_key", 0, 0o600, identity.host.path.read_bytes()),
         ("etc/ssh/ssh_host_ed25519_key.pub", 0, 0o644, public),

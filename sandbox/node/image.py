@@ -1,4 +1,4 @@
-"""The node's image: Debian 12 with systemd and sshd by debootstrap, kept as a tar so that a new engine has it soon."""
+"""The node's image: Debian 12 by debootstrap, kept as a tar that a new engine imports in seconds."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Start, stop, reboot and list sandbox nodes: Debian 12 machines in containers, reached over SSH as any other."""
+"""Start, stop, reboot and list sandbox nodes: Debian 12 machines, reached over SSH as any other."""
 
 import contextlib
 import re
@@ -19,6 +19,8 @@ from sandbox.progress import Progress, step
 
 GROUP = "main"
 _READY_WITHIN_SECONDS = 90
+# One is a reboot that the node was told from inside.
+_RESTARTS = 2
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
@@ -172,6 +174,7 @@ def _node(name: str, group: str, address: str) -> Node:
 
 def _await_ready(engine: Engine, container: str, node: Node) -> None:
     deadline = time.monotonic() + _READY_WITHIN_SECONDS
+    restarted = int(engine.run("inspect", "--format", "{{.RestartCount}}", container))
     seen = "nothing answered"
     while time.monotonic() < deadline:
         try:
@@ -186,9 +189,11 @@ def _await_ready(engine: Engine, container: str, node: Node) -> None:
             seen = str(error) or type(error).__name__
         if seen in {"systemd says running", "systemd says degraded"}:
             return
-        if engine.run("inspect", "--format", "{{.State.Status}}", container) != "running":
-            said = _last_words(engine, container)
-            raise NodeError(f"node {node.name} ended at its start: {said}")
+        status, restarts = engine.run(
+            "inspect", "--format", "{{.State.Status}} {{.RestartCount}}", container
+        ).split()
+        if status == "exited" or int(restarts) > restarted + _RESTARTS:
+            raise NodeError(f"node {node.name} ended at its start: {_last_words(engine, container)}")
         time.sleep(0.1)
     raise NodeError(f"node {node.name} was not ready within {_READY_WITHIN_SECONDS} s: {seen}")
 

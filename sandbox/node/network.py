@@ -26,8 +26,7 @@ def ensure_network(engine: Engine) -> ipaddress.IPv4Network:
     taken = list(_routes())
     for subnet in _POOL.subnets(new_prefix=24):
         if not any(subnet.overlaps(other) for other in taken):
-            options = ("--label", "a1.sandbox", "--opt", f"com.docker.network.bridge.name={NETWORK}")
-            engine.run("network", "create", "--subnet", str(subnet), *options, NETWORK)
+            engine.run("network", "create", "--subnet", str(subnet), "--label", "a1.sandbox", NETWORK)
             return subnet
     raise EngineError(f"no subnet of {_POOL} is free on this machine: every one overlaps a route")
 

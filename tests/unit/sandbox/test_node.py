@@ -1,0 +1,54 @@
+"""What of a sandbox node can be said without an engine."""
+
+import ipaddress
+import stat
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from sandbox.engine import EngineError
+from sandbox.node.container import missing_capabilities
+from sandbox.node.keys import key_pair
+from sandbox.node.network import free_address
+
+SUBNET = ipaddress.IPv4Network("10.213.0.0/29")
+
+
+def test_a_key_pair_is_made_once_and_stays_readable_by_its_owner_only(tmp_path: Path) -> None:
+    made = key_pair(tmp_path / "node" / "id_ed25519")
+    assert key_pair(made.path) == made
+    assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
+
+
+def test_an_ssh_client_reads_the_private_key_and_finds_the_same_public_key(tmp_path: Path) -> None:
+    made = key_pair(tmp_path / "id_ed25519")
+    read = paramiko.Ed25519Key.from_private_key_file(str(made.path))
+    assert made.public == f"ssh-ed25519 {read.get_base64()}"
+
+
+def test_a_node_gets_the_lowest_address_that_is_free_after_the_bridges_own() -> None:
+    assert free_address(SUBNET, []) == "10.213.0.2"
+    assert free_address(SUBNET, ["10.213.0.2", "10.213.0.4"]) == "10.213.0.3"
+
+
+def test_a_full_subnet_is_refused_by_name() -> None:
+    with pytest.raises(EngineError, match=r"10\.213\.0\.0/29 is taken"):
+        free_address(SUBNET, [f"10.213.0.{last}" for last in range(2, 7)])
+
+
+@pytest.mark.parametrize(
+    ("bounding", "missing"),
+    [
+        ("000001ffffffffff", ()),
+        ("000001fffeffffff", ("SYS_RESOURCE",)),
+        ("000001fffefffffe", ("CHOWN", "SYS_RESOURCE")),
+    ],
+)
+def test_missing_capabilities_are_named_from_the_bounding_set(
+    tmp_path: Path, bounding: str, missing: tuple[str, ...]
+) -> None:
+    status = tmp_path / "status"
+    status.write_text(f"Name:\tpython\nCapBnd:\t{bounding}\nCapAmb:\t0\n")
+    assert missing_capabilities(status) == missing
