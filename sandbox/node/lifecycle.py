@@ -120,7 +120,11 @@ def stop(engine: Engine, name: str, group: str = GROUP) -> None:
     volumes = [volume for role in VOLUMES if (volume := f"{container}-{role}") in there]
     if volumes:
         engine.run("volume", "rm", *volumes)
-    shutil.rmtree(_keys(name, group), ignore_errors=True)
+    keys = _keys(name, group)
+    shutil.rmtree(keys, ignore_errors=True)
+    # The group's last node takes the group's folder along.
+    with contextlib.suppress(OSError):
+        keys.parent.rmdir()
 
 
 def reboot(engine: Engine, name: str, group: str = GROUP) -> Node:
