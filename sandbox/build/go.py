@@ -26,6 +26,25 @@ class BuildError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Edit:
+    """One change to a file of another module, made in a copy of that module for the build.
+
+    Attributes:
+        module: Path of the module, which must be among the build's modules.
+        version: Its version.
+        file: The file, relative to the module.
+        old: Text that must stand in the file.
+        new: What stands there in the copy.
+    """
+
+    module: str
+    version: str
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
 class GoRecipe:
     """How to build programs from one Go module: data, hashed into the name of the result.
 
@@ -33,12 +52,17 @@ class GoRecipe:
         name: Name of the recipe, such as `keda`.
         module: Path of the Go module that holds the programs.
         version: Version of the module.
-        programs: Output file name to package path; a path that starts with `./` is in `sources`.
+        programs: Output file name to package path below the module; a path that starts with `./` is in `sources`,
+            one whose first element has a dot is a whole import path.
         toolchain: Go toolchain, fetched from the module proxy when another one is installed.
         requires: Further `path version` requirements.
         replaces: `path => path version` (or a folder below `sources`) that override the module's own replacements.
         drops: Module paths whose own replacement is left out.
+        upstream: Where the module's own replacements point to a fork below the key, the version of the original
+            that is taken instead.
+        edits: Changes to files of other modules.
         sources: A folder with Go files of our own, copied beside go.mod.
+        copies: Files of the module that our own sources embed, copied beside them under their own names.
         sums: Lines for go.sum that the checksum database does not answer for.
         tags: Build tags.
         variables: Go variables set at link time, `import/path.Name` to value.
@@ -53,7 +77,10 @@ class GoRecipe:
     requires: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
+    upstream: Mapping[str, str] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
     sources: Path | None = None
+    copies: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -129,14 +156,10 @@ def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> N
         shutil.copytree(recipe.sources, work)
     else:
         work.mkdir()
-    theirs: dict[str, Any] = json.loads(_go(recipe, cache, cache.root, "mod", "edit", "-json", str(module / "go.mod")))
-    replaces = {entry.split(" => ")[0].split(" ")[0]: entry for entry in recipe.replaces}
-    for entry in theirs.get("Replace") or []:
-        old, new = entry["Old"], entry["New"]
-        local = new["Path"].startswith(".")
-        if not local and old["Path"] not in replaces and old["Path"] not in recipe.drops:
-            left = " ".join(filter(None, (old["Path"], old.get("Version"))))
-            replaces[left] = f"{left} => {new['Path']} {new['Version']}"
+    for path in recipe.copies:
+        shutil.copyfile(module / path, work / Path(path).name)
+    replaces = _replacements(recipe, cache, module)
+    replaces.update({edit.module: _edited(recipe, cache, edit, work) for edit in recipe.edits})
     lines = [
         f"module a1platform.build/{recipe.name}",
         f"go {recipe.toolchain.removeprefix('go')}",
@@ -148,10 +171,39 @@ def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> N
     (work / "go.sum").write_text(known + "".join(f"{line}\n" for line in recipe.sums))
 
 
+def _replacements(recipe: GoRecipe, cache: Cache, module: Path) -> dict[str, str]:
+    theirs: dict[str, Any] = json.loads(_go(recipe, cache, cache.root, "mod", "edit", "-json", str(module / "go.mod")))
+    replaces = {entry.split(" => ")[0].split(" ")[0]: entry for entry in recipe.replaces}
+    for entry in theirs.get("Replace") or []:
+        old, new = entry["Old"], entry["New"]
+        local = new["Path"].startswith(".")
+        if not local and old["Path"] not in replaces and old["Path"] not in recipe.drops:
+            original = next((to for fork, to in recipe.upstream.items() if new["Path"].startswith(fork)), None)
+            left = " ".join(filter(None, (old["Path"], old.get("Version"))))
+            right = f"{old['Path']} {original}" if original else f"{new['Path']} {new['Version']}"
+            replaces[left] = f"{left} => {right}"
+    return replaces
+
+
+def _edited(recipe: GoRecipe, cache: Cache, edit: Edit, work: Path) -> str:
+    """Make the edited copy of a module below the work folder and return the replacement that names it."""
+    copy = work / "edited" / edit.module
+    if not copy.exists():
+        answer = json.loads(_go(recipe, cache, cache.root, "mod", "download", "-json", f"{edit.module}@{edit.version}"))
+        shutil.copytree(answer["Dir"], copy, copy_function=os.link)
+    file = copy / edit.file
+    text = file.read_text()
+    if edit.old not in text:
+        raise BuildError(f"{edit.module}@{edit.version} has no {edit.old!r} in {edit.file}")
+    file.unlink()  # the copy is made of hard links: writing in place would change the module cache
+    file.write_text(text.replace(edit.old, edit.new, 1))
+    return f"{edit.module} => ./{copy.relative_to(work)}"
+
+
 def _compile(recipe: GoRecipe, cache: Cache, work: Path, out: Path, package: str, progress: Progress) -> None:
-    own = package == "." or package.startswith("./")
+    whole = package == "." or package.startswith("./") or "." in package.split("/")[0]
     linked = " ".join(["-s", "-w", *(f"-X '{name}={value}'" for name, value in recipe.variables.items())])
-    path = package if own else f"{recipe.module}/{package}".removesuffix("/")
+    path = package if whole else f"{recipe.module}/{package}".removesuffix("/")
     command = ["go", "build", "-v", "-mod=mod", "-trimpath", "-tags", ",".join(recipe.tags), "-ldflags", linked]
     log = cache.folder("logs") / f"build-{recipe.name}.log"
     start = reported = time.monotonic()

@@ -1,0 +1,1 @@
+"""K3s on the nodes: configuration, installation, access."""

@@ -1,0 +1,188 @@
+"""Render what K3s reads on a node: pure functions from settings to texts.
+
+The keys follow the K3s hardening guide and were measured with kube-bench `k3s-cis-1.9` on v1.30.5+k3s1.
+"""
+
+from typing import Any
+
+import yaml
+
+from a1platform.settings.cluster import K3sSettings
+
+CONFIG_FILE = "/etc/rancher/k3s/config.yaml"
+AUDIT_POLICY_FILE = "/etc/rancher/k3s/audit.yaml"
+ADMISSION_FILE = "/etc/rancher/k3s/admission.yaml"
+AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
+
+_TLS_CIPHERS = (
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
+    "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
+)
+
+
+def server_config(settings: K3sSettings, node_name: str, addresses: tuple[str, ...]) -> str:
+    """Return the config.yaml of the first server.
+
+    Args:
+        settings: What the stack asks for.
+        node_name: The Kubernetes name of the node.
+        addresses: Names and addresses that clients reach the API server by.
+
+    Returns:
+        YAML with sorted keys, so that the same settings give the same bytes.
+    """
+    config: dict[str, Any] = {
+        "node-name": node_name,
+        "cluster-init": True,
+        "secrets-encryption": True,
+        "protect-kernel-defaults": True,
+        "write-kubeconfig-mode": "0600",
+        "cluster-cidr": str(settings.cluster_cidr),
+        "service-cidr": str(settings.service_cidr),
+        "tls-san": sorted({*addresses, *settings.tls_san}),
+        "disable": sorted(settings.disable),
+        "kube-apiserver-arg": [
+            f"admission-control-config-file={ADMISSION_FILE}",
+            f"audit-log-path={AUDIT_LOG}",
+            "audit-log-maxage=30",
+            "audit-log-maxbackup=10",
+            "audit-log-maxsize=100",
+            f"audit-policy-file={AUDIT_POLICY_FILE}",
+            "enable-admission-plugins=NodeRestriction,EventRateLimit,DenyServiceExternalIPs",
+            "request-timeout=300s",
+            "service-account-extend-token-expiration=false",
+        ],
+        "kube-controller-manager-arg": ["terminated-pod-gc-threshold=100"],
+        "kubelet-arg": [
+            f"max-pods={settings.max_pods}",
+            "pod-max-pids=4096",
+            "streaming-connection-idle-timeout=5m",
+            f"tls-cipher-suites={','.join(_TLS_CIPHERS)}",
+        ],
+    }
+    for key, value in settings.extra_config.items():
+        # A list of the site's own is added to ours, since it could otherwise drop the audit log by accident.
+        config[key] = [*config[key], *value] if isinstance(value, list) and key in config else value
+    return yaml.safe_dump(config, sort_keys=True)
+
+
+def audit_policy() -> str:
+    """Return the API server's audit policy: who did what, without the bodies of secrets.
+
+    Metadata by default; changes of roles with their content; reads of events, leases and health left out.
+    """
+    quiet = {"level": "None"}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "rules": [
+                {**quiet, "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi*"]},
+                {
+                    **quiet,
+                    "resources": [
+                        {"group": "", "resources": ["events"]},
+                        {"group": "events.k8s.io", "resources": ["events"]},
+                        {"group": "coordination.k8s.io", "resources": ["leases"]},
+                    ],
+                },
+                {
+                    "level": "Metadata",
+                    "resources": [
+                        {"group": "", "resources": ["secrets", "configmaps", "serviceaccounts/token"]},
+                        {"group": "authentication.k8s.io", "resources": ["tokenreviews"]},
+                    ],
+                },
+                {
+                    "level": "RequestResponse",
+                    "verbs": ["create", "update", "patch", "delete"],
+                    "resources": [{"group": "rbac.authorization.k8s.io"}],
+                },
+                {"level": "Metadata"},
+            ],
+        },
+        sort_keys=False,
+    )
+
+
+def admission_config() -> str:
+    """Return the admission configuration: restricted pods by default, and a limit for floods of events.
+
+    EventRateLimit without an entry of its own stops the API server, so it stands here too.
+    """
+    return yaml.safe_dump(
+        {
+            "apiVersion": "apiserver.config.k8s.io/v1",
+            "kind": "AdmissionConfiguration",
+            "plugins": [
+                {
+                    "name": "PodSecurity",
+                    "configuration": {
+                        "apiVersion": "pod-security.admission.config.k8s.io/v1",
+                        "kind": "PodSecurityConfiguration",
+                        "defaults": {
+                            "enforce": "restricted",
+                            "enforce-version": "latest",
+                            "audit": "restricted",
+                            "audit-version": "latest",
+                            "warn": "restricted",
+                            "warn-version": "latest",
+                        },
+                        "exemptions": {"usernames": [], "runtimeClasses": [], "namespaces": ["kube-system"]},
+                    },
+                },
+                {
+                    "name": "EventRateLimit",
+                    "configuration": {
+                        "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1",
+                        "kind": "Configuration",
+                        "limits": [{"type": "Server", "qps": 5000, "burst": 20000}],
+                    },
+                },
+            ],
+        },
+        sort_keys=False,
+    )
+
+
+def unit(start_timeout: int) -> str:
+    """Return the systemd unit of K3s.
+
+    The stock unit starts without a time limit and restarts for ever, so a bad configuration hangs
+    `systemctl restart`; ours gives up after `start_timeout` seconds and says so.
+
+    Args:
+        start_timeout: Seconds until a start counts as failed.
+    """
+    return f"""\
+[Unit]
+Description=Lightweight Kubernetes
+Documentation=https://docs.k3s.io
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=600
+StartLimitBurst=5
+
+[Service]
+Type=notify
+ExecStartPre=-/sbin/modprobe br_netfilter
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/k3s server
+KillMode=process
+Delegate=yes
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec={start_timeout}
+Restart=on-failure
+RestartSec=5s
+
+[Install]
+WantedBy=multi-user.target
+"""

@@ -1,0 +1,81 @@
+"""K3s from Go modules: its own code on upstream Kubernetes, in one file that unpacks itself as the official one does.
+
+K3s is a library (RKE2 uses it so), but the fork of Kubernetes that it names is on no module proxy. The server program
+is therefore K3s's packages, upstream Kubernetes v1.30.5, and an executor of our own in `k3s/upstream`. The wrapper is
+K3s's own `cmd/k3s`; only the archive that it unpacks is packed here.
+"""
+
+from pathlib import Path
+
+from sandbox.build.go import Edit, GoRecipe
+
+MODULE = "github.com/k3s-io/k3s"
+VERSION = "v1.30.5+k3s1"
+KUBERNETES = "v1.30.5"
+_LIBRARIES = "v0.30.5"
+_TOOLCHAIN = "go1.22.12"
+_PROXY_CHECK = "\tif err := isProxyableHostname(ctx, info.Hostname); err != nil {"
+
+VERSIONS = {
+    "github.com/k3s-io/k3s/pkg/version.Version": VERSION,
+    "github.com/k3s-io/k3s/pkg/version.GitCommit": "9b586704",
+    # K3s refuses to start when it was built with another Go than Kubernetes of this version.
+    "github.com/k3s-io/k3s/pkg/version.UpstreamGolang": _TOOLCHAIN,
+    "k8s.io/component-base/version.gitVersion": VERSION,
+    "k8s.io/component-base/version.gitMajor": "1",
+    "k8s.io/component-base/version.gitMinor": "30",
+    "k8s.io/client-go/pkg/version.gitVersion": VERSION,
+    "github.com/containerd/containerd/version.Version": "v1.7.21-k3s2",
+    "github.com/kubernetes-sigs/cri-tools/pkg/version.Version": "v1.29.0-k3s1",
+}
+
+PROGRAMS = GoRecipe(
+    name="k3s-programs",
+    module=MODULE,
+    version=VERSION,
+    programs={
+        "k3s": "./server",
+        "containerd-shim-runc-v2": "github.com/containerd/containerd/cmd/containerd-shim-runc-v2",
+        **{
+            plugin: f"github.com/containernetworking/plugins/plugins/{plugin_path}"
+            for plugin, plugin_path in {
+                "bandwidth": "meta/bandwidth",
+                "bridge": "main/bridge",
+                "firewall": "meta/firewall",
+                "host-local": "ipam/host-local",
+                "loopback": "main/loopback",
+                "portmap": "meta/portmap",
+            }.items()
+        },
+    },
+    toolchain=_TOOLCHAIN,
+    sources=Path(__file__).parent / "k3s",
+    upstream={"github.com/k3s-io/kubernetes": _LIBRARIES},
+    replaces=(
+        # The proxy does not serve v0.30.5 of these two.
+        "k8s.io/endpointslice => k8s.io/endpointslice v0.30.4",
+        "k8s.io/kube-controller-manager => k8s.io/kube-controller-manager v0.30.4",
+        "inet.af/tcpproxy => github.com/inetaf/tcpproxy v0.0.0-20200125044825-b6bb9b5b8252",
+    ),
+    edits=(
+        # The fork's one variable that K3s sets: nodes are reached by its tunnel, whatever their names resolve to.
+        Edit(
+            "k8s.io/kubernetes",
+            KUBERNETES,
+            "pkg/registry/core/node/strategy.go",
+            _PROXY_CHECK,
+            _PROXY_CHECK.replace("; err != nil", "; err != nil && !DisableProxyHostnameCheck"),
+        ),
+        Edit(
+            "k8s.io/kubernetes",
+            KUBERNETES,
+            "pkg/registry/core/node/strategy.go",
+            "func isProxyableHostname(",
+            "// DisableProxyHostnameCheck lets requests be proxied to any node.\n"
+            "var DisableProxyHostnameCheck = false\n\nfunc isProxyableHostname(",
+        ),
+    ),
+    tags=("ctrd", "netcgo", "osusergo", "providerless", "urfave_cli_no_docs", "no_embedded_executor"),
+    variables=VERSIONS,
+    cgo=True,
+)
