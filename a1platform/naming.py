@@ -2,6 +2,9 @@
 
 import re
 
+PROJECT = "a1platform"
+"""Name of the Pulumi project, and so the namespace of its configuration keys."""
+
 PART_OF = "a1platform"
 """Value of `app.kubernetes.io/part-of` on everything that this program declares."""
 
@@ -16,7 +19,8 @@ def token(package: str, component: str) -> str:
         component: The class name, such as `HardenedNode`.
 
     Returns:
-        `a1platform:<package>:<component>`. A changed token replaces every child unless an alias names the old one.
+        `a1platform:<package>:<component>`. A changed token replaces every child unless an alias names the old
+        one.
     """
     return f"a1platform:{package}:{component}"
 
@@ -48,5 +52,5 @@ def selector(name: str) -> dict[str, str]:
 
 
 def is_dns_label(text: str) -> bool:
-    """Tell whether a text is a DNS label (RFC 1123): what Kubernetes asks of names of nodes and namespaces."""
+    """Tell whether a text is a DNS label (RFC 1123), as names of nodes and namespaces have to be."""
     return _DNS_LABEL.fullmatch(text) is not None

@@ -57,7 +57,7 @@ def audit_node(
 
 def audit(
     stack: Annotated[str, typer.Option(help="Name of the stack.")] = "a1",
-    folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path("stacks/a1"),
+    folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path(),
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:

@@ -28,7 +28,7 @@ def init(  # noqa: PLR0913 - one option each
     name: Annotated[str, typer.Option(help="Name of the node in Kubernetes.")] = "a1",
     role: Annotated[str, typer.Option(help="server or agent.")] = "server",
     stack: Annotated[str, typer.Option(help="Name of the stack.")] = "a1",
-    folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path("stacks/a1"),
+    folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path(),
     expected: Annotated[
         str, typer.Option("--fingerprint", help="Accept the host key with this one only.")
     ] = "",

@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from a1platform.naming import PROJECT
 from a1platform.settings.node import HardeningSettings, Nodes, NodeSettings, PreflightSettings
 
 _T = TypeVar("_T")
-PROJECT = "a1"
-"""Namespace of the configuration keys, the name of the Pulumi project."""
 
 
 class StackFileError(RuntimeError):
@@ -24,7 +23,7 @@ class StackFile:
         """Read the file, where there is one.
 
         Args:
-            path: The file, such as `stacks/a1/Pulumi.a1.yaml`.
+            path: The file, such as `Pulumi.a1.yaml`.
 
         Raises:
             StackFileError: It is no YAML mapping.

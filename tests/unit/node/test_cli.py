@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from a1platform.cli.main import app
-from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.cli.stack_file import PROJECT, StackFile, StackFileError
 from a1platform.settings.node import NodeSettings
 
 Entry = Callable[..., dict[str, Any]]
@@ -28,14 +28,19 @@ def closed_port() -> int:
 
 def test_a_node_is_written_without_losing_what_is_there(node: Entry, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.a1.yaml"
-    path.write_text("encryptionsalt: v1:x\nconfig:\n  a1:hardening: {kernel: shared}\n  other:key: 1\n")
+    path.write_text("encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n  other:key: 1\n")
     StackFile(path).put_node(NodeSettings.model_validate(node()))
     content = yaml.safe_load(path.read_text())
     assert content["encryptionsalt"] == "v1:x"
     assert content["config"]["other:key"] == 1
-    assert content["config"]["a1:nodes"] == [node()]
+    assert content["config"]["a1platform:nodes"] == [node()]
     assert StackFile(path).nodes()[0].host == "192.0.2.10"
     assert StackFile(path).hardening().kernel == "shared"
+
+
+def test_the_keys_are_those_of_the_project_that_pulumi_reads() -> None:
+    project = yaml.safe_load((Path(__file__).parents[3] / "Pulumi.yaml").read_text())
+    assert project["name"] == PROJECT
 
 
 def test_a_node_of_the_same_name_is_replaced(node: Entry, tmp_path: Path) -> None:
@@ -65,7 +70,7 @@ def test_a_host_that_does_not_answer_is_no_host_as_declared(
     node: Entry, tmp_path: Path, closed_port: int
 ) -> None:
     entry = node(host="127.0.0.1", port=closed_port)
-    (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": {"a1:nodes": [entry]}}))
+    (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": {"a1platform:nodes": [entry]}}))
     answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path), "--json"])
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["deviations"][0]["concern"] == "connection"
