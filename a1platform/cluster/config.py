@@ -82,7 +82,17 @@ def audit_policy() -> str:
             "kind": "Policy",
             "omitStages": ["RequestReceived"],
             "rules": [
-                {**quiet, "nonResourceURLs": ["/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi*"]},
+                {
+                    **quiet,
+                    "nonResourceURLs": [
+                        "/healthz*",
+                        "/livez*",
+                        "/readyz*",
+                        "/version",
+                        "/metrics",
+                        "/openapi*",
+                    ],
+                },
                 {
                     **quiet,
                     "resources": [
@@ -150,16 +160,18 @@ def admission_config() -> str:
     )
 
 
-def unit(start_timeout: int) -> str:
+def unit(settings: K3sSettings, binary: str) -> str:
     """Return the systemd unit of K3s.
 
     The stock unit starts without a time limit and restarts for ever, so a bad configuration hangs
     `systemctl restart`; ours gives up after `start_timeout` seconds and says so.
 
     Args:
-        start_timeout: Seconds until a start counts as failed.
+        settings: The time limit and the limit of open files.
+        binary: What identifies the binary, such as its digest: another one makes K3s start anew.
     """
     return f"""\
+# a1platform: k3s {settings.version} {binary}
 [Unit]
 Description=Lightweight Kubernetes
 Documentation=https://docs.k3s.io
@@ -175,11 +187,11 @@ ExecStartPre=-/sbin/modprobe overlay
 ExecStart=/usr/local/bin/k3s server
 KillMode=process
 Delegate=yes
-LimitNOFILE=1048576
+LimitNOFILE={settings.open_files}
 LimitNPROC=infinity
 LimitCORE=infinity
 TasksMax=infinity
-TimeoutStartSec={start_timeout}
+TimeoutStartSec={settings.start_timeout}
 Restart=on-failure
 RestartSec=5s
 

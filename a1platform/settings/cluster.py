@@ -39,6 +39,7 @@ class K3sSettings(Settings):
         disable: K3s's packaged parts that are left out.
         max_pods: Pods per node; the platform promises 50.
         start_timeout: Seconds until a start counts as failed.
+        open_files: Limit of open files of K3s and what it starts.
         extra_config: Merged last into K3s's config.yaml.
         extra_files: Written to each node before K3s starts.
     """
@@ -52,6 +53,7 @@ class K3sSettings(Settings):
     disable: tuple[str, ...] = ("traefik", "servicelb")
     max_pods: int = Field(default=50, ge=10, le=250)
     start_timeout: int = Field(default=300, ge=30, le=3600)
+    open_files: int = Field(default=1048576, ge=4096)
     extra_config: dict[str, JsonValue] = Field(default_factory=dict)
     extra_files: tuple[HostFileSettings, ...] = ()
 

@@ -1,0 +1,128 @@
+"""A K3s cluster on hardened nodes, and the one way to it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_command.remote import Command
+
+from a1platform.cluster import kubeconfig
+from a1platform.cluster.k3s import BINARY, GROUP, k3s
+from a1platform.naming import token
+from a1platform.node.host_change import render_script
+from a1platform.node.ssh import Upload, remote_files, remote_script
+from a1platform.settings.cluster import K3sSettings
+from a1platform.settings.node import NodeSettings
+
+_IMAGES = "/var/lib/rancher/k3s/agent/images"
+_CLIENT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of a bundle.
+
+    Attributes:
+        path: Where it is on this machine.
+        sha256: Its digest.
+    """
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class K3sClusterArgs:
+    """What a cluster is made of.
+
+    Attributes:
+        name: Name of the cluster in kubeconfigs; it never changes.
+        nodes: The machines; the first server starts the cluster.
+        settings: What K3s runs with.
+        binary: K3s itself; without it each node downloads the release.
+        images: Folder of the images that K3s needs to start, and its files; none where the registry is reached.
+        node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
+    """
+
+    name: str
+    nodes: tuple[NodeSettings, ...]
+    settings: K3sSettings = field(default_factory=K3sSettings)
+    binary: LocalFile | None = None
+    images: tuple[LocalFile, ...] = ()
+    node_is_gone: bool = False
+
+
+class K3sCluster(pulumi.ComponentResource):
+    """A running cluster; destroying it takes everything in it along.
+
+    Attributes:
+        kubeconfig: For use from this machine; secret.
+        version: The release that runs.
+    """
+
+    kubeconfig: pulumi.Output[str]
+    version: pulumi.Output[str]
+
+    provider: kubernetes.Provider
+    """Every Kubernetes resource of the stack goes through it."""
+    installed: Command
+    """What is in the cluster is `deleted_with` this one."""
+
+    def __init__(self, name: str, args: K3sClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the cluster.
+
+        Args:
+            name: Logical name.
+            args: What it is made of.
+            opts: Options; depend on the hardened nodes.
+        """
+        super().__init__(token("cluster", "K3sCluster"), name, None, opts)
+        server = next(node for node in args.nodes if node.role == "server")
+        own = pulumi.ResourceOptions(parent=self, retain_on_delete=args.node_is_gone)
+        self.installed = _install(name, args, server, own)
+        inside = pulumi.ResourceOptions.merge(
+            own, pulumi.ResourceOptions(depends_on=[self.installed], deleted_with=self.installed)
+        )
+        # Read again whenever the installation has run, since that may have made new certificates.
+        read = remote_script(
+            f"{name}-kubeconfig",
+            server,
+            self.installed.create.apply(lambda installed: f"# after {installed}\n{kubeconfig.READ}"),
+            opts=inside,
+        )
+        self.kubeconfig = pulumi.Output.secret(
+            read.stdout.apply(lambda text: kubeconfig.rewrite(text, server.host, args.name))
+        )
+        self.provider = kubernetes.Provider(
+            f"{name}-provider",
+            kubeconfig=self.kubeconfig,
+            cluster_identifier=args.name,
+            kube_client_settings=kubernetes.KubeClientSettingsArgs(
+                timeout=_CLIENT_SECONDS, qps=50, burst=100
+            ),
+            opts=inside,
+        )
+        self.version = pulumi.Output.from_input(args.settings.version)
+        self.register_outputs({"kubeconfig": self.kubeconfig, "version": self.version})
+
+
+def _install(name: str, args: K3sClusterArgs, server: NodeSettings, opts: pulumi.ResourceOptions) -> Command:
+    ready: list[pulumi.Resource] = []
+    if args.binary is not None:
+        upload = Upload(args.binary.path.name, args.binary.sha256, BINARY, "0755")
+        ready.append(remote_files(f"{name}-binary", server, args.binary.path, [upload], opts=opts))
+    if args.images:
+        uploads = [
+            Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in args.images
+        ]
+        ready.append(remote_files(f"{name}-images", server, args.images[0].path.parent, uploads, opts=opts))
+    change = k3s(args.settings, server, args.binary.sha256 if args.binary else None)
+    return remote_script(
+        f"{name}-install",
+        server,
+        render_script([change], GROUP),
+        arguments="apply",
+        delete_arguments="revert",
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=ready)),
+    )

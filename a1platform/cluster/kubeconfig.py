@@ -1,0 +1,54 @@
+"""The cluster's kubeconfig: read off a server as a secret, rewritten for use from elsewhere."""
+
+import yaml
+
+READ = "cat /etc/rancher/k3s/k3s.yaml"
+"""Bash that prints the kubeconfig; it runs as root, and the output is secret."""
+
+_API_PORT = 6443
+
+
+class KubeconfigError(ValueError):
+    """What the server printed is no kubeconfig; the text never holds any of it."""
+
+
+def rewrite(text: str, host: str, name: str) -> str:
+    """Return a kubeconfig that reaches the cluster at `host` under names of its own.
+
+    K3s writes 127.0.0.1 and calls everything `default`, which collides when configurations are merged.
+
+    Args:
+        text: K3s's own file.
+        host: Name or address of a server, one of those in the API server's certificate.
+        name: Name of the cluster, the user and the context.
+
+    Raises:
+        KubeconfigError: The text is empty or lacks a part.
+    """
+    try:
+        parsed = yaml.safe_load(text)
+        cluster = parsed["clusters"][0]["cluster"]
+        user = parsed["users"][0]["user"]
+        authority, certificate, key = (
+            cluster["certificate-authority-data"],
+            user["client-certificate-data"],
+            user["client-key-data"],
+        )
+    except (yaml.YAMLError, TypeError, KeyError, IndexError):
+        raise KubeconfigError(
+            "kubeconfig of the server: found no cluster with a certificate and a user, expected K3s's k3s.yaml"
+        ) from None
+    address = f"[{host}]" if ":" in host else host
+    reached = {"server": f"https://{address}:{_API_PORT}", "certificate-authority-data": authority}
+    identity = {"client-certificate-data": certificate, "client-key-data": key}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": reached}],
+            "users": [{"name": name, "user": identity}],
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "current-context": name,
+        },
+        sort_keys=False,
+    )

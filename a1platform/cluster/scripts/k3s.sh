@@ -1,0 +1,136 @@
+# What installs and starts K3s on one node. Runs inside the host change script, whose library is at hand.
+# shellcheck shell=bash
+a1_k3s=/usr/local/bin/k3s
+a1_k3s_kept=/var/lib/a1/k3s/last-good
+
+a1_k3s_digest() {
+    if [ -f "$1" ]; then sha256sum <"$1" | cut -d' ' -f1; else echo absent; fi
+}
+
+a1_k3s_get() { # url, file
+    if command -v curl >/dev/null; then
+        curl --fail --silent --show-error --location --retry 3 --connect-timeout 15 --output "$2" -- "$1"
+    elif command -v wget >/dev/null; then
+        wget --quiet --tries=3 --timeout=30 --output-document="$2" -- "$1"
+    else
+        a1_fail "download of $1: found neither curl nor wget, expected one of them (or a bundle: docs/bundle.md)"
+    fi
+}
+
+a1_k3s_download() { # release url, version, digest or nothing: verified before anything on the host is changed
+    local arch=amd64 suffix="" work expected found
+    if [ "$(uname -m)" = aarch64 ]; then arch=arm64 suffix=-arm64; fi
+    expected=$3
+    if [ -n "$expected" ] && [ "$(a1_k3s_digest "$a1_k3s")" = "$expected" ]; then return; fi
+    if [ -z "$expected" ] && "$a1_k3s" --version 2>/dev/null | grep -qF "k3s version $2 "; then return; fi
+    mkdir -p /var/lib/a1/k3s
+    work=$(mktemp -d /var/lib/a1/k3s/download.XXXXXX)
+    if [ -z "$expected" ]; then
+        a1_k3s_get "$1/${2//+/%2B}/sha256sum-$arch.txt" "$work/sums" ||
+            a1_fail "K3s $2: could not download sha256sum-$arch.txt from $1"
+        expected=$(awk -v name="k3s$suffix" '$2 == name { print $1 }' "$work/sums")
+        [ -n "$expected" ] || a1_fail "K3s $2: found no digest of k3s$suffix in sha256sum-$arch.txt, expected one"
+    fi
+    a1_k3s_get "$1/${2//+/%2B}/k3s$suffix" "$work/k3s" || a1_fail "K3s $2: could not download k3s$suffix from $1"
+    found=$(a1_k3s_digest "$work/k3s")
+    if [ "$found" != "$expected" ]; then
+        rm -rf -- "$work"
+        a1_fail "K3s $2 from $1: found sha256 $found, expected $expected"
+    fi
+    chmod 755 "$work/k3s"
+    mv -fT -- "$work/k3s" /var/lib/a1/k3s/k3s.verified
+    rm -rf -- "$work"
+}
+
+a1_k3s_place() { # makes a verified download the installed binary, and the names that it answers to
+    local name
+    if [ -f /var/lib/a1/k3s/k3s.verified ]; then
+        mv -fT -- /var/lib/a1/k3s/k3s.verified "$a1_k3s"
+    fi
+    for name in kubectl crictl ctr; do
+        if [ ! -e "/usr/local/bin/$name" ]; then ln -sfn k3s "/usr/local/bin/$name"; fi
+    done
+    mkdir -p -m 700 /var/lib/rancher/k3s/server/logs
+}
+
+a1_k3s_dns() { # succeeds once the cluster's DNS answers for the API server's name
+    local query='\x00\x2d\x41\x31\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00'
+    query+='\x0akubernetes\x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01'
+    # Over TCP, two bytes of length first. Bytes 9 and 10 of the answer count its records.
+    # shellcheck disable=SC2016 # the inner shell expands them
+    timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/53"; printf "$1" >&3; head -c 10 <&3' "$1" "$query" 2>/dev/null |
+        od -An -tu1 | awk 'NF == 10 { answers = $9 * 256 + $10 } END { exit !(answers > 0) }'
+}
+
+a1_k3s_wait() { # what, seconds, then the test
+    local what=$1 until=$((SECONDS + $2))
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$until" ]; then
+            echo "K3s: $what did not come within the time limit" >&2
+            return 1
+        fi
+        sleep 0.5
+    done
+}
+
+a1_k3s_node_ready() {
+    [ "$("$a1_k3s" kubectl get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
+}
+
+a1_k3s_start() { # node name, seconds, address of the DNS
+    systemctl daemon-reload
+    systemctl enable --quiet k3s
+    systemctl restart k3s &&
+        a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" &&
+        a1_k3s_wait "an answer of the cluster's DNS" "$2" a1_k3s_dns "$3"
+}
+
+a1_k3s_report() { # why a start failed, for the person who reads the error; tokens never reach the journal's text
+    echo "K3s did not become ready; the last lines of its journal:" >&2
+    journalctl --unit k3s --lines 200 --no-pager --output cat 2>/dev/null |
+        grep -E 'level=(error|fatal)|^E[0-9]{4}|[Ff]ailed|invalid|unknown' | tail -n 15 | cut -c1-400 >&2 || true
+    journalctl --unit k3s --lines 5 --no-pager --output cat 2>/dev/null | cut -c1-400 >&2 || true
+}
+
+a1_k3s_keep() { # the files that K3s is known to start with
+    local file
+    rm -rf -- "$a1_k3s_kept~"
+    mkdir -p -m 700 "$a1_k3s_kept~"
+    for file in "$@"; do cp -a -- "$file" "$a1_k3s_kept~/${file//\//%}"; done
+    rm -rf -- "$a1_k3s_kept"
+    mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
+}
+
+a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
+    local node=$1 seconds=$2 dns=$3 entry file
+    shift 3
+    a1_k3s_place
+    if a1_k3s_start "$node" "$seconds" "$dns"; then
+        # K3s writes its certificates 0644; CIS 1.1.20 asks for 0600.
+        find /var/lib/rancher/k3s/server/tls -name '*.crt' -exec chmod 600 {} +
+        a1_k3s_keep "$@"
+        return
+    fi
+    a1_k3s_report
+    if [ ! -d "$a1_k3s_kept" ]; then
+        systemctl stop k3s || true
+        a1_fail "K3s is stopped: it has never been ready on this node. Correct the settings, then run up again."
+    fi
+    for entry in "$a1_k3s_kept"/*; do
+        file=$(basename -- "$entry")
+        cp -a -- "$entry" "${file//%//}"
+    done
+    if a1_k3s_start "$node" "$seconds" "$dns"; then
+        a1_fail "K3s runs with its previous configuration again. Correct the settings, then run up again."
+    fi
+    a1_fail "K3s does not start with its previous configuration either: see journalctl --unit k3s on the node."
+}
+
+a1_k3s_verify() {
+    local found
+    found=$(systemctl is-active k3s || true)
+    [ "$found" = active ] || a1_deviation "k3s service" active "$found"
+    found=$(systemctl is-enabled k3s 2>/dev/null || true)
+    [ "$found" = enabled ] || a1_deviation "k3s at boot" enabled "${found:-absent}"
+}

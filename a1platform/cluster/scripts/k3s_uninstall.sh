@@ -1,0 +1,54 @@
+# Takes K3s off a node: processes, mounts, interfaces, rules, files. Stands alone: the host itself keeps it.
+# shellcheck shell=bash
+systemctl disable --quiet --now k3s 2>/dev/null || true
+# Killed by the cgroup, as pods outlive the service (KillMode=process), then what has left its cgroup.
+systemctl kill --signal=KILL --kill-who=all k3s 2>/dev/null || true
+for process in /proc/[0-9]*; do
+    case "$(tr '\0' ' ' 2>/dev/null <"$process/cmdline" || true)" in
+    /var/lib/rancher/k3s/data/*/bin/containerd-shim*)
+        shim=${process#/proc/}
+        # shellcheck disable=SC2046 # a list of numbers
+        kill -9 "$shim" $(ps -eo pid=,ppid= | awk -v shim="$shim" '
+            { parent[$1] = $2 }
+            END { for (pid in parent) for (up = parent[pid]; up > 1; up = parent[up]) if (up == shim) { print pid; break } }
+        ') 2>/dev/null || true
+        ;;
+    esac
+done
+for mount in /run/k3s /var/lib/rancher/k3s /var/lib/kubelet/pods /var/lib/kubelet/plugins /run/netns/cni-; do
+    awk -v below="$mount" 'index($2, below) == 1 && $2 != "/var/lib/rancher/k3s" { print $2 }' /proc/self/mounts |
+        sort -r | while read -r path; do umount -l -- "$path" 2>/dev/null || true; done
+done
+for space in /run/netns/cni-*; do
+    if [ -e "$space" ]; then ip netns delete "$(basename "$space")" 2>/dev/null || rm -f -- "$space"; fi
+done
+ip -o link show master cni0 2>/dev/null | awk -F': ' '{ sub("@.*", "", $2); print $2 }' |
+    while read -r link; do ip link delete "$link" 2>/dev/null || true; done
+for link in cni0 flannel.1 flannel-v6.1 flannel-wg flannel-wg-v6 kube-ipvs0; do
+    ip link delete "$link" 2>/dev/null || true
+done
+# One transaction per table, ours only: saving and restoring the whole table corrupts the rules of others (k3s#8793).
+for family in iptables ip6tables; do
+    command -v "$family-save" >/dev/null || continue
+    for table in filter nat mangle raw; do
+        "$family-save" -t "$table" 2>/dev/null | awk -v table="$table" '
+            /^:(KUBE-|CNI-|FLANNEL-)/ { chain = substr($1, 2); flush = flush "-F " chain "\n"; drop = drop "-X " chain "\n" }
+            /^-A (KUBE-|CNI-|FLANNEL-)/ { next }
+            /^-A .*(KUBE-|CNI-|FLANNEL-|flanneld)/ { sub("^-A", "-D"); rules = rules $0 "\n" }
+            END { if (flush rules drop != "") printf "*%s\n%s%s%sCOMMIT\n", table, flush, rules, drop }
+        ' | "$family-restore" --noflush 2>/dev/null || true
+    done
+done
+if command -v ipset >/dev/null; then
+    ipset list -name 2>/dev/null | grep -E '^(inet6:)?KUBE-' | while read -r set; do ipset destroy "$set" || true; done
+fi
+for name in kubectl crictl ctr; do
+    if [ "$(readlink "/usr/local/bin/$name")" = k3s ]; then rm -f -- "/usr/local/bin/$name"; fi
+done
+for folder in /etc/rancher /run/k3s /run/flannel /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/a1/k3s \
+    /var/log/pods /var/log/containers; do
+    [ -e "$folder" ] || continue
+    # A folder that is a mount of its own stays, empty.
+    find "$folder" -xdev -mindepth 1 -delete 2>/dev/null || rm -rf -- "${folder:?}"/* 2>/dev/null || true
+    rmdir -- "$folder" 2>/dev/null || true
+done
