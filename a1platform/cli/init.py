@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from a1platform.cli.stack_file import StackFile, StackFileError, problems
+from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.node.connection import HostUnreachableError, connected, read_host_key, run_script
 from a1platform.node.facts import parse_facts
 from a1platform.node.preflight import render_preflight
+from a1platform.settings import problems
 from a1platform.settings.node import NodeSettings, fingerprint
 
 _console = Console(highlight=False)
@@ -53,7 +54,7 @@ def init(  # noqa: PLR0913 - one option each
         _preflight(node, file)
         file.put_node(node)
     except ValidationError as error:
-        _stop(problems(error))
+        _stop("\n".join(problems.lines(error, NodeSettings)))
     except (HostUnreachableError, StackFileError) as error:
         _stop(str(error))
     _console.print(f"wrote node {name} to {file.path}: `make up` provisions it")

@@ -7,7 +7,10 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from a1platform.naming import PROJECT
-from a1platform.settings.node import HardeningSettings, Nodes, NodeSettings, PreflightSettings
+from a1platform.settings import problems
+from a1platform.settings.model import A1Settings
+from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
+from a1platform.settings.nodes import Nodes
 
 _T = TypeVar("_T")
 
@@ -73,17 +76,5 @@ class StackFile:
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
-            raise StackFileError(f"{self.path}:\n{problems(error, key)}") from None
-
-
-def problems(error: ValidationError, *root: str) -> str:
-    """Return a line per problem: the path of the key, what was found and what is expected.
-
-    Args:
-        error: What pydantic found.
-        root: Keys in front of its own.
-    """
-    return "\n".join(
-        ".".join(map(str, (*root, *problem["loc"]))) + ": " + problem["msg"].removeprefix("Value error, ")
-        for problem in error.errors()
-    )
+            listed = "\n".join(problems.lines(error, A1Settings, key))
+            raise StackFileError(f"{self.path}:\n{listed}") from None

@@ -41,7 +41,7 @@ class K3sClusterArgs:
         nodes: The machines; the first server starts the cluster.
         settings: What K3s runs with.
         binary: K3s itself; without it each node downloads the release.
-        images: Folder of the images that K3s needs to start, and its files; none where the registry is reached.
+        images: What K3s needs to start, in a folder of its own; none where the registry is reached.
         node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
     """
 

@@ -1,4 +1,4 @@
-"""K3s on one node as a change to its host: files, a verified binary, a start that is awaited, an uninstall."""
+"""K3s on one node as a change to its host: files, a verified binary, an awaited start, an uninstall."""
 
 import shlex
 from functools import cache
@@ -20,12 +20,13 @@ def k3s(settings: K3sSettings, node: NodeSettings, uploaded: str | None = None) 
     Args:
         settings: What K3s runs with.
         node: The node.
-        uploaded: SHA-256 digest of the binary that has been put in place already; without it the node downloads
-            the release.
+        uploaded: SHA-256 digest of the binary that has been put in place already; without it the node
+            downloads the release.
 
     Returns:
-        A change whose check refuses a binary with another digest before anything else is written, whose apply
-        restarts K3s only when one of its files or its binary has changed, and whose revert leaves nothing behind.
+        A change whose check refuses a binary with another digest before anything else is written, whose
+        apply restarts K3s only when one of its files or its binary has changed, and whose revert leaves
+        nothing behind.
     """
     own = _files(settings, node, uploaded or settings.sha256 or "digest from the release")
     dns = settings.service_cidr.network_address + 10

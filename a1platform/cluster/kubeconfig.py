@@ -36,7 +36,7 @@ def rewrite(text: str, host: str, name: str) -> str:
         )
     except (yaml.YAMLError, TypeError, KeyError, IndexError):
         raise KubeconfigError(
-            "kubeconfig of the server: found no cluster with a certificate and a user, expected K3s's k3s.yaml"
+            "kubeconfig of the server: found no cluster with a certificate and a user, expected k3s.yaml"
         ) from None
     address = f"[{host}]" if ":" in host else host
     reached = {"server": f"https://{address}:{_API_PORT}", "certificate-authority-data": authority}

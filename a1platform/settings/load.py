@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pulumi
 from pydantic import JsonValue, ValidationError
 
+from a1platform.naming import PROJECT
+from a1platform.settings import problems
 from a1platform.settings.model import A1Settings
 
 
@@ -18,10 +20,10 @@ def load() -> A1Settings:
     Raises:
         SettingsError: Anything in the configuration is wrong; every problem is named at once.
     """
-    config = pulumi.Config("a1platform")
-    known = {field.alias or name for name, field in A1Settings.model_fields.items()}
-    given = {_key(key) for key in pulumi.runtime.config.CONFIG if key.startswith("a1platform:")}
-    return parse({key: _value(config, key) for key in given | known if config.get(key) is not None})
+    config = pulumi.Config(PROJECT)
+    prefix = f"{PROJECT}:"
+    keys = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG if key.startswith(prefix)]
+    return parse({key: _value(config, key) for key in keys})
 
 
 def parse(values: Mapping[str, JsonValue]) -> A1Settings:
@@ -36,25 +38,14 @@ def parse(values: Mapping[str, JsonValue]) -> A1Settings:
     try:
         return A1Settings.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_line(path=problem["loc"], text=problem["msg"], found=problem["input"]) for problem in error.errors()]
-        raise SettingsError("the configuration is refused:\n" + "\n".join(f"  {line}" for line in lines)) from None
-
-
-def _line(path: tuple[int | str, ...], text: str, found: object) -> str:
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
-    message = text.removeprefix("Value error, ")
-    if "found" in message or isinstance(found, dict | list):
-        return f"a1platform:{where}: {message}"
-    return f"a1platform:{where}: found {found!r}, expected: {message}"
-
-
-def _key(qualified: str) -> str:
-    return qualified.removeprefix("a1platform:")
+        found = [f"  {PROJECT}:{line}" for line in problems.lines(error, A1Settings)]
+        # Not `from error`: pydantic's own text shows every value, secret ones too.
+        raise SettingsError("\n".join(["the configuration is refused:", *found])) from None
 
 
 def _value(config: pulumi.Config, key: str) -> JsonValue:
     text = config.require(key)
-    if text[:1] in "{[":
+    if text[:1] in {"{", "["}:
         value: JsonValue = config.require_object(key)
         return value
     return text

@@ -137,53 +137,23 @@ class NodeSettings(Settings):
     address: Address | None = None
 
 
-def own_address(node: NodeSettings) -> str | None:
-    """Return the address that other nodes reach a node by, or None where only a host name is known."""
+def as_address(text: object) -> str | None:
+    """Return an IP address in its canonical spelling, or None where the text is none."""
     try:
-        return node.address or str(ipaddress.ip_address(node.host))
+        return str(ipaddress.ip_address(str(text)))
     except ValueError:
         return None
+
+
+def own_address(node: NodeSettings) -> str | None:
+    """Return the address that other nodes reach a node by, or None where only a host name is known."""
+    return node.address or as_address(node.host)
 
 
 def peer_addresses(node: NodeSettings, nodes: tuple[NodeSettings, ...]) -> tuple[str, ...]:
     """Return the addresses of a node's peers, for its firewall."""
     others = (own_address(other) for other in nodes if other.name != node.name)
     return tuple(sorted(address for address in others if address is not None))
-
-
-def _nodes(nodes: tuple[NodeSettings, ...]) -> tuple[NodeSettings, ...]:
-    problems: list[str] = []
-    for what in ("name", "address"):
-        owners: dict[str, str] = {}
-        for index, node in enumerate(nodes):
-            value = getattr(node, what)
-            if value in owners:
-                problems.append(f"{what} {value!r} is used by both {owners[value]} and nodes.{index}")
-            elif value is not None:
-                owners[value] = f"nodes.{index}"
-    endpoints: dict[tuple[str, int], str] = {}
-    for node in nodes:
-        other = endpoints.setdefault((node.host, node.port), node.name)
-        if other != node.name:
-            problems.append(f"host {node.host} port {node.port} is used by both {other!r} and {node.name!r}")
-    if len(nodes) > 1:
-        problems += [
-            f"nodes.{index}.address: found none, expected one, as host {node.host!r} is a name"
-            for index, node in enumerate(nodes)
-            if own_address(node) is None
-        ]
-    servers = sum(node.role == "server" for node in nodes)
-    if nodes and servers % 2 == 0:
-        problems.append(
-            f"found {servers} nodes with role 'server', expected an odd number: etcd needs a majority"
-        )
-    if problems:
-        raise ValueError("; ".join(problems))
-    return nodes
-
-
-Nodes = Annotated[tuple[NodeSettings, ...], AfterValidator(_nodes)]
-"""All nodes of a cluster, free of duplicates and with a possible etcd majority; empty means the sandbox."""
 
 
 class PreflightSettings(Settings):

@@ -3,7 +3,7 @@
 import pulumi
 
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
-from a1platform.node import HardenedNode, HardenedNodeArgs
+from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 

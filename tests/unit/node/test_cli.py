@@ -28,7 +28,9 @@ def closed_port() -> int:
 
 def test_a_node_is_written_without_losing_what_is_there(node: Entry, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.a1.yaml"
-    path.write_text("encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n  other:key: 1\n")
+    path.write_text(
+        "encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n  other:key: 1\n"
+    )
     StackFile(path).put_node(NodeSettings.model_validate(node()))
     content = yaml.safe_load(path.read_text())
     assert content["encryptionsalt"] == "v1:x"

@@ -9,7 +9,6 @@ import paramiko
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from a1platform.cli.stack_file import problems
 from a1platform.settings.node import (
     HardeningSettings,
     Nodes,
