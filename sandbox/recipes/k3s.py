@@ -1,8 +1,8 @@
-"""K3s from Go modules: its own code on upstream Kubernetes, in one file that unpacks itself as the official one does.
+"""K3s from Go modules: its own code on upstream Kubernetes.
 
-K3s is a library (RKE2 uses it so), but the fork of Kubernetes that it names is on no module proxy. The server program
-is therefore K3s's packages, upstream Kubernetes v1.30.5, and an executor of our own in `k3s/upstream`. The wrapper is
-K3s's own `cmd/k3s`; only the archive that it unpacks is packed here.
+K3s is a library (RKE2 uses it so), but the fork of Kubernetes that it names is on no module proxy. The server
+program is therefore K3s's packages, upstream Kubernetes v1.30.5, and an executor of our own in
+`k3s/upstream`. The wrapper is K3s's own `cmd/k3s`; only the archive that it unpacks is packed by us.
 """
 
 from pathlib import Path
@@ -58,7 +58,7 @@ PROGRAMS = GoRecipe(
         "inet.af/tcpproxy => github.com/inetaf/tcpproxy v0.0.0-20200125044825-b6bb9b5b8252",
     ),
     edits=(
-        # The fork's one variable that K3s sets: nodes are reached by its tunnel, whatever their names resolve to.
+        # The fork's one variable that K3s sets: its tunnel reaches nodes, whatever their names resolve to.
         Edit(
             "k8s.io/kubernetes",
             KUBERNETES,
@@ -79,3 +79,33 @@ PROGRAMS = GoRecipe(
     variables=VERSIONS,
     cgo=True,
 )
+
+FLANNEL = GoRecipe(
+    name="k3s-flannel",
+    module="github.com/containernetworking/plugins",
+    version="v0.9.1",
+    programs={"flannel": "plugins/meta/flannel"},
+)
+"""The CNI plugin, last held by this version; it speaks CNI 0.4.0 at most."""
+
+WRAPPER = GoRecipe(
+    name="k3s-wrapper",
+    module=MODULE,
+    version=VERSION,
+    programs={"k3s": "cmd/k3s"},
+    toolchain=_TOOLCHAIN,
+    upstream={"github.com/k3s-io/kubernetes": _LIBRARIES},
+    replaces=PROGRAMS.replaces,
+    edits=(
+        Edit(
+            MODULE,
+            VERSION,
+            "pkg/data/data.go",
+            "package data\n",
+            (Path(__file__).parent / "k3s_wrapper" / "data.go").read_text(encoding="utf-8"),
+        ),
+    ),
+    tags=("urfave_cli_no_docs", "providerless"),
+    variables={name: value for name, value in VERSIONS.items() if "/k3s/" in name},
+)
+"""What is started as `k3s`: it unpacks the programs and runs the one that was asked for."""

@@ -1,0 +1,94 @@
+"""One `k3s` file from the programs that were built: packed as the official one is, by K3s's own wrapper."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+from sandbox.build.go import build, download
+from sandbox.cache import Cache
+from sandbox.engine import apt_install
+from sandbox.progress import Progress, step
+from sandbox.recipes.k3s import FLANNEL, PROGRAMS, WRAPPER
+
+_LINKS = (
+    *("containerd", "crictl", "ctr", "kubectl", "k3s-agent", "k3s-server", "k3s-token", "k3s-etcd-snapshot"),
+    *("k3s-secrets-encrypt", "k3s-certificate", "k3s-completion"),
+)
+_COMPRESSION = "-3"
+
+
+def k3s_binary(cache: Cache, progress: Progress) -> Path:
+    """Return the file, built where it is missing.
+
+    Args:
+        cache: Where it and its parts are kept.
+        progress: Takes a line every 15 s.
+
+    Raises:
+        BuildError: A program does not compile.
+        EngineError: A Debian package cannot be had.
+    """
+    programs = build(PROGRAMS, cache, progress)
+    flannel = build(FLANNEL, cache, progress)
+    wrapper = build(WRAPPER, cache, progress)
+    digest = hashlib.sha256("".join((programs.name, flannel.name, wrapper.name)).encode()).hexdigest()
+    target = cache.root / "programs" / f"k3s-{digest[:12]}"
+    with cache.lock("k3s-binary"):
+        if not target.is_dir():
+            with step(progress, "packing k3s"), cache.making(target) as work:
+                check_config = download(PROGRAMS, cache) / "contrib" / "util" / "check-config.sh"
+                contents = {path.name: path for folder in (programs, flannel) for path in folder.iterdir()}
+                contents |= {"runc": _runc(cache), "check-config": check_config}
+                _pack(contents, wrapper / "k3s", work / "k3s")
+    return target / "k3s"
+
+
+def _runc(cache: Cache) -> Path:
+    folder = cache.folder("work", "runc")
+    if not (folder / "usr" / "sbin" / "runc").exists():
+        apt_install("zstd")
+        subprocess.run(["apt-get", "download", "--quiet=2", "runc"], cwd=folder, check=True)
+        package = max(folder.glob("runc_*.deb"), key=lambda path: path.stat().st_mtime)
+        subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
+    return folder / "usr" / "sbin" / "runc"
+
+
+def _pack(contents: dict[str, Path], wrapper: Path, target: Path) -> None:
+    plain = target.with_suffix(".tar")
+    with tarfile.open(plain, "w") as archive:
+        for name, path in sorted(contents.items()):
+            entry = archive.gettarinfo(path, f"bin/{name}")
+            entry.uid = entry.gid = entry.mtime = 0
+            entry.uname = entry.gname = "root"
+            entry.mode = 0o755
+            with path.open("rb") as file:
+                archive.addfile(entry, file)
+        for name in _LINKS:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname, link.mode = tarfile.SYMTYPE, "k3s", 0o777
+            archive.addfile(link)
+        # The wrapper verifies what it has unpacked against these two.
+        sums = "".join(f"{_digest(path)}  {name}\n" for name, path in sorted(contents.items()))
+        _text(archive, "bin/.sha256sums", sums)
+        _text(archive, "bin/.links", "".join(f"{name} k3s\n" for name in sorted(_LINKS)))
+    packed = target.with_suffix(".tar.zst")
+    command = ["zstd", "--quiet", "--threads=0", _COMPRESSION, "--rm", str(plain), "-o", str(packed)]
+    subprocess.run(command, check=True)
+    body = packed.read_bytes()
+    packed.unlink()
+    trailer = hashlib.sha256(body).hexdigest().encode() + len(body).to_bytes(8, "big")
+    target.write_bytes(wrapper.read_bytes() + body + trailer)
+    target.chmod(0o755)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _text(archive: tarfile.TarFile, name: str, text: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(text.encode()), 0o644
+    archive.addfile(entry, io.BytesIO(text.encode()))
