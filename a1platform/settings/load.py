@@ -22,7 +22,7 @@ def load() -> A1Settings:
     """
     config = pulumi.Config(PROJECT)
     prefix = f"{PROJECT}:"
-    keys = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG if key.startswith(prefix)]
+    keys = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
     return parse({key: _value(config, key) for key in keys})
 
 
@@ -33,7 +33,7 @@ def parse(values: Mapping[str, JsonValue]) -> A1Settings:
         values: The keys below `a1platform:`.
 
     Raises:
-        SettingsError: Anything is wrong; each line gives the path of the key, what was found and what is expected.
+        SettingsError: Anything is wrong; each line gives the key's path, what was found and what is expected.
     """
     try:
         return A1Settings.model_validate(dict(values))

@@ -33,7 +33,7 @@ class A1Settings(Settings):
         preflight: What a machine must offer.
         hardening: What is changed on each host.
         k3s: The cluster.
-        bundle: Folder that everything is installed from; without it charts, images and K3s come from the internet.
+        bundle: Folder that everything is installed from; without it charts, images and K3s are downloaded.
         platform: Third-party parts.
         policies: What Gatekeeper refuses.
         services: The five `mcp-*` services.

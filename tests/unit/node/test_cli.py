@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from a1platform.cli.main import app
-from a1platform.cli.stack_file import PROJECT, StackFile, StackFileError
+from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.naming import PROJECT
 from a1platform.settings.node import NodeSettings
 
 Entry = Callable[..., dict[str, Any]]
