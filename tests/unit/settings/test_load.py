@@ -1,0 +1,189 @@
+"""What a stack's configuration may say, and how everything that is wrong with it is told at once."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.naming import PROJECT
+from a1platform.settings.load import SettingsError, load, parse
+from tests.unit.node.conftest import HOST_KEY
+
+Entry = Callable[..., dict[str, Any]]
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Entry:
+    """A function that gives a valid node as it stands in YAML, with changes."""
+    key = tmp_path / "id"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n")
+
+    def entry(**changes: object) -> dict[str, Any]:
+        valid = {"name": "a1", "host": "192.0.2.10", "privateKeyFile": str(key), "hostKey": HOST_KEY}
+        return {name: value for name, value in {**valid, **changes}.items() if value is not None}
+
+    return entry
+
+
+def _refused(values: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        parse(values)
+    head, *lines = str(caught.value).splitlines()
+    assert head == "the configuration is refused:"
+    return [line.strip().removeprefix("a1platform:") for line in lines]
+
+
+def test_nothing_configured_is_a_whole_platform_on_the_sandbox() -> None:
+    settings = parse({})
+    assert settings.nodes == ()
+    assert all(
+        settings.platform.part(name).enabled
+        for name in ("gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring")
+    )
+
+
+def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
+    settings = parse({"nodes": [node()], "k3s": {"maxPods": 60}, "platform": {"argoCd": {"enabled": False}}})
+    assert settings.k3s.max_pods == 60
+    assert not settings.platform.argo_cd.enabled
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"platfrom": {}}, "platfrom: found an unknown key, expected platform, or another of bundle, "),
+        ({"k3s": {"maxPod": 3}}, "k3s.maxPod: found an unknown key, expected maxPods, or another of "),
+        ({"k3s": {"maxPods": "many"}}, "k3s.maxPods: found 'many', expected a valid integer"),
+        ({"k3s": {"maxPods": 5}}, "k3s.maxPods: found 5, expected greater than or equal to 10"),
+        (
+            {"platform": {"keda": {"enabled": "perhaps"}}},
+            "platform.keda.enabled: found 'perhaps', expected a ",
+        ),
+        ({"platform": {"keda": []}}, "platform.keda: found a list of 0, expected "),
+        ({"platform": {"profile": "huge"}}, "platform.profile: found 'huge', expected 'small' or 'standard'"),
+        ({"nodes": {"name": "a1"}}, "nodes: found a mapping, expected a valid tuple"),
+        ({"nodes": ["a1"]}, "nodes[0]: found 'a1', expected a valid dictionary"),
+        ({"bundle": "/nowhere"}, "bundle: found no bundle.json in /nowhere, expected a folder made by "),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_path_what_was_found_and_what_is_expected(
+    values: dict[str, Any], line: str
+) -> None:
+    (told,) = _refused(values)
+    assert told.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ([{"hostKey": None}], "nodes[0].hostKey: found nothing, expected a value"),
+        ([{"privateKeyFile": "/nowhere/id"}], "nodes[0].privateKeyFile: found '/nowhere/id' (No such file"),
+        ([{"role": "agent"}], "nodes: found 0 nodes with role 'server', expected an odd number"),
+        (
+            [{}, {"name": "b", "host": "192.0.2.11"}],
+            "nodes: found 2 nodes with role 'server', expected an odd",
+        ),
+        (
+            [{}, {"host": "192.0.2.11", "role": "agent"}],
+            "nodes[1].name: found 'a1', which nodes[0] has too, expected another one",
+        ),
+        (
+            [{}, {"name": "b", "role": "agent"}],
+            "nodes[1].host: found '192.0.2.10' port 22, which nodes[0] has too, expected another one",
+        ),
+    ],
+)
+def test_nodes_that_make_no_cluster_are_told_with_their_place(
+    node: Entry, changes: list[dict[str, Any]], line: str
+) -> None:
+    (told,) = _refused({"nodes": [node(**one) for one in changes]})
+    assert told.startswith(line)
+
+
+def test_everything_that_is_wrong_is_told_at_once(node: Entry) -> None:
+    told = _refused(
+        {
+            "nodes": [
+                node(hostKey=None, privateKeyFile="/nowhere/id"),
+                node(port="x", colour="red"),
+            ],
+            "k3s": {"maxPods": "many"},
+            "platform": {"monitoring": {"retention": "forever"}},
+            "unknown": 1,
+        }
+    )
+    assert [line.partition(": ")[0] for line in told] == [
+        "nodes[0].privateKeyFile",
+        "nodes[0].hostKey",
+        "nodes[1].port",
+        "nodes[1].colour",
+        "nodes[1].name",
+        "nodes",
+        "k3s.maxPods",
+        "platform.monitoring.retention",
+        "unknown",
+    ]
+    assert all("found" in line and "expected" in line for line in told)
+
+
+def test_a_secret_of_the_wrong_type_is_not_shown() -> None:
+    (told,) = _refused({"platform": {"externalSecrets": {"secrets": {"mcp-internal": {"key": 8315}}}}})
+    assert told.startswith("platform.externalSecrets.secrets.mcp-internal.key: found a secret, which is not")
+    assert "8315" not in told
+
+
+def test_a_secret_is_not_shown_when_the_settings_are_printed() -> None:
+    settings = parse({"platform": {"externalSecrets": {"secrets": {"mcp-internal": {"key": "of-mine"}}}}})
+    assert "of-mine" not in repr(settings)
+
+
+def test_a_store_of_the_sites_own_takes_no_secrets_for_the_local_one() -> None:
+    (told,) = _refused(
+        {"platform": {"externalSecrets": {"provider": {"vault": {}}, "secrets": {"a": {"b": "c"}}}}}
+    )
+    assert "found both provider and secrets" in told
+
+
+def test_a_part_that_is_off_needs_nothing_else() -> None:
+    assert not parse({"platform": {"externalSecrets": {"enabled": False}}}).platform.external_secrets.enabled
+
+
+def test_the_configuration_is_read_as_pulumi_hands_it_over(node: Entry) -> None:
+    given = {"nodes": json.dumps([node()]), "nodeIsGone": "true", "k3s": '{"maxPods": 60}'}
+    pulumi.runtime.set_all_config({f"{PROJECT}:{key}": value for key, value in given.items()})
+    try:
+        settings = load()
+    finally:
+        pulumi.runtime.set_all_config({})
+    assert (settings.nodes[0].name, settings.node_is_gone, settings.k3s.max_pods) == ("a1", True, 60)
+
+
+def test_a_key_that_nobody_knows_is_seen_in_pulumis_configuration_too() -> None:
+    pulumi.runtime.set_all_config({f"{PROJECT}:nods": "[]", "kubernetes:context": "other"})
+    try:
+        with pytest.raises(SettingsError, match="a1platform:nods: found an unknown key, expected nodes, or"):
+            load()
+    finally:
+        pulumi.runtime.set_all_config({})
+
+
+def test_the_command_line_and_the_program_read_the_same_keys(node: Entry, tmp_path: Path) -> None:
+    assert yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"] == PROJECT
+    path = tmp_path / "Pulumi.a1.yaml"
+    path.write_text(yaml.safe_dump({"config": {f"{PROJECT}:nodes": [node()]}}))
+    assert [one.name for one in StackFile(path).nodes()] == ["a1"]
+
+
+def test_the_command_line_tells_what_is_wrong_in_the_same_words(node: Entry, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    path.write_text(yaml.safe_dump({"config": {f"{PROJECT}:nodes": [node(hostkey="x")]}}))
+    with pytest.raises(
+        StackFileError, match=r"nodes\[0\].hostkey: found an unknown key, expected hostKey, or"
+    ):
+        StackFile(path).nodes()
