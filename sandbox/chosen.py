@@ -1,0 +1,61 @@
+"""Which stack the commands act on: the one of configured machines, or the sandbox's."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from a1platform.cli.stack_file import StackFile
+from sandbox.cache import state_folder
+from sandbox.node import Node
+from sandbox.pulumi import REPOSITORY, Stack
+from sandbox.stack_settings import stack_settings
+
+PRODUCTION = "a1"
+SANDBOX = "sandbox"
+NODE = "a1"
+
+
+def is_configured() -> bool:
+    """Tell whether `Pulumi.a1.yaml` names a machine.
+
+    Raises:
+        StackFileError: What it names is refused.
+    """
+    return bool(StackFile(REPOSITORY / f"Pulumi.{PRODUCTION}.yaml").nodes())
+
+
+def production(environment: Mapping[str, str]) -> Stack:
+    """Return the stack of the configured machines."""
+    return Stack(PRODUCTION, environment)
+
+
+def sandbox(environment: Mapping[str, str]) -> Stack:
+    """Return the sandbox's stack, whose configuration is made anew by every `make up`."""
+    return Stack(SANDBOX, environment, config=_config_file())
+
+
+def configure(node: Node, bundle: Path | None) -> None:
+    """Write the configuration of the sandbox's stack; what Pulumi itself keeps in it stays.
+
+    Args:
+        node: The node, started.
+        bundle: What everything is installed from.
+    """
+    path = _config_file()
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = {key: value for key, value in (content or {}).items() if key != "config"}
+    new = path.with_suffix(".new")
+    new.write_text(
+        yaml.safe_dump({**kept, **stack_settings([node], bundle)}, sort_keys=False), encoding="utf-8"
+    )
+    new.replace(path)
+
+
+def forget() -> None:
+    """Remove the sandbox's configuration."""
+    _config_file().unlink(missing_ok=True)
+
+
+def _config_file() -> Path:
+    return state_folder() / f"Pulumi.{SANDBOX}.yaml"

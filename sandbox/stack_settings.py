@@ -1,0 +1,77 @@
+"""The settings of the sandbox's stack: the same program, told what a container is and a machine is not."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from a1platform.naming import PROJECT
+from sandbox.node import Node
+
+_CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
+_FLANNEL = "/etc/rancher/k3s/flannel-cni.json"
+_NO_MODULES = "a container loads no kernel modules"
+
+
+def stack_settings(nodes: Sequence[Node], bundle: Path | None = None) -> dict[str, Any]:
+    """Return the content of the sandbox's `Pulumi.<stack>.yaml`, without secrets.
+
+    Args:
+        nodes: The nodes, started; all of them servers.
+        bundle: What everything is installed from.
+    """
+    config: dict[str, Any] = {
+        "nodes": [_node(node) for node in nodes],
+        "preflight": {"vcpus": 1, "memoryMib": 2048, "diskMib": 8192, "clockSynchronised": False},
+        "hardening": {"kernel": "shared", "modules": {"enabled": False, "reason": _NO_MODULES}},
+        "k3s": _k3s(),
+    }
+    if bundle is not None:
+        config["bundle"] = str(bundle)
+    return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "name": node.name,
+        "host": node.address,
+        "port": node.port,
+        "user": node.user,
+        "privateKeyFile": str(node.private_key),
+        "hostKey": node.host_key,
+        "address": node.address,
+    }
+
+
+def _k3s() -> dict[str, Any]:
+    template = Path(__file__).with_name("containerd.toml.tmpl").read_text(encoding="utf-8")
+    return {
+        # More than the machine's own limit cannot be asked for.
+        "openFiles": 20000,
+        "extraConfig": {
+            "flannel-cni-conf": _FLANNEL,
+            "kubelet-arg": ["feature-gates=KubeletInUserNamespace=true"],
+            "kube-proxy-arg": ["conntrack-max-per-core=0", "conntrack-min=0"],
+        },
+        "extraFiles": [
+            {"path": _FLANNEL, "content": _flannel(), "mode": "0644"},
+            {"path": _CONTAINERD, "content": template, "mode": "0644"},
+        ],
+    }
+
+
+def _flannel() -> str:
+    """Return K3s's CNI chain at version 0.4.0, the highest that the flannel plugin built here speaks."""
+    chain = {
+        "name": "cbr0",
+        "cniVersion": "0.4.0",
+        "plugins": [
+            {
+                "type": "flannel",
+                "delegate": {"hairpinMode": True, "forceAddress": True, "isDefaultGateway": True},
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+            {"type": "bandwidth", "capabilities": {"bandwidth": True}},
+        ],
+    }
+    return json.dumps(chain, indent=2) + "\n"

@@ -1,0 +1,92 @@
+"""What `make up` does: the toolchain, a node where none is configured, the bundle, then Pulumi."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox import chosen
+from sandbox.cache import Cache, state_folder
+from sandbox.engine import ensure_engine, find_engine, stop_engine
+from sandbox.node import nodes, start, stop
+from sandbox.progress import Progress, step
+from sandbox.pulumi import Stack
+from sandbox.toolchain import ensure
+
+_UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
+_DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
+
+
+def up(cache: Cache, progress: Progress) -> None:
+    """Bring the configured machines, or the sandbox node, to the platform; a second run changes nothing.
+
+    Args:
+        cache: Where what is built is kept.
+        progress: Takes a line per step.
+
+    Raises:
+        PulumiError: Pulumi failed; its lines on the terminal say why.
+        RuntimeError: A part before it failed; the text says which.
+    """
+    configured = chosen.is_configured()
+    environment = ensure(cache, progress).environment(state_folder())
+    stack = chosen.production(environment) if configured else _sandbox(cache, environment, progress)
+    stack.create()
+    stack.release_dead_lock()
+    with step(progress, f"pulumi up, stack {stack.name}"):
+        stack.run(*_UP)
+    _write_kubeconfig(stack, progress)
+
+
+def _sandbox(cache: Cache, environment: Mapping[str, str], progress: Progress) -> Stack:
+    progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
+    engine = ensure_engine(cache, progress)
+    node = start(engine, cache, chosen.NODE, progress)
+    chosen.configure(node, bundle(cache, progress))
+    return chosen.sandbox(environment)
+
+
+def bundle(cache: Cache, progress: Progress) -> Path | None:
+    """Return the folder that the sandbox installs everything from."""
+    raise NotImplementedError
+
+
+def down(cache: Cache, progress: Progress) -> None:
+    """Destroy the stack and, where it was the sandbox, leave nothing of it on this machine.
+
+    Raises:
+        PulumiError: Pulumi failed; the node is left as it is.
+    """
+    configured = chosen.is_configured()
+    environment = ensure(cache, progress).environment(state_folder())
+    stack = chosen.production(environment) if configured else chosen.sandbox(environment)
+    if stack.exists():
+        stack.release_dead_lock()
+        with step(progress, f"pulumi destroy, stack {stack.name}"):
+            stack.run(*_DOWN)
+        stack.remove()
+    _kubeconfig_file(stack).unlink(missing_ok=True)
+    if not configured:
+        chosen.forget()
+        _stop_sandbox(cache, progress)
+
+
+def _stop_sandbox(cache: Cache, progress: Progress) -> None:
+    engine = find_engine(cache)
+    if engine is None:
+        return
+    for node in nodes(engine):
+        with step(progress, f"removing node {node.name}"):
+            stop(engine, node.name)
+    stop_engine(cache, progress)
+
+
+def _kubeconfig_file(stack: Stack) -> Path:
+    return state_folder() / f"kubeconfig-{stack.name}"
+
+
+def _write_kubeconfig(stack: Stack, progress: Progress) -> None:
+    target = _kubeconfig_file(stack)
+    new = target.with_suffix(".new")
+    new.touch(mode=0o600)
+    new.write_text(str(stack.outputs()["kubeconfig"]), encoding="utf-8")
+    new.replace(target)
+    progress(f"cluster: export KUBECONFIG={target}")
