@@ -1,8 +1,8 @@
 """Gatekeeper from its Go module, with a main of our own.
 
 Upstream replaces controller-runtime by a folder that the module's archive leaves out (0.15.0 with a removable
-informer cache). What compiles, links and runs is 0.17.6 with the Kubernetes libraries of 1.27; only the program's own
-main differs, in three points that `gatekeeper/main.go` marks.
+informer cache). What compiles, links and runs is 0.17.6 with the Kubernetes libraries of 1.27; only the
+program's own main differs, in three points that `gatekeeper/main.go` marks.
 """
 
 from dataclasses import replace

@@ -36,7 +36,7 @@ KUBE_STATE_METRICS = GoRecipe(
     module="k8s.io/kube-state-metrics/v2",
     version="v2.16.0",
     programs={"kube-state-metrics": "."},
-    # The checksum database has no answer for this version; these are the sums of what the module proxy serves.
+    # The checksum database has no answer for this version; these are the sums of what the proxy serves.
     sums=(
         "k8s.io/kube-state-metrics/v2 v2.16.0 h1:9odhnjtWSngkq/6Maw9m0Fi9dH8DM4M/lQw/XCspAqk=",
         "k8s.io/kube-state-metrics/v2 v2.16.0/go.mod h1:w/LL+bRDjYoHC1KoUr2bhjjBdKIAdVv1Ieduwuj6/H8=",
@@ -49,8 +49,8 @@ PROMETHEUS = GoRecipe(
     module=_PROMETHEUS,
     version=_PROMETHEUS_MODULE_VERSION,
     programs={"prometheus": "cmd/prometheus", "promtool": "cmd/promtool"},
-    # The operator finds targets through Kubernetes only. Without the clouds' libraries the build takes a third of
-    # the time and memory; a ScrapeConfig that names such a cloud is not understood by this build.
+    # The operator finds targets through Kubernetes only. The clouds' libraries are left out, which saves most
+    # of the build's time; a ScrapeConfig that names such a cloud is not understood by this build.
     edits=(
         Edit(
             _PROMETHEUS,

@@ -5,20 +5,20 @@ signatures apt checks) and as wheels whose hashes `services/requirements.txt` ho
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from sandbox.build.debian import DOCUMENTATION, download, unpack
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 
-REPOSITORY = "a1.local/mcp-services"
+REPOSITORY = "docker.io/a1platform/mcp-services"
+VERSION = "0.1.0"
 USER = 65532
 ENTRYPOINT = ("/usr/bin/python3.11", "-m", "mcp_services")
 ENVIRONMENT = {
@@ -49,11 +49,7 @@ _PACKAGES = (
     "zlib1g",
 )
 _LEFT_OUT = (
-    "usr/share/doc",
-    "usr/share/man",
-    "usr/share/lintian",
-    "usr/share/locale",
-    "usr/share/bug",
+    *DOCUMENTATION,
     "usr/lib/x86_64-linux-gnu/gconv",
     "usr/lib/python3.11/test",
     "usr/lib/python3.11/unittest",
@@ -63,8 +59,6 @@ _LEFT_OUT = (
     "root",
     "home",
 )
-# In bookworm these are links, yet packages still ship files under the old names.
-_MERGED = ("bin", "sbin", "lib", "lib64")
 
 
 class ServicesImageError(RuntimeError):
@@ -77,11 +71,12 @@ class Rootfs:
 
     Attributes:
         folder: Root of the file system.
-        reference: Name and version; the version is a digest of everything that went in.
+        references: The names that the image carries: the version, and the version with a digest of everything
+            that went in.
     """
 
     folder: Path
-    reference: str
+    references: tuple[str, str]
 
 
 def sources() -> Iterator[Path]:
@@ -95,21 +90,22 @@ def services_rootfs(cache: Cache, progress: Progress) -> Rootfs:
     """Make the image's file system, or find it in the cache.
 
     Raises:
-        ServicesImageError: A package or a wheel cannot be had, or the result does not start.
+        DebianError: A package cannot be had.
+        ServicesImageError: A wheel cannot be had, or the result does not start.
     """
     with cache.lock("services-image"):
-        packages = _download(cache, progress)
+        packages = download(cache, progress, _PACKAGES)
         digest = _digest(packages)
         target = cache.folder("images") / f"mcp-services-{digest[:12]}"
-        reference = f"{REPOSITORY}:0.1.0-{digest[:12]}"
+        references = (f"{REPOSITORY}:{VERSION}", f"{REPOSITORY}:{VERSION}-{digest[:12]}")
         if not target.is_dir():
-            with step(progress, f"making the files of {reference}"), cache.making(target) as work:
-                _unpack(packages, work)
+            with step(progress, f"making the files of {references[1]}"), cache.making(target) as work:
+                unpack(packages, work, _LEFT_OUT)
                 _install(cache, work)
-                _bill_of_materials(packages, work, reference)
+                _bill_of_materials(packages, work, references[1])
                 _compile(work)
                 _settle(work)
-        return Rootfs(target, reference)
+        return Rootfs(target, references)
 
 
 def _run(command: list[str], what: str, **more: str) -> str:
@@ -119,37 +115,6 @@ def _run(command: list[str], what: str, **more: str) -> str:
     return done.stdout
 
 
-def _download(cache: Cache, progress: Progress) -> list[Path]:
-    """The Debian packages, at the versions that apt offers now."""
-    wanted = _run(
-        ["apt-cache", "show", "--no-all-versions", *_PACKAGES],
-        "apt knows not all packages; run apt-get update",
-    )
-    folder = cache.folder("debs")
-    files: dict[str, str] = {}
-    for stanza in wanted.strip().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line and line[0] != " ")
-        name = f"{fields['Package']}_{fields['Version'].replace(':', '%3a')}_{fields['Architecture']}.deb"
-        files[name] = fields["SHA256"]
-    missing = [name.split("_", 1)[0] for name in files if not (folder / name).is_file()]
-    if missing:
-        with step(progress, f"downloading {len(missing)} Debian packages"):
-            done = subprocess.run(
-                ["apt-get", "download", "--quiet=2", *missing],
-                cwd=folder,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                raise ServicesImageError(f"packages not downloaded: {done.stderr.strip()[-2000:]}")
-    for name, expected in files.items():
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
-            (folder / name).unlink()
-            raise ServicesImageError(f"{name} is not what the package index says; it was removed, try again")
-    return [folder / name for name in sorted(files)]
-
-
 def _digest(packages: list[Path]) -> str:
     total = hashlib.sha256()
     for path in [Path(__file__), _SERVICES / "requirements.txt", *sources()]:
@@ -157,36 +122,6 @@ def _digest(packages: list[Path]) -> str:
     for package in packages:
         total.update(package.name.encode())
     return total.hexdigest()
-
-
-def _unpack(packages: list[Path], root: Path) -> None:
-    for name in _MERGED:
-        (root / "usr" / name).mkdir(parents=True)
-        (root / name).symlink_to(f"usr/{name}")
-    for package in packages:
-        done = subprocess.run(["dpkg-deb", "--fsys-tarfile", str(package)], capture_output=True, check=False)
-        if done.returncode:
-            raise ServicesImageError(f"{package.name}: {done.stderr.decode(errors='replace')}")
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            for member in archive:
-                path = _placed(member.name)
-                if path is None or member.isdir():
-                    continue
-                member.name = path
-                if member.islnk():
-                    member.linkname = _placed(member.linkname) or member.linkname
-                archive.extract(member, root, filter="tar")
-
-
-def _placed(name: str) -> str | None:
-    """Where a package's file goes; None for what is left out."""
-    parts = PurePosixPath(name).parts
-    if not parts:
-        return None
-    path = PurePosixPath("usr", *parts) if parts[0] in _MERGED else PurePosixPath(*parts)
-    if any(path.is_relative_to(left_out) for left_out in _LEFT_OUT):
-        return None
-    return str(path)
 
 
 def _install(cache: Cache, root: Path) -> None:

@@ -1,8 +1,15 @@
 """The images that K3s itself asks for, from Go modules, Debian packages and twenty lines of C."""
 
+import hashlib
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox.build.go import GoRecipe
+from sandbox.build.compose import Image, compose
+from sandbox.build.go import BuildError, GoRecipe, build
+from sandbox.build.image import ImageFile, ImageSettings
+from sandbox.cache import Cache
+from sandbox.progress import Progress
 
 COREDNS = GoRecipe(
     name="coredns",
@@ -27,3 +34,96 @@ LOCAL_PATH = GoRecipe(
     programs={"local-path-provisioner": "."},
     variables={"main.VERSION": "v0.0.30"},
 )
+
+STAND_INS = {
+    "docker.io/rancher/local-path-provisioner:v0.0.28": "v0.0.30, the one version on the module proxy",
+    "docker.io/rancher/mirrored-library-busybox:1.36.1": "Debian's busybox",
+}
+"""References whose content is of another version, and which."""
+
+_PAUSE = Path(__file__).parent / "pause" / "pause.c"
+_BUSYBOX_APPLETS = (
+    "awk base64 basename cat chmod chown cp cut date dd df dirname du echo env expr false find "
+    "getopt grep gunzip gzip head hostname id ip kill less ln ls md5sum mkdir mkfifo mknod mktemp "
+    "more mount mv nc nslookup od pidof ping printf ps pwd readlink realpath rm rmdir sed seq sh "
+    "sha256sum sleep sort stat stty sync tail tar tee telnet test time timeout top touch tr true tty "
+    "udhcpc umount uname uniq unzip uptime vi watch wc wget which xargs yes"
+)
+
+
+def system_images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
+    """Make the images of K3s's own pods, or find them in the cache.
+
+    Raises:
+        BuildError: A program cannot be built.
+        DebianError: A package cannot be had.
+    """
+    return [compose(image, cache, progress) for image in _images(cache, progress)]
+
+
+def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
+    anyone = ImageSettings(user="65535:65535", entrypoint=("/pause",))
+    local_path = build(LOCAL_PATH, cache, progress) / "local-path-provisioner"
+    metrics = build(METRICS_SERVER, cache, progress) / "metrics-server"
+    coredns = build(COREDNS, cache, progress) / "coredns"
+    return (
+        Image(
+            name="pause",
+            references=("docker.io/rancher/mirrored-pause:3.6",),
+            settings=anyone,
+            programs={"/pause": pause(cache)},
+        ),
+        Image(
+            name="busybox",
+            references=("docker.io/rancher/mirrored-library-busybox:1.36.1",),
+            # The pods that make and remove a volume's folder run as root, as with the official image.
+            settings=ImageSettings(command=("sh",), user="0:0", environment={"PATH": "/usr/bin:/bin"}),
+            packages=("busybox",),
+            links={f"/usr/bin/{applet}": "busybox" for applet in _BUSYBOX_APPLETS.split()},
+        ),
+        Image(
+            name="coredns",
+            references=("docker.io/rancher/mirrored-coredns-coredns:1.11.3",),
+            settings=ImageSettings(entrypoint=("/coredns",), ports=("53/tcp", "53/udp")),
+            programs={"/coredns": coredns},
+            certificates=True,
+        ),
+        Image(
+            name="metrics-server",
+            references=("docker.io/rancher/mirrored-metrics-server:v0.7.2",),
+            settings=ImageSettings(entrypoint=("/metrics-server",)),
+            programs={"/metrics-server": metrics},
+        ),
+        Image(
+            name="local-path-provisioner",
+            references=(
+                "docker.io/rancher/local-path-provisioner:v0.0.30",
+                "docker.io/rancher/local-path-provisioner:v0.0.28",
+            ),
+            settings=ImageSettings(
+                command=("local-path-provisioner",), user="0:0", environment={"PATH": "/usr/bin"}
+            ),
+            programs={"/usr/bin/local-path-provisioner": local_path},
+        ),
+    )
+
+
+def pause(cache: Cache) -> Path:
+    """Compile the program that holds a pod's namespaces.
+
+    Raises:
+        BuildError: There is no C compiler, or none that links statically.
+    """
+    digest = hashlib.sha256(_PAUSE.read_bytes()).hexdigest()
+    target = cache.root / "programs" / f"pause-{digest[:12]}"
+    with cache.lock("pause"):
+        if not target.is_dir():
+            with cache.making(target) as work:
+                command = ["gcc", "-Os", "-static", "-s", "-o", str(work / "pause"), str(_PAUSE)]
+                try:
+                    done = subprocess.run(command, capture_output=True, text=True, check=False)
+                except FileNotFoundError:
+                    raise BuildError("pause needs gcc, which is not installed") from None
+                if done.returncode:
+                    raise BuildError(f"pause does not compile:\n{done.stderr.strip()[-2000:]}")
+    return target / "pause"
