@@ -107,8 +107,10 @@ def declare() -> Callable[..., dict[str, Declared]]:
     The program returns the Output that must have resolved before the recording is looked at.
     """
 
-    def run(program: Callable[[], Any], *, preview: bool = False) -> dict[str, Declared]:
-        engine = Engine()
+    def run(
+        program: Callable[[], Any], *, preview: bool = False, answers: mocks.Mocks | None = None
+    ) -> dict[str, Declared]:
+        engine = Engine(answers or Echo())
         pulumi.runtime.set_mocks(engine.answers, preview=preview, monitor=engine)
         pulumi.runtime.test(program)()
         return engine.declared

@@ -1,0 +1,61 @@
+"""K3s as a change to its host."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from a1platform.cluster.k3s import GROUP, UNIT, k3s
+from a1platform.node.host_change import HostFile, render_script
+from a1platform.settings.cluster import K3sSettings
+from a1platform.settings.node import NodeSettings
+
+_DIGEST = "a" * 64
+
+
+def _file(files: tuple[HostFile, ...], path: str) -> HostFile:
+    return next(file for file in files if file.path == path)
+
+
+def test_the_configuration_is_for_root_alone(server: NodeSettings) -> None:
+    change = k3s(K3sSettings(), server, _DIGEST)
+    assert _file(change.files, "/etc/rancher/k3s/config.yaml").mode == "0600"
+
+
+def test_another_binary_changes_the_unit_and_so_restarts_k3s(server: NodeSettings) -> None:
+    first, second = (_file(k3s(K3sSettings(), server, digest).files, UNIT) for digest in (_DIGEST, "b" * 64))
+    assert first != second
+
+
+def test_an_uploaded_binary_is_checked_and_nothing_is_downloaded(server: NodeSettings) -> None:
+    change = k3s(K3sSettings(), server, _DIGEST)
+    assert _DIGEST in change.check
+    assert "a1_k3s_download" not in change.check
+
+
+def test_without_an_uploaded_binary_the_release_is_verified_before_anything_is_written(
+    server: NodeSettings,
+) -> None:
+    change = k3s(K3sSettings(sha256=_DIGEST), server)
+    assert change.check.split() == [
+        *("a1_k3s_download", K3sSettings().release_url, K3sSettings().version, _DIGEST),
+    ]
+    assert "rm -f -- /usr/local/bin/k3s" in change.revert
+
+
+def test_what_the_host_keeps_for_the_uninstall_calls_none_of_our_functions(server: NodeSettings) -> None:
+    change = k3s(K3sSettings(), server, _DIGEST)
+    assert "a1_k3s" not in change.before_revert + change.revert
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_the_script_passes_shellcheck(server: NodeSettings) -> None:
+    script = render_script([k3s(K3sSettings(), server, _DIGEST)], GROUP)
+    done = subprocess.run(
+        ["shellcheck", "--shell=bash", "--severity=warning", "-"],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
