@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.build.golang import search_path
 from sandbox.cache import Cache
 from sandbox.progress import Progress, elapsed
 
@@ -97,9 +98,10 @@ class GoRecipe:
 
 
 def environment(cache: Cache, recipe: GoRecipe) -> dict[str, str]:
-    """Return the environment of a `go` command: the cache's own module and build folders, nothing inherited."""
+    """Return the environment of a `go` command: the cache's own module and build folders."""
     return {
         **os.environ,
+        "PATH": search_path(cache),
         "GOMODCACHE": str(cache.folder("go", "mod")),
         "GOCACHE": str(cache.folder("go", "build")),
         "GOFLAGS": "-modcacherw",

@@ -1,0 +1,7 @@
+"""The Pulumi toolchain: brought in exact versions, told where from, kept outside the clone."""
+
+from sandbox.toolchain.environment import Installed, StateError, Toolchain
+from sandbox.toolchain.install import ensure
+from sandbox.toolchain.release import ReleaseError, Releases
+
+__all__ = ["Installed", "ReleaseError", "Releases", "StateError", "Toolchain", "ensure"]

@@ -1,0 +1,199 @@
+"""Bring what is missing of the toolchain: from this machine, from its official release, or built from Go modules."""
+
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sandbox.build.go import build
+from sandbox.build.go import download as download_module
+from sandbox.cache import Cache
+from sandbox.progress import Progress, step
+from sandbox.toolchain.environment import Installed, Toolchain
+from sandbox.toolchain.parts import LANGUAGE_HOST, ORIGIN_FILE, PARTS, PULUMI_CLI, Part
+from sandbox.toolchain.release import (
+    MissingError,
+    ReleaseError,
+    Releases,
+    UnreachableError,
+    download,
+    listed_sha256,
+    read_text,
+)
+
+_ASKED_AGAIN_AFTER_SECONDS = 3600
+_ASKED_AGAIN_WITHIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What is written beside a part about where it came from.
+
+    Attributes:
+        words: For a person.
+        recipe: Digest of the recipe that built it, empty where none did.
+        found: Files of this machine that it links to, with size and time of change.
+        asked: When the official release was last asked for, in seconds since the epoch.
+    """
+
+    words: str
+    recipe: str = ""
+    found: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    asked: float = 0
+
+
+def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -> Toolchain:
+    """Return the toolchain, with whatever was missing of it brought.
+
+    For each part, in this order: what is already there; the official release, verified by the digest in its
+    list; built from Go modules, where the release cannot be reached. The stand-in for the command plugin gives
+    way to the official one as soon as that can be had. Interrupted downloads and builds go on where they were.
+
+    Args:
+        cache: Where it stands.
+        progress: Takes one line per part that was brought, and more while that lasts; nothing otherwise.
+        releases: Where releases lie.
+
+    Raises:
+        ReleaseError: A release answers, but not with the file that its list names, or not to the end.
+        BuildError: A part does not build.
+    """
+    there = [_present(cache, part) for part in PARTS]
+    if not all(there):
+        asked = releases or Releases()
+        with cache.lock("toolchain"):
+            there = [_present(cache, part) or _bring(cache, part, asked, progress) for part in PARTS]
+            shutil.rmtree(cache.root / "downloads" / "pulumi", ignore_errors=True)
+    parts = tuple(part for part in there if part)
+    folders = tuple(cache.root / part.folder for part in (PULUMI_CLI, LANGUAGE_HOST))
+    return Toolchain(parts, folders, cache.root / "pulumi-home")
+
+
+def _present(cache: Cache, part: Part) -> Installed | None:
+    origin = _read(cache, part)
+    if not origin or not _is_current(part, origin):
+        return None
+    due = time.time() - origin.asked > _ASKED_AGAIN_AFTER_SECONDS
+    return None if part.stand_in and origin.recipe and due else _installed(cache, part, origin)
+
+
+def _is_current(part: Part, origin: _Origin) -> bool:
+    if origin.recipe:
+        return origin.recipe == part.recipe.digest()
+    return all(_stamp(Path(path)) == tuple(stamp) for path, stamp in origin.found.items())
+
+
+def _bring(cache: Cache, part: Part, releases: Releases, progress: Progress) -> Installed:
+    old = _read(cache, part)
+    kept = old if part.stand_in and old and old.recipe and _is_current(part, old) else None
+    if files := part.find(cache.root):
+        installed = _link(cache, part, files)
+    else:
+        try:
+            releases.require(*((_ASKED_AGAIN_WITHIN_SECONDS,) if kept else ()))
+            with step(progress, f"{part.name} {part.version} from {releases.base}"):
+                installed = _from_release(cache, part, releases, progress)
+        except (UnreachableError, MissingError) as error:
+            if kept:
+                return _write(cache, part, _Origin(kept.words, kept.recipe, asked=time.time()))
+            progress(f"{part.name} {part.version}: no official release ({error})")
+            with step(progress, f"{part.name} {part.version} from Go modules"):
+                installed = _from_modules(cache, part, progress)
+        except ReleaseError as error:
+            raise type(error)(f"{part.name} {part.version}: {error}") from error
+    progress(str(installed))
+    return installed
+
+
+def _link(cache: Cache, part: Part, files: Mapping[str, Path]) -> Installed:
+    origin = _Origin(
+        f"already on this machine, {files[part.files[0]].parent}",
+        found={str(path): _stamp(path) for path in files.values()},
+    )
+    with cache.making(cache.root / part.folder) as folder:
+        for name, path in files.items():
+            (folder / name).symlink_to(path)
+        _save(folder, origin)
+    return _installed(cache, part, origin)
+
+
+def _from_release(cache: Cache, part: Part, releases: Releases, progress: Progress) -> Installed:
+    url, checksums = part.official.urls(releases)
+    sha256 = listed_sha256(read_text(checksums), part.official.file)
+    archive = cache.root / "downloads" / "pulumi" / part.official.file
+    download(url, sha256, archive, progress)
+    origin = _Origin(f"official release, sha256 {sha256[:12]}... verified")
+    with cache.making(cache.root / part.folder) as folder:
+        _unpack(archive, part.files, folder, url)
+        _save(folder, origin)
+    return _installed(cache, part, origin)
+
+
+def _unpack(archive: Path, files: tuple[str, ...], folder: Path, url: str) -> None:
+    missing = set(files)
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = Path(member.name).name
+            content = tar.extractfile(member) if name in missing and member.isfile() else None
+            if content:
+                with content, (folder / name).open("wb") as output:
+                    shutil.copyfileobj(content, output)
+                (folder / name).chmod(0o755)
+                missing.discard(name)
+    if missing:
+        raise MissingError(f"{url} holds no {', '.join(sorted(missing))}")
+
+
+def _from_modules(cache: Cache, part: Part, progress: Progress) -> Installed:
+    programs = build(part.recipe, cache, progress)
+    kind = "a stand-in (test equipment) built" if part.stand_in else "built"
+    origin = _Origin(
+        f"{kind} from Go module {part.recipe.module}@{part.recipe.version}",
+        recipe=part.recipe.digest(),
+        asked=time.time(),
+    )
+    with cache.making(cache.root / part.folder) as folder:
+        for program in part.recipe.programs:
+            os.link(programs / program, folder / program)
+        if part.scripts:
+            module = download_module(part.recipe, cache)
+            for name, path in part.scripts.items():
+                shutil.copyfile(module / path, folder / name)
+                (folder / name).chmod(0o755)
+        _save(folder, origin)
+    return _installed(cache, part, origin)
+
+
+def _installed(cache: Cache, part: Part, origin: _Origin) -> Installed:
+    stand_in = part.stand_in and bool(origin.recipe)
+    return Installed(part.name, part.version, cache.root / part.folder, origin.words, stand_in)
+
+
+def _read(cache: Cache, part: Part) -> _Origin | None:
+    try:
+        return _Origin(**json.loads((cache.root / part.folder / ORIGIN_FILE).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(cache: Cache, part: Part, origin: _Origin) -> Installed:
+    _save(cache.root / part.folder, origin)
+    return _installed(cache, part, origin)
+
+
+def _save(folder: Path, origin: _Origin) -> None:
+    new = folder / f".{ORIGIN_FILE}"
+    new.write_text(json.dumps(asdict(origin)) + "\n")
+    new.replace(folder / ORIGIN_FILE)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return (0, 0)
+    return facts.st_size, facts.st_mtime_ns

@@ -1,0 +1,218 @@
+"""Files of official releases: fetched once, resumed after a cut, and never used with another digest."""
+
+import hashlib
+import http.client
+import os
+import re
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from sandbox.progress import Progress, elapsed
+
+_REACHED_WITHIN_SECONDS = 3.0
+_SILENT_FOR_SECONDS = 30.0
+_TRIES = 4
+_PAUSE_SECONDS = 0.5
+_CHUNK = 1 << 20
+_REPORT_EVERY_SECONDS = 15
+_NOT_FOUND, _RANGE_REFUSED, _PARTIAL = 404, 416, 206
+_LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(\S+)")
+
+
+class ReleaseError(RuntimeError):
+    """A file of a release cannot be had; the text names the address."""
+
+
+class UnreachableError(ReleaseError):
+    """The release server does not answer, or not to us."""
+
+
+class MissingError(ReleaseError):
+    """The release server answers that there is no such file."""
+
+
+class CutError(ReleaseError):
+    """The connection was cut in every try; what has arrived is kept for the next run."""
+
+
+class WrongDigestError(ReleaseError):
+    """The file is not the one that was released; it has been removed."""
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Where releases lie, in GitHub's layout: `<base>/<repository>/releases/download/<tag>/<file>`.
+
+    Whether a server answers is asked once and remembered, so that a run does not wait for it twice.
+
+    Attributes:
+        base: Address of the server; `$A1_RELEASES` names a mirror.
+    """
+
+    base: str = field(default_factory=lambda: os.environ.get("A1_RELEASES", "https://github.com").rstrip("/"))
+    _answers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def url(self, repository: str, tag: str, file: str) -> str:
+        """Return the address of a file of a release."""
+        return f"{self.base}/{repository}/releases/download/{tag}/{file}"
+
+    def require(self, within: float = _REACHED_WITHIN_SECONDS) -> None:
+        """Return when the server answers.
+
+        Args:
+            within: Seconds until it counts as unreachable, name resolution included.
+
+        Raises:
+            UnreachableError: It does not, or did not a moment ago.
+        """
+        if self.base not in self._answers:
+            self._answers[self.base] = _why_unreachable(self.base, within)
+        if reason := self._answers[self.base]:
+            raise UnreachableError(f"{self.base} cannot be reached: {reason}")
+
+
+def download(url: str, sha256: str, target: Path, progress: Progress) -> None:
+    """Bring a file, unless it is there with this digest already.
+
+    A cut connection is taken up where it ended; what one run leaves unfinished, the next one continues.
+
+    Args:
+        url: Where it lies.
+        sha256: Its digest in hex.
+        target: Where it goes; nothing stands there before the digest has been found right.
+        progress: Takes a line now and then while it lasts.
+
+    Raises:
+        UnreachableError: The server does not answer.
+        MissingError: It has no such file.
+        CutError: Every try was cut.
+        WrongDigestError: What arrived has another digest, also after a fresh start.
+    """
+    if target.is_file() and file_sha256(target) == sha256.lower():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    continued = part.exists()
+    _receive(url, part, progress)
+    if continued and file_sha256(part) != sha256.lower():
+        # What an earlier run left may belong to another file; a fresh start decides.
+        part.unlink()
+        _receive(url, part, progress)
+    if (found := file_sha256(part)) != sha256.lower():
+        part.unlink()
+        raise WrongDigestError(
+            f"{url}: found sha256 {found}, expected {sha256.lower()}; the file was removed"
+        )
+    part.replace(target)
+
+
+def read_text(url: str) -> str:
+    """Return a small text file of a release, such as its checksums.
+
+    Raises:
+        ReleaseError: As `download`.
+    """
+    content = bytearray()
+    _retried(url, lambda: _open(url, 0, lambda answer, _: content.extend(answer.read())))
+    return content.decode()
+
+
+def listed_sha256(checksums: str, file: str) -> str:
+    """Return the digest that a checksum file in sha256sum's format gives for a file.
+
+    Raises:
+        MissingError: The file is not in the list.
+    """
+    found = {name: digest.lower() for digest, name in _LINE.findall(checksums)}
+    if file not in found:
+        raise MissingError(f"{file} is not among the {len(found)} files of the release's checksum list")
+    return found[file]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 digest of a file in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _receive(url: str, part: Path, progress: Progress) -> None:
+    start = reported = time.monotonic()
+
+    def store(answer: http.client.HTTPResponse, resumed: bool) -> None:  # noqa: FBT001 - a callback of two facts
+        nonlocal reported
+        with part.open("ab" if resumed else "wb") as output:
+            for chunk in iter(lambda: answer.read1(_CHUNK), b""):
+                output.write(chunk)
+                if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
+                    reported = time.monotonic()
+                    progress(f"  {url.rsplit('/', 1)[-1]}: {_size(output)}, {elapsed(reported - start)}")
+            if answer.length:
+                raise http.client.IncompleteRead(b"", answer.length)
+
+    _retried(url, lambda: _open(url, part.stat().st_size if part.exists() else 0, store))
+
+
+def _size(output: BinaryIO) -> str:
+    return f"{output.tell() / 1024**2:.0f} MiB"
+
+
+def _retried(url: str, attempt: Callable[[], None]) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            attempt()
+        except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            if not left:
+                raise CutError(f"{url}: the connection was cut {_TRIES} times: {_reason(error)}") from error
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _open(url: str, offset: int, use: Callable[[http.client.HTTPResponse, bool], None]) -> None:
+    request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
+    try:
+        answer = urllib.request.urlopen(request, timeout=_SILENT_FOR_SECONDS)  # noqa: S310 - not from outside
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == _RANGE_REFUSED:
+                return  # everything had arrived before
+            if error.code == _NOT_FOUND:
+                raise MissingError(f"{url}: the server has no such file (404)") from None
+            raise UnreachableError(f"{url}: the server answers {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, ConnectionResetError):
+            raise error.reason from None
+        raise UnreachableError(f"{url} cannot be reached: {_reason(error)}") from None
+    with answer:
+        use(answer, answer.status == _PARTIAL)
+
+
+def _why_unreachable(base: str, within: float) -> str:
+    """Ask in a thread of its own: name resolution has no time-out that could be set."""
+    said: list[str] = []
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(f"{base}/", method="HEAD")
+            with urllib.request.urlopen(request, timeout=within):  # noqa: S310 - not from outside
+                said.append("")
+        except urllib.error.HTTPError:
+            said.append("")  # whatever it says, it answers
+        except (OSError, http.client.HTTPException) as error:
+            said.append(_reason(error))
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(within)
+    return said[0] if said else f"no answer within {within:g} s"
+
+
+def _reason(error: Exception) -> str:
+    inner = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(inner) or type(inner).__name__
