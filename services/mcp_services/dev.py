@@ -22,7 +22,7 @@ from pathlib import Path
 from mcp_services.roles import MODULES
 
 EXAMPLES = Path(__file__).parent / "examples" / "documents"
-_START_SECONDS = 30.0
+_START_SECONDS = 120.0
 _OFFSET_OF_OPERATIONS = 100
 
 
@@ -122,7 +122,7 @@ class Stack:
         """Start every role and wait until each is ready.
 
         Raises:
-            RuntimeError: One ended or is not ready in 30 s; the message has the end of its log.
+            RuntimeError: One ended or is not ready in 120 s; the message has the end of its log.
         """
         self.prepare()
         for role in ("mcp-config", "mcp-tracehub", *MODULES):
