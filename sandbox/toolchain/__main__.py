@@ -1,4 +1,4 @@
-"""`python -m sandbox.toolchain`: bring what is missing of the toolchain and print each part and its origin."""
+"""`python -m sandbox.toolchain`: bring what is missing and print each part and its origin."""
 
 import sys
 

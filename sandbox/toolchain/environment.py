@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _VENV = Path(__file__).resolve().parents[2] / ".venv" / "bin"
-# Each would change what a run does without being seen: a lost state after a crash, another passphrase or another
-# backend than ours, and an SSH agent that the command plugin insists on although the keys come from the settings.
+# Each would change unseen what a run does: a state lost in a crash, another passphrase or backend than ours,
+# and an SSH agent that the command plugin insists on although the keys come from the settings.
 _REMOVED = (
     "PULUMI_SKIP_CHECKPOINTS",
     "PULUMI_CONFIG_PASSPHRASE",

@@ -1,4 +1,4 @@
-"""Bring what is missing of the toolchain: from this machine, from its official release, or built from Go modules."""
+"""Bring what is missing: from this machine, from its official release, or built from Go modules."""
 
 import json
 import os
@@ -49,9 +49,10 @@ class _Origin:
 def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -> Toolchain:
     """Return the toolchain, with whatever was missing of it brought.
 
-    For each part, in this order: what is already there; the official release, verified by the digest in its
-    list; built from Go modules, where the release cannot be reached. The stand-in for the command plugin gives
-    way to the official one as soon as that can be had. Interrupted downloads and builds go on where they were.
+    For each part, in this order: what is already there; the official release, verified by the digest in
+    its list; built from Go modules, where the release cannot be reached. The stand-in for the command plugin
+    gives way to the official one as soon as that can be had. Interrupted downloads and builds go on where
+    they were.
 
     Args:
         cache: Where it stands.

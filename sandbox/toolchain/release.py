@@ -129,7 +129,7 @@ def listed_sha256(checksums: str, file: str) -> str:
     Raises:
         MissingError: The file is not in the list.
     """
-    found = {name: digest.lower() for digest, name in _LINE.findall(checksums)}
+    found: dict[str, str] = {name: digest.lower() for digest, name in _LINE.findall(checksums)}
     if file not in found:
         raise MissingError(f"{file} is not among the {len(found)} files of the release's checksum list")
     return found[file]
@@ -175,7 +175,8 @@ def _retried(url: str, attempt: Callable[[], None]) -> None:
 
 
 def _open(url: str, offset: int, use: Callable[[http.client.HTTPResponse, bool], None]) -> None:
-    request = urllib.request.Request(url, headers={"Range": f"bytes={offset}-"} if offset else {})
+    wanted = {"Range": f"bytes={offset}-"} if offset else {}
+    request = urllib.request.Request(url, headers=wanted)  # noqa: S310 - not from outside
     try:
         answer = urllib.request.urlopen(request, timeout=_SILENT_FOR_SECONDS)  # noqa: S310 - not from outside
     except urllib.error.HTTPError as error:
@@ -199,7 +200,7 @@ def _why_unreachable(base: str, within: float) -> str:
 
     def ask() -> None:
         try:
-            request = urllib.request.Request(f"{base}/", method="HEAD")
+            request = urllib.request.Request(f"{base}/", method="HEAD")  # noqa: S310 - the operator's
             with urllib.request.urlopen(request, timeout=within):  # noqa: S310 - not from outside
                 said.append("")
         except urllib.error.HTTPError:
