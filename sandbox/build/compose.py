@@ -56,7 +56,7 @@ def compose(image: Image, cache: Cache, progress: Progress) -> ImageFile:
     Raises:
         DebianError: A package cannot be had.
     """
-    names = debian.closure(image.packages, image.without) if image.packages else ()
+    names = debian.closure(cache, image.packages, image.without) if image.packages else ()
     packages = debian.download(cache, progress, names) if names else []
     authorities = debian.download(cache, progress, ("ca-certificates",)) if image.certificates else []
     digest = _digest(image, [*packages, *authorities])

@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 
-DOCUMENTATION = (
+LEFT_OUT = (
+    "usr/lib/x86_64-linux-gnu/gconv",
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
@@ -33,10 +34,11 @@ class DebianError(RuntimeError):
     """A package cannot be had or is not what the index says; the text says which one and why."""
 
 
-def closure(names: Iterable[str], without: Collection[str] = ()) -> tuple[str, ...]:
+def closure(cache: Cache, names: Iterable[str], without: Collection[str] = ()) -> tuple[str, ...]:
     """Return packages with what they depend on, sorted.
 
     Args:
+        cache: Keeps apt's own index cache.
         names: The packages wanted.
         without: Packages that are not followed, such as an interpreter that the wanted program calls seldom.
 
@@ -48,7 +50,7 @@ def closure(names: Iterable[str], without: Collection[str] = ()) -> tuple[str, .
     while wanted:
         found |= wanted
         needed: set[str] = set()
-        for stanza in _stanzas(sorted(wanted)):
+        for stanza in _stanzas(cache, sorted(wanted)):
             for kind in ("Depends", "Pre-Depends"):
                 for entry in filter(None, stanza.get(kind, "").split(", ")):
                     # Of alternatives the first one, as apt itself prefers it.
@@ -65,11 +67,11 @@ def download(cache: Cache, progress: Progress, names: Sequence[str]) -> list[Pat
     """
     folder = cache.folder("debs")
     with cache.lock("debs"):
-        files = {_file_name(stanza): stanza["SHA256"] for stanza in _stanzas(names, progress)}
+        files = {_file_name(stanza): stanza["SHA256"] for stanza in _stanzas(cache, names, progress)}
         missing = [name.split("_", 1)[0] for name in files if not (folder / name).is_file()]
         if missing:
             with step(progress, f"downloading {len(missing)} Debian packages"):
-                _get(folder, missing)
+                _get(cache, missing)
         for name, expected in files.items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
                 (folder / name).unlink()
@@ -77,7 +79,7 @@ def download(cache: Cache, progress: Progress, names: Sequence[str]) -> list[Pat
     return [folder / name for name in sorted(files)]
 
 
-def unpack(packages: Iterable[Path], root: Path, left_out: Sequence[str] = DOCUMENTATION) -> None:
+def unpack(packages: Iterable[Path], root: Path, left_out: Sequence[str] = LEFT_OUT) -> None:
     """Unpack packages into a folder with Debian's merged layout; no maintainer script runs.
 
     Raises:
@@ -102,14 +104,15 @@ def unpack(packages: Iterable[Path], root: Path, left_out: Sequence[str] = DOCUM
                 archive.extract(member, root, filter="tar")
 
 
-def _stanzas(names: Sequence[str], progress: Progress | None = None) -> list[dict[str, str]]:
+def _stanzas(cache: Cache, names: Sequence[str], progress: Progress | None = None) -> list[dict[str, str]]:
     """What the package index says about packages; a machine that never asked for the index asks now."""
-    done = _apt("apt-cache", "show", "--no-all-versions", *names)
+    show = ("apt-cache", "show", "--no-all-versions", *names)
+    done = _apt(cache, *show)
     if done.returncode and os.geteuid() == 0:
         if progress:
             progress("asking for Debian's package index")
-        _apt("apt-get", "update", "--quiet=2")
-        done = _apt("apt-cache", "show", "--no-all-versions", *names)
+        _apt(cache, "apt-get", "update", "--quiet=2")
+        done = _apt(cache, *show)
     if done.returncode:
         raise DebianError(f"apt knows not all packages (run apt-get update): {done.stderr.strip()[-2000:]}")
     stanzas = []
@@ -122,19 +125,24 @@ def _stanzas(names: Sequence[str], progress: Progress | None = None) -> list[dic
     return stanzas
 
 
-def _get(folder: Path, names: Sequence[str]) -> None:
-    done = _apt("apt-get", "download", "--quiet=2", *names, folder=folder)
+def _get(cache: Cache, names: Sequence[str]) -> None:
+    folder = cache.folder("debs")
+    command = ("apt-get", "download", "--quiet=2", *names)
+    done = _apt(cache, *command, folder=folder)
     if done.returncode and os.geteuid() == 0:
         # An old index names versions that the server has replaced since.
-        _apt("apt-get", "update", "--quiet=2")
-        done = _apt("apt-get", "download", "--quiet=2", *names, folder=folder)
+        _apt(cache, "apt-get", "update", "--quiet=2")
+        done = _apt(cache, *command, folder=folder)
     if done.returncode:
         raise DebianError(f"packages not downloaded: {done.stderr.strip()[-2000:]}")
 
 
-def _apt(*command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _apt(cache: Cache, *command: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    # Container images switch apt's parsed index off; without one every call takes seconds.
+    index = cache.folder("apt")
+    options = (f"-oDir::Cache::{kind}={index / kind}.bin" for kind in ("pkgcache", "srcpkgcache"))
     try:
-        return subprocess.run(list(command), cwd=folder, capture_output=True, text=True, check=False)
+        return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise DebianError(f"{command[0]} is missing: images with Debian's files are made on Debian") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.build.debian import DOCUMENTATION, download, unpack
+from sandbox.build.debian import LEFT_OUT, download, unpack
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 
@@ -49,8 +49,7 @@ _PACKAGES = (
     "zlib1g",
 )
 _LEFT_OUT = (
-    *DOCUMENTATION,
-    "usr/lib/x86_64-linux-gnu/gconv",
+    *LEFT_OUT,
     "usr/lib/python3.11/test",
     "usr/lib/python3.11/unittest",
     "usr/lib/python3.11/pydoc_data",
