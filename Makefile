@@ -31,6 +31,24 @@ lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt
 	@$(UV) pip compile --quiet --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group services -c requirements.txt -o services/requirements.txt
 
+up: venv ## From nothing to the running platform: the machines of Pulumi.a1.yaml, or a sandbox node
+	@$(BIN)/python -m sandbox up
+
+down: venv ## Take everything away again, and leave the machine as it was
+	@$(BIN)/python -m sandbox down
+
+preview: venv ## Show what `up` would change; needs no machine
+	@$(BIN)/python -m sandbox preview
+
+smoke: venv ## Prove the running platform by what it does
+	@$(BIN)/python -m sandbox smoke
+
+test: venv ## The whole test suite, the sandbox's end-to-end tests included
+	@$(BIN)/pytest -m "not smoke and not bench"
+
+test-fast: venv ## The tests that need neither network nor node
+	@$(BIN)/pytest
+
 dev: venv ## Run the five services and an example MCP server on this machine
 	@PYTHONPATH=services $(BIN)/python -m mcp_services.dev --reload
 

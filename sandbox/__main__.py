@@ -1,4 +1,4 @@
-"""`python -m sandbox up|down`: what the Makefile's targets of these names run."""
+"""`python -m sandbox up|down|preview|smoke`: what the Makefile's targets of these names run."""
 
 import argparse
 import sys
@@ -6,9 +6,9 @@ import sys
 from a1platform.cli.stack_file import StackFileError
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal
-from sandbox.up import down, up
+from sandbox.up import down, preview, smoke, up
 
-_ACTIONS = {"up": up, "down": down}
+_ACTIONS = {"up": up, "down": down, "preview": preview, "smoke": smoke}
 
 
 def main() -> int:

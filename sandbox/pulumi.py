@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class PulumiError(RuntimeError):
-    """Pulumi ended with an error; its lines stand on the terminal, or in the text where they were captured."""
+    """Pulumi failed; its lines stand on the terminal, or in the text where they were captured."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
 """What `make up` does: the toolchain, a node where none is configured, the bundle, then Pulumi."""
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox import chosen
@@ -8,8 +12,13 @@ from sandbox.cache import Cache, state_folder
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.node import nodes, start, stop
 from sandbox.progress import Progress, step
-from sandbox.pulumi import Stack
+from sandbox.pulumi import PulumiError, Stack
 from sandbox.toolchain import ensure
+
+
+class SmokeError(RuntimeError):
+    """What is deployed does not do what it should."""
+
 
 _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
@@ -67,6 +76,47 @@ def down(cache: Cache, progress: Progress) -> None:
     if not configured:
         chosen.forget()
         _stop_sandbox(cache, progress)
+
+
+def preview(cache: Cache, progress: Progress) -> None:
+    """Show what `up` would change: of the configured machines, of the sandbox, or of nothing at all.
+
+    Raises:
+        PulumiError: The program or its configuration is refused.
+    """
+    environment = ensure(cache, progress).environment(state_folder())
+    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    if not stack.exists():
+        # Nothing is written where nothing is deployed: a backend that is gone afterwards.
+        with tempfile.TemporaryDirectory() as backend:
+            alone = replace(stack, environment={**environment, "PULUMI_BACKEND_URL": f"file://{backend}"})
+            alone.create()
+            alone.run("preview")
+        return
+    stack.run("preview", "--diff")
+
+
+def smoke(cache: Cache, progress: Progress) -> None:
+    """Run the smoke suite against what is deployed.
+
+    Raises:
+        PulumiError: Nothing is deployed.
+        SmokeError: A check failed.
+    """
+    environment = ensure(cache, progress).environment(state_folder())
+    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    if not stack.exists():
+        raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
+    _write_kubeconfig(stack, progress)
+    command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
+    done = subprocess.run(
+        command,
+        cwd=stack.folder,
+        env={**environment, "KUBECONFIG": str(_kubeconfig_file(stack))},
+        check=False,
+    )
+    if done.returncode:
+        raise SmokeError("the smoke suite failed; the lines above say what")
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:

@@ -10,7 +10,7 @@ from a1platform.settings import problems
 from a1platform.settings.model import A1Settings
 
 
-class SettingsError(ValueError):
+class SettingsError(pulumi.RunError):
     """The configuration is refused; the text has one line for each thing that is wrong with it."""
 
 

@@ -6,18 +6,27 @@ from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
+from a1platform.settings.placeholder import placeholder_nodes
 
 settings = load()
+machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
+if not machines:
+    raise pulumi.RunError("no machine is configured: `make up` makes a sandbox node, `a1 init HOST` names yours")
 nodes = [
     HardenedNode(
         node.name,
-        HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, settings.nodes)),
+        HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, machines)),
     )
-    for node in settings.nodes
+    for node in machines
 ]
 cluster = K3sCluster(
     "cluster",
-    K3sClusterArgs(name=f"a1-{pulumi.get_stack()}", nodes=settings.nodes, settings=settings.k3s),
+    K3sClusterArgs(
+        name=f"a1-{pulumi.get_stack()}",
+        nodes=machines,
+        settings=settings.k3s,
+        node_is_gone=settings.node_is_gone,
+    ),
     pulumi.ResourceOptions(depends_on=nodes),
 )
 pulumi.export("kubeconfig", cluster.kubeconfig)

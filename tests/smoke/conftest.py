@@ -27,6 +27,6 @@ def api(kubeconfig: Path) -> kr8s.Api:
 def listed(kind: Any, api: kr8s.Api, **query: Any) -> list[Any]:  # noqa: ANN401 - see below
     """Return the objects of a kind.
 
-    kr8s types a list's items as objects or plain dictionaries, and its synchronous classes under no common base.
+    kr8s types the items as objects or plain dictionaries, and its synchronous classes under no common base.
     """
     return list(kind.list(api=api, **query))
