@@ -11,7 +11,7 @@ from a1platform.settings.placeholder import placeholder_nodes
 settings = load()
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
-    raise pulumi.RunError("no machine is configured: `make up` makes a sandbox node, `a1 init HOST` names yours")
+    raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
 nodes = [
     HardenedNode(
         node.name,
