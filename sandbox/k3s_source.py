@@ -1,11 +1,25 @@
 """K3s for the sandbox: the official release where it can be reached, else built from Go modules."""
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from a1platform.versions import K3S
 from sandbox.cache import Cache
-from sandbox.progress import Progress
+from sandbox.progress import Progress, step
 from sandbox.recipes.k3s_binary import k3s_binary
+from sandbox.toolchain.release import (
+    MissingError,
+    Releases,
+    UnreachableError,
+    download,
+    listed_sha256,
+    read_text,
+)
+
+_REPOSITORY = "k3s-io/k3s"
+# File name and name in the checksum file, by what the kernel calls the processor.
+_FILES = {"x86_64": ("k3s", "amd64"), "aarch64": ("k3s-arm64", "arm64")}
 
 
 @dataclass(frozen=True)
@@ -21,10 +35,30 @@ class K3sSource:
     origin: str
 
 
-def k3s_source(cache: Cache, progress: Progress) -> K3sSource:
-    """Return K3s, downloaded or built where it is missing.
+def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = None) -> K3sSource:
+    """Return K3s, downloaded and verified, or built where no release can be reached.
+
+    Args:
+        cache: Where it is kept.
+        progress: Takes a line per step.
+        releases: Where releases lie.
 
     Raises:
+        ReleaseError: The release answers, but not with the file that its checksums name.
         BuildError: It cannot be reached and does not build.
     """
-    return K3sSource(k3s_binary(cache, progress), "built from Go modules")
+    official = cache.folder("releases", K3S) / "k3s"
+    if official.is_file():
+        return K3sSource(official, f"official release {K3S}")
+    asked = releases or Releases()
+    try:
+        asked.require()
+        file, architecture = _FILES[platform.machine()]
+        listed = read_text(asked.url(_REPOSITORY, K3S, f"sha256sum-{architecture}.txt"))
+        with step(progress, f"K3s {K3S} from {asked.base}"):
+            download(asked.url(_REPOSITORY, K3S, file), listed_sha256(listed, file), official, progress)
+        official.chmod(0o755)
+        return K3sSource(official, f"official release {K3S}")
+    except (UnreachableError, MissingError) as error:
+        progress(f"K3s {K3S}: no official release ({error})")
+        return K3sSource(k3s_binary(cache, progress), f"{K3S}, built from Go modules")
