@@ -19,3 +19,6 @@ EXTERNAL_SECRETS_CHART = "0.19.2"
 KEDA_CHART = "2.17.2"
 # renovate: datasource=helm depName=kube-prometheus-stack registryUrl=https://prometheus-community.github.io/helm-charts
 KUBE_PROMETHEUS_STACK_CHART = "75.18.1"
+# renovate: datasource=helm depName=prometheus-operator-crds registryUrl=https://prometheus-community.github.io/helm-charts
+# The chart whose appVersion is the operator of the stack's chart above, v0.83.0.
+PROMETHEUS_OPERATOR_CRDS_CHART = "21.0.0"

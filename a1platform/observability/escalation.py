@@ -1,5 +1,6 @@
 """The escalation path as data, and Alertmanager's routes from it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from a1platform.delivery.manifest import Manifest
@@ -29,11 +30,12 @@ LEVELS: dict[str, Level] = {
 """By the value of an alert's label `escalation`."""
 
 
-def alertmanager_config(webhooks: dict[str, str] | None = None) -> Manifest:
+def alertmanager_config(webhooks: Mapping[str, str] | None = None) -> Manifest:
     """Return Alertmanager's configuration: one receiver and one route for each level.
 
     Args:
-        webhooks: URL to tell, by level; a level without one has a receiver that only shows in Alertmanager.
+        webhooks: File with the URL to tell, by level; a level without one has a receiver that only shows in
+            Alertmanager. A file, since such a URL is as good as a password.
 
     Returns:
         The value of the chart's `alertmanager.config`.
@@ -41,8 +43,8 @@ def alertmanager_config(webhooks: dict[str, str] | None = None) -> Manifest:
     Raises:
         ValueError: A webhook names a level that does not exist.
     """
-    urls = webhooks or {}
-    if unknown := sorted(set(urls) - set(LEVELS)):
+    files = webhooks or {}
+    if unknown := sorted(set(files) - set(LEVELS)):
         raise ValueError(f"webhooks: {', '.join(unknown)} is no level; {', '.join(LEVELS)} are")
     return {
         "route": {
@@ -53,7 +55,7 @@ def alertmanager_config(webhooks: dict[str, str] | None = None) -> Manifest:
             "repeat_interval": "4h",
             "routes": [_route(name, level) for name, level in LEVELS.items()],
         },
-        "receivers": [_receiver(name, urls.get(name)) for name in LEVELS],
+        "receivers": [_receiver(name, files.get(name)) for name in LEVELS],
         "inhibit_rules": [
             {
                 "source_matchers": ['escalation = "emergency"'],
@@ -73,5 +75,5 @@ def _route(name: str, level: Level) -> Manifest:
     }
 
 
-def _receiver(name: str, url: str | None) -> Manifest:
-    return {"name": name} | ({"webhook_configs": [{"url": url, "send_resolved": True}]} if url else {})
+def _receiver(name: str, file: str | None) -> Manifest:
+    return {"name": name} | ({"webhook_configs": [{"url_file": file, "send_resolved": True}]} if file else {})

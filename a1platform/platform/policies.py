@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,11 +176,13 @@ class PoliciesArgs:
         settings: Its slice of the settings.
         gatekeeper_namespace: The namespace in which Gatekeeper runs.
         folder: The policies.
+        after: What they wait for: a Gatekeeper that answers.
     """
 
     settings: PolicySettings
     gatekeeper_namespace: str = "gatekeeper-system"
     folder: Path = POLICIES
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Policies(pulumi.ComponentResource):
@@ -199,16 +201,17 @@ class Policies(pulumi.ComponentResource):
         """Declare Gatekeeper's configuration, the templates and the constraints."""
         super().__init__(naming.token("platform", "Policies"), name, None, opts)
         policies = load(args.folder).configured(args.settings)
-        config = self._declare(f"{name}-config", policies.gatekeeper_config(args.gatekeeper_namespace))
+        manifest = policies.gatekeeper_config(args.gatekeeper_namespace)
+        config = self._declare(f"{name}-config", manifest, None, args.after)
         for policy in policies.policies:
             role = f"{name}-{policy.name}"
-            template = self._declare(f"{role}-template", policy.template, _TEMPLATE_READY, config)
-            self._declare(role, policy.constraint, _CONSTRAINT_READY, template)
+            template = self._declare(f"{role}-template", policy.template, _TEMPLATE_READY, (config,))
+            self._declare(role, policy.constraint, _CONSTRAINT_READY, (template,))
         self.enforcement = pulumi.Output.from_input({each.name: each.action for each in policies.policies})
         self.register_outputs({"enforcement": self.enforcement})
 
     def _declare(
-        self, name: str, manifest: Manifest, ready: str | None = None, after: pulumi.Resource | None = None
+        self, name: str, manifest: Manifest, ready: str | None, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         metadata = {**manifest["metadata"], "labels": naming.labels(manifest["metadata"]["name"], "policy")}
         if ready:
@@ -220,5 +223,5 @@ class Policies(pulumi.ComponentResource):
             kind=manifest["kind"],
             metadata=metadata,
             spec=manifest["spec"],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[after] if after else None),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )

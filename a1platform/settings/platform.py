@@ -1,8 +1,9 @@
 """The slice of the configuration for the third-party parts: which are installed, how large, where from."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, SecretStr, model_validator
+from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
 
 from a1platform.settings.base import Settings
 from a1platform.settings.services import Profile
@@ -13,7 +14,19 @@ PartName = Literal["gatekeeper", "external-secrets", "keda", "argo-cd", "monitor
 Level = Literal["first", "second", "third", "emergency"]
 """A step of the escalation path, see `a1platform.observability.escalation`."""
 
-WebUrl = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$")]
+_URL = re.compile(r"^https?://[^\s/]+\S*$")
+
+
+def _secret_url(value: SecretStr) -> SecretStr:
+    if _URL.fullmatch(value.get_secret_value()) is None:
+        raise ValueError(
+            "found a text, which is not shown, expected a URL such as https://hooks.example.com/x"
+        )
+    return value
+
+
+SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
+"""A URL that is as good as a password."""
 ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
 Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
 Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
@@ -80,14 +93,16 @@ class MonitoringSettings(PartSettings):
     Attributes:
         grafana: Whether Grafana is installed; a bundle without it leaves it out in any case.
         retention: How long Prometheus keeps data.
-        storage: Size of Prometheus' volume; the data is kept below it whatever the retention.
-        webhooks: URL that Alertmanager tells, by level of the escalation path.
+        storage: Size of the volume of Prometheus, by default that of the profile; the data stays below it
+            whatever the retention.
+        webhooks: URL that Alertmanager tells, by level of the escalation path. Set with
+            `pulumi config set --secret --path`: who knows such a URL can write there.
     """
 
     grafana: bool = True
     retention: Period = "15d"
-    storage: Quantity = "10Gi"
-    webhooks: dict[Level, WebUrl] = Field(default_factory=dict)
+    storage: Quantity | None = None
+    webhooks: dict[Level, SecretUrl] = Field(default_factory=dict)
 
 
 class PlatformSettings(Settings):

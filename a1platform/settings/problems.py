@@ -8,7 +8,9 @@ from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 
-_HIDDEN = "secrets"
+_HIDDEN = frozenset({"secrets", "webhooks"})
+"""Keys whose values are never shown."""
+
 _SHOWN = 60
 
 
@@ -47,7 +49,7 @@ def _text(location: Location, problem: ErrorDetails, model: type[BaseModel]) -> 
 
 
 def _found(problem: ErrorDetails) -> str:
-    if _HIDDEN in problem["loc"]:
+    if _HIDDEN & set(problem["loc"]):
         return "a secret, which is not shown"
     found = problem["input"]
     if isinstance(found, dict | list):

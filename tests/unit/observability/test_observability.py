@@ -117,14 +117,14 @@ def test_a_refused_or_limited_request_is_no_failure() -> None:
 
 
 def test_each_level_has_a_route_and_a_receiver_and_an_emergency_does_not_wait() -> None:
-    config = alertmanager_config({"first": "http://hooks.example.com/first"})
+    config = alertmanager_config({"first": "/etc/hooks/first"})
     receivers = {one["name"]: one for one in config["receivers"]}
     assert [one["receiver"] for one in config["route"]["routes"]] == list(LEVELS) == list(receivers)
-    assert receivers["first"]["webhook_configs"][0]["url"] == "http://hooks.example.com/first"
+    assert receivers["first"]["webhook_configs"][0]["url_file"] == "/etc/hooks/first"
     waits = {one["receiver"]: one["group_wait"] for one in config["route"]["routes"]}
     assert [level for level, wait in waits.items() if wait == "0s"] == ["emergency"]
 
 
 def test_a_webhook_of_no_level_is_refused() -> None:
     with pytest.raises(ValueError, match="fourth is no level"):
-        alertmanager_config({"fourth": "http://hooks.example.com"})
+        alertmanager_config({"fourth": "/etc/hooks/fourth"})

@@ -1,0 +1,99 @@
+"""Argo CD: what is in Git is on the cluster. What it syncs is declared by `services` (`delivery: argocd`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from a1platform.naming import token
+from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.namespaces import ARGO_CD
+from a1platform.platform.sizes import resources
+from a1platform.settings.platform import ArgoCdSettings
+from a1platform.settings.services import Profile
+
+_APPLICATION_HEALTH = """\
+local health = {status = "Progressing", message = ""}
+if obj.status ~= nil and obj.status.health ~= nil then
+  health.status = obj.status.health.status
+  health.message = obj.status.health.message or ""
+end
+return health
+"""
+
+
+@dataclass(frozen=True)
+class ArgoCdArgs:
+    """What Argo CD is made of.
+
+    Attributes:
+        chart: Its chart.
+        settings: Its slice of the settings.
+        profile: Sizes.
+        monitoring: Whether the monitoring stack's kinds are there.
+        after: What it waits for: its namespace, and those kinds.
+    """
+
+    chart: Chart
+    settings: ArgoCdSettings
+    profile: Profile
+    monitoring: bool
+    after: Sequence[pulumi.Resource] = ()
+
+
+class ArgoCd(pulumi.ComponentResource):
+    """Argo CD, ready to sync.
+
+    Attributes:
+        origin: What is installed, in words.
+    """
+
+    origin: pulumi.Output[str]
+
+    release: Release
+    """Done when controller, repository server, API server and Redis are ready."""
+
+    def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the release."""
+        super().__init__(token("platform", "ArgoCd"), name, None, opts)
+        self.release = release(
+            f"{name}-release",
+            ReleaseArgs("argocd", ARGO_CD, args.chart, values(args)),
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.register_outputs({"origin": self.origin})
+
+
+def values(args: ArgoCdArgs) -> dict[str, Any]:
+    """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
+    metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
+    once = resources("argocd-once", args.profile)
+    ours = {
+        "fullnameOverride": "argocd",
+        "configs": {
+            "params": {"server.insecure": True},
+            "cm": {
+                # Without it the root Application is healthy whatever becomes of those below it.
+                "resource.customizations.health.argoproj.io_Application": _APPLICATION_HEALTH,
+            },
+        },
+        "dex": {"enabled": False},
+        "notifications": {"enabled": False},
+        "applicationSet": {"replicas": 0, "resources": once},
+        "controller": {"resources": resources("argocd-controller", args.profile), "metrics": metrics},
+        "repoServer": {
+            "resources": resources("argocd-repository", args.profile),
+            "copyutil": {"resources": once},
+            "metrics": metrics,
+        },
+        "server": {"resources": resources("argocd-server", args.profile), "metrics": metrics},
+        "redis": {
+            "resources": resources("argocd-redis", args.profile),
+            "containerSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        },
+        "redisSecretInit": {"resources": once},
+    }
+    return merged(ours, args.settings.values)

@@ -1,0 +1,178 @@
+"""One place that says where a chart comes from, and one that makes a Helm release of it."""
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+from a1platform import versions
+
+_PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
+_SECONDS = 600
+_REVISIONS = 5
+
+MONITORING_CRDS = "monitoring-crds"
+"""The chart of the monitoring stack's kinds, which other parts' charts look for before they are installed."""
+
+
+class BundledChart(Protocol):
+    """A chart's folder in a bundle."""
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+
+    @property
+    def version(self) -> str:
+        """The chart's version, another one whenever anything in the folder is another."""
+
+
+class BundledPart(Protocol):
+    """A part in a bundle."""
+
+    @property
+    def chart(self) -> BundledChart | None:
+        """Its chart, if it has one."""
+
+    @property
+    def origin(self) -> str:
+        """What it was made from, in words."""
+
+
+class Bundle(Protocol):
+    """What this package needs of a bundle; `a1platform.bundle` reads one."""
+
+    @property
+    def parts(self) -> Mapping[str, BundledPart]:
+        """By name."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What is not in it, and why."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart at an exact version.
+
+    Attributes:
+        source: Its name in the repository, or the path of its folder.
+        version: Its version.
+        repository: Where it is downloaded; None for a folder.
+        origin: What is installed, in words.
+    """
+
+    source: str
+    version: str
+    repository: str | None = None
+    origin: str = ""
+
+
+OFFICIAL: Mapping[str, Chart] = {
+    "gatekeeper": Chart(
+        "gatekeeper", versions.GATEKEEPER_CHART, "https://open-policy-agent.github.io/gatekeeper/charts"
+    ),
+    "external-secrets": Chart(
+        "external-secrets", versions.EXTERNAL_SECRETS_CHART, "https://charts.external-secrets.io"
+    ),
+    "keda": Chart("keda", versions.KEDA_CHART, "https://kedacore.github.io/charts"),
+    "argo-cd": Chart("argo-cd", versions.ARGO_CD_CHART, "https://argoproj.github.io/argo-helm"),
+    "monitoring": Chart("kube-prometheus-stack", versions.KUBE_PROMETHEUS_STACK_CHART, _PROMETHEUS_COMMUNITY),
+    MONITORING_CRDS: Chart(
+        "prometheus-operator-crds", versions.PROMETHEUS_OPERATOR_CRDS_CHART, _PROMETHEUS_COMMUNITY
+    ),
+}
+"""Each part's chart where there is no bundle."""
+
+
+def chart(name: str, bundle: Bundle | None, repository: str | None = None) -> Chart | None:
+    """Return a part's chart, or None where the bundle has none: a bundle is never mixed with downloads.
+
+    Args:
+        name: A key of `OFFICIAL`.
+        bundle: What everything is installed from, if not from the internet.
+        repository: Repository in place of the official one.
+    """
+    if bundle is None:
+        official = OFFICIAL[name]
+        return Chart(
+            official.source,
+            official.version,
+            repository or official.repository,
+            f"chart {official.source} {official.version}",
+        )
+    part = bundle.parts.get(name)
+    if part is None or part.chart is None:
+        return None
+    # Relative to the program's folder: another path is an upgrade to Helm, and homes differ between machines.
+    return Chart(os.path.relpath(part.chart.path), part.chart.version, None, part.origin)
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return chart values with others merged over them, as Helm merges: mappings by key, all else replaced.
+
+    Args:
+        values: Ours.
+        over: What wins.
+    """
+    result = copy.deepcopy(dict(values))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+    return result
+
+
+@dataclass(frozen=True)
+class ReleaseArgs:
+    """What a release is made of.
+
+    Attributes:
+        name: Name of the release in the cluster.
+        namespace: An existing namespace.
+        chart: See `Chart`.
+        values: The chart's values.
+        seconds: How long its pods may take to get ready.
+    """
+
+    name: str
+    namespace: str
+    chart: Chart
+    values: Mapping[str, Any]
+    seconds: int = _SECONDS
+
+
+def release(logical_name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> Release:
+    """Declare a release that is done when everything in it is ready.
+
+    It is atomic: an installation that fails is taken back, and an upgrade that fails is rolled back, so that
+    the next run starts from something that is known. Helm's `v3.Release` it is for its hooks, see
+    docs/adr.
+
+    Args:
+        logical_name: The resource's name.
+        args: What it is made of.
+        opts: Parent and what to wait for.
+    """
+    source = args.chart
+    return Release(
+        logical_name,
+        name=args.name,
+        namespace=args.namespace,
+        create_namespace=False,
+        chart=source.source,
+        version=source.version,
+        repository_opts=RepositoryOptsArgs(repo=source.repository) if source.repository else None,
+        values=dict(args.values),
+        timeout=args.seconds,
+        atomic=True,
+        cleanup_on_fail=True,
+        skip_await=False,
+        wait_for_jobs=True,
+        max_history=_REVISIONS,
+        opts=opts,
+    )

@@ -1,0 +1,191 @@
+"""All third-party parts, in the order that their webhooks and kinds ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from a1platform.naming import token
+from a1platform.platform import namespaces
+from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
+from a1platform.platform.chart import MONITORING_CRDS, Bundle
+from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
+from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
+from a1platform.platform.keda import Keda, KedaArgs
+from a1platform.platform.monitoring import Monitoring, MonitoringArgs
+from a1platform.platform.policies import Policies, PoliciesArgs
+from a1platform.platform.policies import load as load_policies
+from a1platform.platform.selection import NAMES, charts, has_grafana, report
+from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.policies import PolicySettings
+
+
+@dataclass(frozen=True)
+class PlatformArgs:
+    """What the platform is made of.
+
+    Attributes:
+        settings: Its slice of the settings.
+        policies: What Gatekeeper refuses.
+        namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
+        secrets: What the cluster-local store holds, Secret to key to value.
+        bundle: What everything is installed from; without one, charts and images are downloaded.
+        after: What everything waits for, such as a node that has the images.
+    """
+
+    settings: PlatformSettings = field(default_factory=PlatformSettings)
+    policies: PolicySettings = field(default_factory=PolicySettings)
+    namespaces: tuple[str, ...] = ("a1-orchestrator",)
+    secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+    bundle: Bundle | None = None
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Platform(pulumi.ComponentResource):
+    """The third-party parts that are switched on and can be had.
+
+    The order, and what waits why:
+
+    1. Every namespace with its labels: see `namespaces.py`.
+    2. The monitoring stack's kinds: KEDA's chart fails without them, Argo CD's and External Secrets' leave
+       their monitors out in silence.
+    3. All parts at once. None needs another; Gatekeeper's webhook ignores their namespaces.
+    4. The secret store once External Secrets answers, and the policies once Gatekeeper does: their
+       webhooks, too, refuse what comes before they can answer.
+
+    Depend on the component to wait for all of it.
+
+    Attributes:
+        parts: What each part was installed from, or why it is left out, by name.
+        grafana_password: Of Grafana's user `admin`; empty without Grafana. Secret.
+    """
+
+    parts: pulumi.Output[dict[str, str]]
+    grafana_password: pulumi.Output[str]
+
+    has_keda: bool
+    """Whether ScaledObjects work on the cluster."""
+    has_monitoring: bool
+    """Whether ServiceMonitors and PrometheusRules work on the cluster."""
+    has_secrets: bool
+    """Whether ExternalSecrets work on the cluster."""
+    has_argo_cd: bool
+    """Whether Applications work on the cluster."""
+
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the parts.
+
+        Args:
+            name: Logical name.
+            args: What the platform is made of.
+            opts: The provider, and `deleted_with` the K3s installation.
+
+        Raises:
+            PolicyError: Policies and their settings contradict each other.
+        """
+        super().__init__(token("platform", "Platform"), name, None, opts)
+        self._name, self._args = name, args
+        self._exempt = tuple(load_policies().system_namespaces)
+        self._charts = charts(args.settings, args.bundle)
+        installed = self._charts.keys()
+        self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
+        self.has_secrets, self.has_argo_cd = "external-secrets" in installed, "argo-cd" in installed
+        ready = namespaces.declare_namespaces(
+            [
+                *(one for part in NAMES if part in installed for one in namespaces.PARTS[part]),
+                *args.namespaces,
+            ],
+            self._exempt,
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        self.grafana_password = pulumi.Output.secret("")
+        self._crds: pulumi.Resource | None = None
+        self._monitoring(ready)
+        after = [*ready, *([self._crds] if self._crds else [])]
+        self._gatekeeper(ready)
+        self._external_secrets(after)
+        self._keda(after)
+        self._argo_cd(after)
+        told = report(args.settings, args.bundle)
+        for part, text in told.items():
+            if part not in installed:
+                pulumi.log.info(f"{part}: {text}", self)
+        self.parts = pulumi.Output.from_input(told)
+        self.register_outputs({"parts": self.parts, "grafana_password": self.grafana_password})
+
+    def _monitoring(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_monitoring:
+            monitoring = Monitoring(
+                f"{self._name}-monitoring",
+                MonitoringArgs(
+                    crds=self._charts[MONITORING_CRDS],
+                    chart=self._charts["monitoring"],
+                    settings=self._args.settings.monitoring,
+                    profile=self._args.settings.profile,
+                    grafana=has_grafana(self._args.settings, self._args.bundle),
+                    after=after,
+                ),
+                self._child(),
+            )
+            self._crds, self.grafana_password = monitoring.crds, monitoring.grafana_password
+
+    def _gatekeeper(self, after: Sequence[pulumi.Resource]) -> None:
+        if "gatekeeper" not in self._charts:
+            return
+        gatekeeper = Gatekeeper(
+            f"{self._name}-gatekeeper",
+            GatekeeperArgs(
+                chart=self._charts["gatekeeper"],
+                settings=self._args.settings.gatekeeper,
+                profile=self._args.settings.profile,
+                exempt=self._exempt,
+                online=self._args.bundle is None,
+                crds=self._crds,
+                after=after,
+            ),
+            self._child(),
+        )
+        if self._args.policies.enabled:
+            Policies(
+                f"{self._name}-policies",
+                PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, after=(gatekeeper.release,)),
+                self._child(),
+            )
+
+    def _external_secrets(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_secrets:
+            ExternalSecrets(
+                f"{self._name}-external-secrets",
+                ExternalSecretsArgs(
+                    chart=self._charts["external-secrets"],
+                    settings=self._args.settings.external_secrets,
+                    profile=self._args.settings.profile,
+                    monitoring=self.has_monitoring,
+                    content=self._args.secrets,
+                    after=after,
+                ),
+                self._child(),
+            )
+
+    def _keda(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_keda:
+            settings = self._args.settings
+            Keda(
+                f"{self._name}-keda",
+                KedaArgs(self._charts["keda"], settings.keda, settings.profile, self.has_monitoring, after),
+                self._child(),
+            )
+
+    def _argo_cd(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_argo_cd:
+            settings = self._args.settings
+            ArgoCd(
+                f"{self._name}-argo-cd",
+                ArgoCdArgs(
+                    self._charts["argo-cd"], settings.argo_cd, settings.profile, self.has_monitoring, after
+                ),
+                self._child(),
+            )
+
+    def _child(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self)

@@ -1,0 +1,169 @@
+"""External Secrets: one store for the cluster, filled from Pulumi's secrets unless another is configured.
+
+The cluster-local store is a namespace whose Secrets only the store's own account may read. A service gets
+what it needs by an ExternalSecret, so that moving to Vault or a cloud changes the store and no service.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Secret
+from pulumi_kubernetes.helm.v3 import Release
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.naming import labels, token
+from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
+from a1platform.platform.sizes import resources
+from a1platform.settings.platform import ExternalSecretsSettings
+from a1platform.settings.services import Profile
+
+STORE = "a1-cluster-store"
+READER = "a1-store-reader"
+_READY_SECONDS = "120"
+
+
+@dataclass(frozen=True)
+class ExternalSecretsArgs:
+    """What External Secrets and its store are made of.
+
+    Attributes:
+        chart: Its chart.
+        settings: Its slice of the settings.
+        profile: Sizes.
+        monitoring: Whether the monitoring stack's kinds are there.
+        content: What the cluster-local store holds, Secret to key to value; what the settings say wins.
+        after: What it waits for: its namespaces, and those kinds.
+    """
+
+    chart: Chart
+    settings: ExternalSecretsSettings
+    profile: Profile
+    monitoring: bool
+    content: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+    after: Sequence[pulumi.Resource] = ()
+
+
+class ExternalSecrets(pulumi.ComponentResource):
+    """External Secrets with a store that answers.
+
+    Attributes:
+        origin: What is installed, in words.
+        store: Name of the ClusterSecretStore.
+    """
+
+    origin: pulumi.Output[str]
+    store: pulumi.Output[str]
+
+    release: Release
+    """Done when operator, webhook and its certificates are ready."""
+
+    def __init__(
+        self, name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the release, the store and, where it is the cluster-local one, its account and content."""
+        super().__init__(token("platform", "ExternalSecrets"), name, None, opts)
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        self.release = release(
+            f"{name}-release",
+            ReleaseArgs("external-secrets", EXTERNAL_SECRETS, args.chart, values(args)),
+            own,
+        )
+        behind: list[pulumi.Resource] = []
+        provider = args.settings.provider
+        if provider is None:
+            behind = [declare(manifest, own) for manifest in reader()]
+            behind += _content(name, args, own)
+        # The store's webhook fails closed, so the release has to be ready; and a store without its account
+        # is refused for a refresh interval.
+        declare(
+            cluster_store(provider or local_provider()),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.release, *behind]),
+        )
+        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.store = pulumi.Output.from_input(STORE)
+        self.register_outputs({"origin": self.origin, "store": self.store})
+
+
+def values(args: ExternalSecretsArgs) -> dict[str, Any]:
+    """Return the chart's values."""
+    ours = {
+        "serviceMonitor": {"enabled": args.monitoring},
+        "resources": resources("external-secrets", args.profile),
+        "webhook": {"resources": resources("external-secrets-webhook", args.profile)},
+        "certController": {"resources": resources("external-secrets-certificates", args.profile)},
+    }
+    return merged(ours, args.settings.values)
+
+
+def local_provider() -> Manifest:
+    """Return the store's provider that reads the Secrets of one namespace, as one account."""
+    certificate = {"type": "ConfigMap", "name": "kube-root-ca.crt", "key": "ca.crt", "namespace": SECRETS}
+    return {
+        "kubernetes": {
+            "remoteNamespace": SECRETS,
+            "server": {"url": "https://kubernetes.default.svc", "caProvider": certificate},
+            "auth": {"serviceAccount": {"name": READER, "namespace": SECRETS}},
+        }
+    }
+
+
+def cluster_store(provider: Mapping[str, Any]) -> Manifest:
+    """Return the store that every ExternalSecret of the platform names.
+
+    Args:
+        provider: Its `spec.provider`.
+    """
+    waiting = {"pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": _READY_SECONDS}
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "ClusterSecretStore",
+        "metadata": {"name": STORE, "labels": labels(STORE, "secrets"), "annotations": waiting},
+        "spec": {"provider": dict(provider)},
+    }
+
+
+def reader() -> list[Manifest]:
+    """Return the account that reads the store's namespace, and nothing else anywhere."""
+    metadata = {"name": READER, "namespace": SECRETS, "labels": labels(READER, "secrets")}
+    group = "rbac.authorization.k8s.io"
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": metadata,
+            "automountServiceAccountToken": False,
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": metadata,
+            "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}],
+        },
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": READER},
+            "subjects": [{"kind": "ServiceAccount", "name": READER, "namespace": SECRETS}],
+        },
+    ]
+
+
+def _content(name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    content: dict[str, dict[str, pulumi.Input[str]]] = {key: dict(held) for key, held in args.content.items()}
+    for source, given in args.settings.secrets.items():
+        held = content.setdefault(source, {})
+        held |= {key: value.get_secret_value() for key, value in given.items()}
+    return [
+        Secret(
+            f"{name}-{source}",
+            metadata={"name": source, "namespace": SECRETS, "labels": labels(source, "secrets")},
+            string_data={key: pulumi.Output.secret(value) for key, value in held.items()},
+            opts=opts,
+        )
+        for source, held in sorted(content.items())
+    ]

@@ -1,0 +1,72 @@
+"""KEDA: autoscaling by queries, beside CPU and memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from a1platform.naming import token
+from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.namespaces import KEDA
+from a1platform.platform.sizes import resources
+from a1platform.settings.platform import KedaSettings
+from a1platform.settings.services import Profile
+
+_ROLES = {"operator": "keda-operator", "metricServer": "keda-metrics", "webhooks": "keda-webhooks"}
+
+
+@dataclass(frozen=True)
+class KedaArgs:
+    """What KEDA is made of.
+
+    Attributes:
+        chart: Its chart.
+        settings: Its slice of the settings.
+        profile: Sizes.
+        monitoring: Whether the monitoring stack's kinds are there.
+        after: What it waits for: its namespace, and those kinds.
+    """
+
+    chart: Chart
+    settings: KedaSettings
+    profile: Profile
+    monitoring: bool
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Keda(pulumi.ComponentResource):
+    """KEDA, ready to scale.
+
+    Attributes:
+        origin: What is installed, in words.
+    """
+
+    origin: pulumi.Output[str]
+
+    release: Release
+    """Done when operator, metrics server and webhook are ready."""
+
+    def __init__(self, name: str, args: KedaArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the release."""
+        super().__init__(token("platform", "Keda"), name, None, opts)
+        self.release = release(
+            f"{name}-release",
+            ReleaseArgs("keda", KEDA, args.chart, values(args)),
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
+        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.register_outputs({"origin": self.origin})
+
+
+def values(args: KedaArgs) -> dict[str, Any]:
+    """Return the chart's values."""
+    monitor = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
+    ours = {
+        # The chart's default asks the registry at every start, which an installation from a bundle has not.
+        "image": {"pullPolicy": "IfNotPresent"},
+        "resources": {role: resources(container, args.profile) for role, container in _ROLES.items()},
+        "prometheus": dict.fromkeys(_ROLES, monitor),
+    }
+    return merged(ours, args.settings.values)

@@ -1,0 +1,126 @@
+"""Prometheus, Alertmanager, the exporters and Grafana, under the names that everything else knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Secret
+from pulumi_kubernetes.helm.v3 import Release
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.naming import labels, token
+from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.monitoring_values import GRAFANA_SECRET, NAME, WEBHOOKS_SECRET, values
+from a1platform.platform.namespaces import PROMETHEUS
+from a1platform.platform.random_text import random_text
+from a1platform.settings.platform import MonitoringSettings
+from a1platform.settings.services import Profile
+
+PORT = 9090
+
+
+@dataclass(frozen=True)
+class MonitoringArgs:
+    """What monitoring is made of.
+
+    Attributes:
+        crds: The chart of the stack's kinds.
+        chart: The chart of the stack.
+        settings: Its slice of the settings.
+        profile: Sizes.
+        grafana: Whether Grafana can be had.
+        after: What it waits for: its namespaces.
+    """
+
+    crds: Chart
+    chart: Chart
+    settings: MonitoringSettings
+    profile: Profile
+    grafana: bool = True
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Monitoring that sees every ServiceMonitor, PodMonitor and PrometheusRule of the cluster.
+
+    Attributes:
+        origin: What is installed, in words.
+        prometheus_url: Prometheus's address inside the cluster.
+        grafana_password: Of Grafana's user `admin`; empty without Grafana. Secret.
+    """
+
+    origin: pulumi.Output[str]
+    prometheus_url: pulumi.Output[str]
+    grafana_password: pulumi.Output[str]
+
+    crds: Release
+    """Done when the kinds are there: charts of other parts fail, or leave their monitors out, before."""
+    release: Release
+    """Done when operator and exporters are ready."""
+
+    def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the kinds, then the stack, then the Service that everybody knows Prometheus by."""
+        super().__init__(token("platform", "Monitoring"), name, None, opts)
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        self.crds = release(f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), own)
+        secrets = [_webhooks(name, args.settings, own)] if args.settings.webhooks else []
+        self.grafana_password = pulumi.Output.secret("")
+        if args.grafana:
+            self.grafana_password = random_text(
+                f"{name}-grafana-password", pulumi.ResourceOptions(parent=self)
+            )
+            secrets.append(_grafana(name, self.grafana_password, own))
+        wanted = values(args.settings, args.profile, grafana=args.grafana)
+        self.release = release(
+            f"{name}-release",
+            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.crds, *secrets, *args.after]),
+        )
+        declare(service(), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
+        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.prometheus_url = pulumi.Output.from_input(f"http://{PROMETHEUS}.{PROMETHEUS}.svc:{PORT}")
+        self.register_outputs(
+            {
+                "origin": self.origin,
+                "prometheus_url": self.prometheus_url,
+                "grafana_password": self.grafana_password,
+            }
+        )
+
+
+def service() -> Manifest:
+    """Return the Service `prometheus`: the chart's own is named as the release, whatever its values say."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "prometheus",
+            "namespace": PROMETHEUS,
+            "labels": labels("prometheus", "monitoring"),
+        },
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {"app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": NAME},
+            "ports": [{"name": "http-web", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
+        },
+    }
+
+
+def _webhooks(name: str, settings: MonitoringSettings, opts: pulumi.ResourceOptions) -> Secret:
+    """Declare the URLs that Alertmanager tells, as files: who knows such a URL can write to its receiver."""
+    urls: dict[str, pulumi.Input[str]] = {
+        level: pulumi.Output.secret(url.get_secret_value()) for level, url in settings.webhooks.items()
+    }
+    return _secret(f"{name}-webhooks", WEBHOOKS_SECRET, urls, opts)
+
+
+def _grafana(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Secret:
+    return _secret(f"{name}-grafana", GRAFANA_SECRET, {"user": "admin", "password": password}, opts)
+
+
+def _secret(
+    logical_name: str, name: str, data: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
+) -> Secret:
+    metadata = {"name": name, "namespace": PROMETHEUS, "labels": labels(name, "monitoring")}
+    return Secret(logical_name, metadata=metadata, string_data=dict(data), opts=opts)

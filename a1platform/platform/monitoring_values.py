@@ -1,0 +1,113 @@
+"""The values of kube-prometheus-stack, a pure function of the settings."""
+
+from typing import Any
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.observability.escalation import alertmanager_config
+from a1platform.platform.chart import merged
+from a1platform.platform.namespaces import NODE_EXPORTER
+from a1platform.platform.sizes import resources
+from a1platform.settings.platform import MonitoringSettings
+from a1platform.settings.services import Profile
+
+NAME = "kps"
+"""Of the release, of the Prometheus object in it, and the beginning of every object's name."""
+GRAFANA_SECRET = "grafana-admin"  # noqa: S105 - an object's name
+WEBHOOKS_SECRET = "alertmanager-webhooks"  # noqa: S105 - an object's name
+
+_WEBHOOKS_FOLDER = f"/etc/alertmanager/secrets/{WEBHOOKS_SECRET}"
+_STORAGE_GIB = {Profile.SMALL: 2, Profile.STANDARD: 20}
+_USED_SHARE = 0.8
+_UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
+# K3s runs these inside its own process, without endpoints of their own.
+_NOT_ON_K3S = ("kubeEtcd", "kubeControllerManager", "kubeScheduler", "kubeProxy")
+_RULES_OFF = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
+_SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
+
+
+def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> dict[str, Any]:
+    """Return the chart's values.
+
+    Args:
+        settings: Monitoring's slice of the settings.
+        profile: Sizes.
+        grafana: Whether Grafana is installed.
+    """
+    ours: dict[str, Any] = {
+        "fullnameOverride": NAME,
+        # The Prometheus object is then named as the release, not `kps-kube-prometheus-prometheus`.
+        "cleanPrometheusOperatorObjectNames": True,
+        # A release of their own holds the kinds, for other parts look for them before this one is installed.
+        "crds": {"enabled": False},
+        "defaultRules": {"rules": {**dict.fromkeys(_RULES_OFF, False), "windows": False}},
+        **{part: {"enabled": False} for part in _NOT_ON_K3S},
+        "prometheusOperator": _operator(profile),
+        "prometheus": {"prometheusSpec": _prometheus(settings, profile)},
+        "alertmanager": {
+            "config": alertmanager_config(
+                {level: f"{_WEBHOOKS_FOLDER}/{level}" for level in settings.webhooks}
+            ),
+            "alertmanagerSpec": {
+                "resources": resources("alertmanager", profile),
+                "storage": _volume("1Gi"),
+                **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
+            },
+        },
+        "kube-state-metrics": {"resources": resources("kube-state-metrics", profile)},
+        "prometheus-node-exporter": {
+            "namespaceOverride": NODE_EXPORTER,
+            "resources": resources("node-exporter", profile),
+        },
+        "grafana": _grafana(profile) if grafana else {"enabled": False},
+    }
+    return merged(ours, settings.values)
+
+
+def _operator(profile: Profile) -> Manifest:
+    return {
+        "resources": resources("prometheus-operator", profile),
+        "prometheusConfigReloader": {"resources": resources("prometheus-reloader", profile)},
+        # Without its webhook the operator needs no certificate, and the release no hook and no hook's image.
+        "admissionWebhooks": {"enabled": False},
+        "tls": {"enabled": False},
+    }
+
+
+def _prometheus(settings: MonitoringSettings, profile: Profile) -> Manifest:
+    size = settings.storage or f"{_STORAGE_GIB[profile]}Gi"
+    return {
+        "resources": resources("prometheus", profile),
+        "retention": settings.retention,
+        # The oldest data goes before the volume is full, whatever the retention.
+        "retentionSize": f"{int(_mebibytes(size) * _USED_SHARE)}MB",
+        "storageSpec": _volume(size),
+        # Else only the monitors and rules of this very release are looked at.
+        **{f"{selector}SelectorNilUsesHelmValues": False for selector in _SELECTORS},
+    }
+
+
+def _grafana(profile: Profile) -> Manifest:
+    sidecar = resources("grafana-sidecar", profile)
+    return {
+        "enabled": True,
+        "fullnameOverride": "grafana",
+        "resources": resources("grafana", profile),
+        "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "user", "passwordKey": "password"},
+        # It would run as root to change the owner of a volume that needs no such change.
+        "initChownData": {"enabled": False},
+        "testFramework": {"enabled": False},
+        "sidecar": {
+            "resources": sidecar,
+            "datasources": {"url": "http://prometheus:9090/"},
+        },
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+    }
+
+
+def _volume(size: str) -> Manifest:
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+    return {"volumeClaimTemplate": {"spec": claim}}
+
+
+def _mebibytes(quantity: str) -> int:
+    return int(quantity[:-2]) * _UNITS[quantity[-2:]]

@@ -1,0 +1,64 @@
+"""Which parts are installed, from what, and why the others are not: pure functions."""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from a1platform.platform.chart import MONITORING_CRDS, Bundle, Chart, chart
+from a1platform.settings.platform import PartName, PlatformSettings
+
+NAMES: tuple[PartName, ...] = get_args(PartName)
+"""Every part."""
+_GRAFANA = "grafana"
+_OFF = "switched off in the settings"
+
+
+def charts(settings: PlatformSettings, bundle: Bundle | None) -> dict[str, Chart]:
+    """Return the charts of all parts that are switched on and can be had, by name.
+
+    Monitoring is in it with both of its charts or not at all.
+
+    Args:
+        settings: The platform's slice.
+        bundle: What everything is installed from, if not from the internet.
+    """
+    found: dict[str, Chart] = {}
+    for name in NAMES:
+        part = settings.part(name)
+        some = {one: chart(one, bundle, part.repository) for one in _needed(name)}
+        if part.enabled and all(some.values()):
+            found |= {one: held for one, held in some.items() if held is not None}
+    return found
+
+
+def has_grafana(settings: PlatformSettings, bundle: Bundle | None) -> bool:
+    """Tell whether Grafana is wanted and can be had."""
+    return settings.monitoring.grafana and not _missing(bundle, (_GRAFANA,))
+
+
+def report(settings: PlatformSettings, bundle: Bundle | None) -> dict[str, str]:
+    """Return what each part is installed from, or why it is left out, by name."""
+    found = charts(settings, bundle)
+    told: dict[str, str] = {}
+    for name in NAMES:
+        told[name] = found[name].origin if name in found else _reason(settings, bundle, name)
+    if "monitoring" in found and not has_grafana(settings, bundle):
+        told[_GRAFANA] = f"left out: {_missing(bundle, (_GRAFANA,)) or _OFF}"
+    return told
+
+
+def _needed(name: PartName) -> tuple[str, ...]:
+    return (MONITORING_CRDS, name) if name == "monitoring" else (name,)
+
+
+def _reason(settings: PlatformSettings, bundle: Bundle | None, name: PartName) -> str:
+    if not settings.part(name).enabled:
+        return f"left out: {_OFF}"
+    needed = _needed(name)
+    return f"left out: {_missing(bundle, needed) or 'the bundle has no chart of ' + ' or '.join(needed)}"
+
+
+def _missing(bundle: Bundle | None, names: Iterable[str]) -> str:
+    """Return the bundle's own reasons for what is not in it; empty where it has none."""
+    if bundle is None:
+        return ""
+    return "; ".join(bundle.left_out[name] for name in names if name in bundle.left_out)

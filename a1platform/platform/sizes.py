@@ -1,0 +1,74 @@
+"""What each container of the third-party parts asks for.
+
+Memory: requests equal limits, so that no pod is the one that the kernel ends when memory gets short. CPU: the
+same in the `standard` profile, which makes every pod Guaranteed; in `small` little is reserved and bursts are
+allowed, since a twentieth of a core as a limit makes a start of two CPU seconds last forty.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.settings.services import Profile
+
+_BURST_MILLI = 1000
+
+
+@dataclass(frozen=True)
+class Size:
+    """What one container asks for.
+
+    Attributes:
+        cpu_milli: CPU in thousandths of a core.
+        memory_mib: Memory in MiB.
+    """
+
+    cpu_milli: int
+    memory_mib: int
+
+
+def _both(small: tuple[int, int], standard: tuple[int, int]) -> Mapping[Profile, Size]:
+    return {Profile.SMALL: Size(*small), Profile.STANDARD: Size(*standard)}
+
+
+SIZES: Mapping[str, Mapping[Profile, Size]] = {
+    "gatekeeper-controller": _both((50, 256), (250, 384)),
+    "gatekeeper-audit": _both((30, 256), (100, 384)),
+    "external-secrets": _both((20, 128), (100, 192)),
+    "external-secrets-webhook": _both((10, 64), (50, 96)),
+    "external-secrets-certificates": _both((10, 96), (50, 128)),
+    "keda-operator": _both((20, 128), (100, 192)),
+    "keda-metrics": _both((20, 96), (100, 128)),
+    "keda-webhooks": _both((10, 64), (50, 96)),
+    "argocd-controller": _both((60, 384), (500, 768)),
+    "argocd-repository": _both((30, 256), (250, 512)),
+    "argocd-server": _both((20, 160), (100, 192)),
+    "argocd-redis": _both((10, 64), (100, 96)),
+    # Copies a program or writes one Secret, then ends; as large as what its pod's main container asks for.
+    "argocd-once": _both((10, 64), (50, 96)),
+    "prometheus-operator": _both((20, 96), (100, 192)),
+    "prometheus-reloader": _both((5, 48), (20, 64)),
+    "prometheus": _both((120, 640), (500, 1536)),
+    "alertmanager": _both((10, 64), (50, 128)),
+    "kube-state-metrics": _both((10, 64), (50, 128)),
+    "node-exporter": _both((10, 48), (50, 64)),
+    "grafana": _both((20, 192), (100, 256)),
+    "grafana-sidecar": _both((5, 96), (20, 96)),
+}
+"""By container; CPU in thousandths of a core and memory in MiB, of both profiles."""
+
+
+def resources(container: str, profile: Profile) -> Manifest:
+    """Return a container's `resources`.
+
+    Args:
+        container: A key of `SIZES`.
+        profile: The column.
+    """
+    size = SIZES[container][profile]
+    memory = f"{size.memory_mib}Mi"
+    limit = size.cpu_milli if profile is Profile.STANDARD else max(_BURST_MILLI, size.cpu_milli)
+    return {
+        "requests": {"cpu": f"{size.cpu_milli}m", "memory": memory},
+        "limits": {"cpu": f"{limit}m", "memory": memory},
+    }
