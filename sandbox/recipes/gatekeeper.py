@@ -5,10 +5,15 @@ informer cache). What compiles, links and runs is 0.17.6 with the Kubernetes lib
 program's own main differs, in three points that `gatekeeper/main.go` marks.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sandbox.build.go import GoRecipe
+from sandbox.build.compose import Image, compose
+from sandbox.build.go import GoRecipe, build
+from sandbox.build.image import ImageFile, ImageSettings
+from sandbox.cache import Cache
+from sandbox.progress import Progress
 
 VERSION = "v3.14.0"
 _KUBERNETES = "v0.27.16"
@@ -38,3 +43,14 @@ MANAGER = GoRecipe(
 
 GATOR = replace(MANAGER, name="gator", programs={"gator": "cmd/gator"}, sources=None)
 """The evaluator that tests policies without a cluster."""
+
+
+def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
+    """Make Gatekeeper's image, or find it in the cache; raises as `build` does."""
+    manager = Image(
+        name="gatekeeper",
+        references=(f"docker.io/openpolicyagent/gatekeeper:{VERSION}",),
+        settings=ImageSettings(entrypoint=("/manager",)),
+        programs={"/manager": build(MANAGER, cache, progress) / "manager"},
+    )
+    return (compose(manager, cache, progress),)

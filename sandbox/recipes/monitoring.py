@@ -1,8 +1,13 @@
 """The Prometheus operator's stack from Go modules, without Grafana, which no package registry holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from sandbox.build.go import Edit, GoRecipe
+from sandbox.build.compose import Image, compose
+from sandbox.build.go import Edit, GoRecipe, build
+from sandbox.build.image import ImageFile, ImageSettings
+from sandbox.cache import Cache
+from sandbox.progress import Progress
 
 OPERATOR_VERSION = "0.83.0"
 _OPERATOR = "github.com/prometheus-operator/prometheus-operator"
@@ -89,3 +94,61 @@ NODE_EXPORTER = GoRecipe(
     tags=("netgo",),
     variables=_build_info("1.9.1"),
 )
+
+_NOBODY = "65534:65534"
+
+
+def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
+    """Make the six images, or find them in the cache; raises as `build` does."""
+    return [compose(image, cache, progress) for image in _images(cache, progress)]
+
+
+def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
+    operator = build(OPERATOR, cache, progress)
+    state = build(KUBE_STATE_METRICS, cache, progress)
+    node = build(NODE_EXPORTER, cache, progress)
+    alerts = build(ALERTMANAGER, cache, progress)
+    prometheus = build(PROMETHEUS, cache, progress)
+    of_operator = "quay.io/prometheus-operator"
+    return (
+        _image(f"{of_operator}/prometheus-operator:v{OPERATOR_VERSION}", operator / "operator", user=_NOBODY),
+        _image(
+            f"{of_operator}/prometheus-config-reloader:v{OPERATOR_VERSION}",
+            operator / "prometheus-config-reloader",
+            user=_NOBODY,
+        ),
+        Image(
+            name="kube-state-metrics",
+            references=("registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.16.0",),
+            settings=ImageSettings(entrypoint=("/kube-state-metrics",), user=_NOBODY),
+            programs={"/kube-state-metrics": state / "kube-state-metrics"},
+        ),
+        _image("quay.io/prometheus/node-exporter:v1.9.1", node / "node_exporter", user=_NOBODY),
+        _image(
+            "quay.io/prometheus/alertmanager:v0.28.1",
+            alerts / "alertmanager",
+            alerts / "amtool",
+            user=_NOBODY,
+            home="/alertmanager",
+        ),
+        _image(
+            "quay.io/prometheus/prometheus:v3.5.0",
+            prometheus / "prometheus",
+            prometheus / "promtool",
+            user=_NOBODY,
+            home="/prometheus",
+        ),
+    )
+
+
+def _image(reference: str, *programs: Path, user: str, home: str = "/") -> Image:
+    """The layout of the Prometheus project's images: programs in `/bin`, data in a folder of their user's."""
+    own = {} if home == "/" else {home: int(user.partition(":")[0])}
+    return Image(
+        name=reference.rpartition("/")[2].partition(":")[0],
+        references=(reference,),
+        settings=ImageSettings(entrypoint=(f"/bin/{programs[0].name}",), user=user, folder=home, owners=own),
+        programs={f"/usr/bin/{program.name}": program for program in programs},
+        folders=dict.fromkeys(own, 0o755),
+        certificates=True,
+    )
