@@ -151,7 +151,7 @@ def release(logical_name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) 
 
     It is atomic: an installation that fails is taken back, and an upgrade that fails is rolled back, so that
     the next run starts from something that is known. Helm's `v3.Release` it is for its hooks, see
-    docs/adr.
+    docs/adr/0005-helm-release.md.
 
     Args:
         logical_name: The resource's name.
