@@ -119,7 +119,6 @@ def _find_beside_pulumi(files: tuple[str, ...], ours: Path) -> Mapping[str, Path
     return {name: folder / name for name in files} if whole and _version(found) == f"v{PULUMI}" else {}
 
 
-@functools.cache
 def _version(pulumi: str) -> str:
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "1"}
     done = subprocess.run([pulumi, "version"], env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,140 @@
+"""Downloads from a release server on loopback that has GitHub's layout."""
+
+import hashlib
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.toolchain import Releases
+from sandbox.toolchain.release import (
+    CutError,
+    MissingError,
+    UnreachableError,
+    WrongDigestError,
+    download,
+    listed_sha256,
+    read_text,
+)
+from tests.unit.sandbox.conftest import ReleaseServer
+
+CONTENT = bytes(range(256)) * 40
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+REPOSITORY, TAG, FILE = "k3s-io/k3s", "v1.30.5+k3s1", "k3s"
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.toolchain.release._PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def url(server: ReleaseServer) -> str:
+    server.put(REPOSITORY, TAG, "sha256sum-amd64.txt", {FILE: CONTENT})
+    return server.releases.url(REPOSITORY, TAG, FILE)
+
+
+def quiet(_: str) -> None:
+    """Take a line of progress."""
+
+
+def test_a_file_is_downloaded_once_and_only_its_digest_is_looked_at_later(
+    server: ReleaseServer, url: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "bin" / "k3s"
+    for _ in range(2):
+        download(url, DIGEST.upper(), target, quiet)
+    assert target.read_bytes() == CONTENT
+    assert [entry[0] for entry in server.asked] == ["GET"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_the_digest_is_read_from_the_releases_own_list(server: ReleaseServer, url: str) -> None:
+    listed = read_text(server.releases.url(REPOSITORY, TAG, "sha256sum-amd64.txt"))
+    assert url.endswith("/k3s-io/k3s/releases/download/v1.30.5+k3s1/k3s")
+    assert listed_sha256(listed, FILE) == DIGEST
+    with pytest.raises(MissingError, match="k3s-arm64 is not among the 1 files"):
+        listed_sha256(listed, "k3s-arm64")
+
+
+def test_a_wrong_digest_is_refused_with_both_digests_and_leaves_nothing_behind(
+    url: str, tmp_path: Path
+) -> None:
+    expected = "0" * 64
+    with pytest.raises(WrongDigestError, match=f"found sha256 {DIGEST}, expected {expected}"):
+        download(url, expected, tmp_path / "k3s", quiet)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_file_that_stood_there_is_replaced(url: str, tmp_path: Path) -> None:
+    (tmp_path / "k3s").write_bytes(b"changed")
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+
+
+def test_a_missing_file_is_named_with_its_address(url: str, tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match=f"{url}-none: the server has no such file".replace("+", r"\+")):
+        download(f"{url}-none", DIGEST, tmp_path / "k3s", quiet)
+
+
+def test_a_cut_connection_is_taken_up_where_it_ended(server: ReleaseServer, url: str, tmp_path: Path) -> None:
+    server.cut_after = [1000, 2000]
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+    assert [entry[2] for entry in server.asked] == ["", "bytes=1000-", "bytes=3000-"]
+
+
+def test_a_server_that_cannot_continue_sends_the_file_from_its_beginning(
+    server: ReleaseServer, url: str, tmp_path: Path
+) -> None:
+    server.ranges = False
+    server.cut_after = [1000]
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+
+
+def test_what_one_run_leaves_unfinished_the_next_one_continues(
+    server: ReleaseServer, url: str, tmp_path: Path
+) -> None:
+    server.cut_after = [1000, 0, 0, 0]
+    with pytest.raises(CutError, match="was cut 4 times"):
+        download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert not (tmp_path / "k3s").exists()
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert server.asked[-1][2] == "bytes=1000-"
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("left", [b"of another file", CONTENT + b"too long"])
+def test_a_leftover_of_another_file_is_thrown_away(url: str, tmp_path: Path, left: bytes) -> None:
+    (tmp_path / ".k3s.part").write_bytes(left)
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+
+
+def test_a_server_that_refuses_the_connection_is_unreachable(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        releases = Releases(f"http://127.0.0.1:{unused.getsockname()[1]}")
+        with pytest.raises(UnreachableError, match="cannot be reached"):
+            releases.require()
+        with pytest.raises(UnreachableError, match="cannot be reached"):
+            download(releases.url(REPOSITORY, TAG, FILE), DIGEST, tmp_path / "k3s", quiet)
+
+
+def test_a_server_that_says_nothing_is_unreachable_soon_and_not_asked_again() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        releases = Releases(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        for _ in range(5):
+            with pytest.raises(UnreachableError):
+                releases.require(within=0.2)
+        assert time.monotonic() - start < 1
+
+
+def test_a_server_that_answers_anything_is_reachable(server: ReleaseServer) -> None:
+    server.releases.require()
+    assert server.asked == [("HEAD", "/", "")]
