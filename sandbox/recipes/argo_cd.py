@@ -38,7 +38,7 @@ KUSTOMIZE = GoRecipe(
     name="kustomize",
     module="sigs.k8s.io/kustomize/kustomize/v5",
     version="v5.7.0",
-    programs={"kustomize": "."},
+    programs={"kustomize": ""},
     variables={"sigs.k8s.io/kustomize/api/provenance.version": "kustomize/v5.7.0"},
 )
 

@@ -14,7 +14,7 @@ PROGRAM = GoRecipe(
     name="external-secrets",
     module="github.com/external-secrets/external-secrets",
     version=VERSION,
-    programs={"external-secrets": "."},
+    programs={"external-secrets": ""},
 )
 
 

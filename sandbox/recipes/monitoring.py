@@ -40,7 +40,7 @@ KUBE_STATE_METRICS = GoRecipe(
     name="kube-state-metrics",
     module="k8s.io/kube-state-metrics/v2",
     version="v2.16.0",
-    programs={"kube-state-metrics": "."},
+    programs={"kube-state-metrics": ""},
     # The checksum database has no answer for this version; these are the sums of what the proxy serves.
     sums=(
         "k8s.io/kube-state-metrics/v2 v2.16.0 h1:9odhnjtWSngkq/6Maw9m0Fi9dH8DM4M/lQw/XCspAqk=",
@@ -90,7 +90,7 @@ NODE_EXPORTER = GoRecipe(
     name="node-exporter",
     module="github.com/prometheus/node_exporter",
     version="v1.9.1",
-    programs={"node_exporter": "."},
+    programs={"node_exporter": ""},
     tags=("netgo",),
     variables=_build_info("1.9.1"),
 )

@@ -15,7 +15,7 @@ COREDNS = GoRecipe(
     name="coredns",
     module="github.com/coredns/coredns",
     version="v1.11.3",
-    programs={"coredns": "."},
+    programs={"coredns": ""},
 )
 
 METRICS_SERVER = GoRecipe(
@@ -31,7 +31,7 @@ LOCAL_PATH = GoRecipe(
     module="github.com/rancher/local-path-provisioner",
     # K3s asks for v0.0.28; this is the one version that the module proxy serves.
     version="v0.0.30",
-    programs={"local-path-provisioner": "."},
+    programs={"local-path-provisioner": ""},
     variables={"main.VERSION": "v0.0.30"},
 )
 
