@@ -1,12 +1,12 @@
 """A K3s cluster on hardened nodes, and the one way to it."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_command.remote import Command
 
+from a1platform.bundle import BundleImage, BundleK3s
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.k3s import BINARY, GROUP, k3s
 from a1platform.naming import token
@@ -17,19 +17,6 @@ from a1platform.settings.node import NodeSettings
 
 _IMAGES = "/var/lib/rancher/k3s/agent/images"
 _CLIENT_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file of a bundle.
-
-    Attributes:
-        path: Where it is on this machine.
-        sha256: Its digest.
-    """
-
-    path: Path
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -48,8 +35,8 @@ class K3sClusterArgs:
     name: str
     nodes: tuple[NodeSettings, ...]
     settings: K3sSettings = field(default_factory=K3sSettings)
-    binary: LocalFile | None = None
-    images: tuple[LocalFile, ...] = ()
+    binary: BundleK3s | None = None
+    images: tuple[BundleImage, ...] = ()
     node_is_gone: bool = False
 
 

@@ -7,7 +7,7 @@ neither an error nor a process list shows it; a changed script updates in place,
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +148,48 @@ def remote_files(
         render_install(staged, uploads, node.user),
         arguments="apply",
         delete_arguments="revert",
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
+    )
+
+
+def remote_folder(
+    name: str,
+    node: NodeSettings,
+    source: Path,
+    use: Callable[[str], str],
+    *,
+    opts: pulumi.ResourceOptions | None = None,
+) -> Command:
+    """Copy a local folder to the login user's home and run a script on the copy; two SSH connections.
+
+    Args:
+        name: Logical name.
+        node: Where to copy to.
+        source: An existing folder on this machine.
+        use: Renders the script from the bash text of the copy's path; the script removes the copy.
+        opts: Options of both resources.
+
+    Returns:
+        The command that runs the script.
+
+    Raises:
+        ValueError: The source is no folder, which the plugin would only find in the middle of a run.
+    """
+    if not source.is_dir():
+        raise ValueError(f"upload {name}: found no folder '{source}', expected one")
+    staged = f".a1-upload/{name}"
+    script = use(f"$(getent passwd {node.user} | cut -d: -f6)/{staged}")
+    copy = CopyToRemote(
+        f"{name}-copy",
+        connection=connection(node),
+        source=pulumi.FileArchive(f"{source}/"),
+        remote_path=staged,
+        opts=opts,
+    )
+    return remote_script(
+        name,
+        node,
+        f"set -euo pipefail\n{script}",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
     )
 

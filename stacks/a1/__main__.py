@@ -2,6 +2,7 @@
 
 import pulumi
 
+from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.settings.load import load
@@ -19,12 +20,17 @@ nodes = [
     )
     for node in machines
 ]
+bundle = load_bundle(settings.bundle) if settings.bundle else None
+if bundle:
+    bundle.verify()
 cluster = K3sCluster(
     "cluster",
     K3sClusterArgs(
         name=f"a1-{pulumi.get_stack()}",
         nodes=machines,
         settings=settings.k3s,
+        binary=bundle.k3s if bundle else None,
+        images=bundle.part("system").images if bundle else (),
         node_is_gone=settings.node_is_gone,
     ),
     pulumi.ResourceOptions(depends_on=nodes),

@@ -1,13 +1,15 @@
 """The component `K3sCluster` against the recording engine."""
 
 import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pulumi.runtime import mocks
 
-from a1platform.cluster.component import K3sCluster, K3sClusterArgs, LocalFile
+from a1platform.bundle import load
+from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.settings.node import NodeSettings
 from tests.components.conftest import Declared, Echo
 
@@ -40,14 +42,27 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
 def declared(
     declare: Declare, node: NodeSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Declared]:
-    bundle = tmp_path_factory.mktemp("bundle")
-    for path in ("k3s", "pause.tar"):
-        (bundle / path).write_text(path)
+    folder = tmp_path_factory.mktemp("bundle")
+    listed: dict[str, Any] = {
+        "schema": 1,
+        "k3s": {"version": "v1.30.5+k3s1", "path": "k3s", "sha256": "a" * 64, "origin": "test"},
+        "parts": {
+            "system": {
+                "images": [{"path": "system/pause.tar", "sha256": "b" * 64, "references": ["pause:1"]}],
+                "origin": "test",
+            }
+        },
+    }
+    (folder / "system").mkdir()
+    for path in ("k3s", "system/pause.tar"):
+        (folder / path).write_text(path)
+    (folder / "bundle.json").write_text(json.dumps(listed))
+    bundle = load(folder)
     args = K3sClusterArgs(
         name="a1-test",
         nodes=(node,),
-        binary=LocalFile(bundle / "k3s", "a" * 64),
-        images=(LocalFile(bundle / "pause.tar", "b" * 64),),
+        binary=bundle.k3s,
+        images=bundle.part("system").images,
     )
     return declare(lambda: K3sCluster("cluster", args).kubeconfig, answers=_Server())
 

@@ -1,13 +1,15 @@
 """The component `Platform` against the recording engine: what is declared, in which order, and how."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
 
+from a1platform.bundle import Bundle, load
 from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.services.credentials import Credentials
@@ -29,30 +31,11 @@ RELEASES = {
 }
 
 
-@dataclass(frozen=True)
-class _Chart:
-    path: Path
-    version: str
-
-
-@dataclass(frozen=True)
-class _Part:
-    chart: _Chart | None
-    origin: str = "upstream manifests"
-
-
-@dataclass(frozen=True)
-class _Bundle:
-    parts: Mapping[str, _Part]
-    left_out: Mapping[str, str] = field(default_factory=dict)
-
-
-def _bundle(*names: str, **left_out: str) -> _Bundle:
-    root = Path.cwd() / "bundle" / "charts"
-    return _Bundle({name: _Part(_Chart(root / name, "9.9.9")) for name in names}, left_out)
-
-
-WHOLE = _bundle(*PARTS, "monitoring-crds", grafana="on no package registry")
+def _bundle(folder: Path, *names: str, **left_out: str) -> Bundle:
+    charts = {name: {"path": f"charts/{name}", "version": "9.9.9", "sha256": "0" * 64} for name in names}
+    parts = {name: {"origin": "upstream manifests", "chart": chart} for name, chart in charts.items()}
+    (folder / "bundle.json").write_text(json.dumps({"schema": 1, "parts": parts, "leftOut": left_out}))
+    return load(folder)
 
 
 def _program(args: PlatformArgs) -> Callable[[], pulumi.Output[Any]]:
@@ -75,8 +58,10 @@ def online(declare: Declare) -> dict[str, Declared]:
 
 
 @pytest.fixture(scope="module")
-def closed(declare: Declare) -> dict[str, Declared]:
-    return declare(_program(PlatformArgs(bundle=WHOLE)))
+def closed(declare: Declare, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Declared]:
+    folder = tmp_path_factory.mktemp("bundle")
+    whole = _bundle(folder, *PARTS, "monitoring-crds", grafana="on no package registry")
+    return declare(_program(PlatformArgs(bundle=whole)))
 
 
 def _of(declared: dict[str, Declared], kind: str) -> dict[str, Declared]:
@@ -220,7 +205,7 @@ def test_from_a_bundle_nothing_is_downloaded(closed: dict[str, Declared]) -> Non
     found = _of(closed, RELEASE)
     assert len(found) == 6
     for one in found.values():
-        assert one.inputs["chart"].startswith("bundle/charts/")
+        assert re.fullmatch(r"[^/].*/charts/[a-z-]+", one.inputs["chart"])
         assert one.inputs["version"] == "9.9.9"
         assert "repositoryOpts" not in one.inputs
 
@@ -233,9 +218,11 @@ def test_hooks_whose_images_no_bundle_holds_are_off_in_a_closed_network(closed: 
     assert closed["platform-monitoring-release"].inputs["values"]["grafana"] == {"enabled": False}
 
 
-def test_a_part_that_the_bundle_lacks_is_not_declared_and_its_reason_is_told(declare: Declare) -> None:
+def test_a_part_that_the_bundle_lacks_is_not_declared_and_its_reason_is_told(
+    declare: Declare, tmp_path: Path
+) -> None:
     told: list[dict[str, str]] = []
-    bundle = _bundle("gatekeeper", "external-secrets", monitoring="build failed")
+    bundle = _bundle(tmp_path, "gatekeeper", "external-secrets", monitoring="build failed")
 
     def program() -> pulumi.Output[Any]:
         platform = Platform("platform", PlatformArgs(bundle=bundle))

@@ -50,7 +50,7 @@ a1_k3s_place() { # makes a verified download the installed binary, and the names
     for name in kubectl crictl ctr; do
         if [ ! -e "/usr/local/bin/$name" ]; then ln -sfn k3s "/usr/local/bin/$name"; fi
     done
-    mkdir -p -m 700 /var/lib/rancher/k3s/server/logs
+    mkdir -p /var/lib/rancher/k3s/server/logs
 }
 
 a1_k3s_dns() { # succeeds once the cluster's DNS answers for the API server's name
@@ -96,7 +96,7 @@ a1_k3s_report() { # why a start failed, for the person who reads the error; toke
 a1_k3s_keep() { # the files that K3s is known to start with
     local file
     rm -rf -- "$a1_k3s_kept~"
-    mkdir -p -m 700 "$a1_k3s_kept~"
+    mkdir -p "$a1_k3s_kept~"
     for file in "$@"; do cp -a -- "$file" "$a1_k3s_kept~/${file//\//%}"; done
     rm -rf -- "$a1_k3s_kept"
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
