@@ -4,13 +4,13 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from a1platform import versions
+from a1platform.bundle import Bundle
 
 _PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
 _SECONDS = 600
@@ -18,42 +18,6 @@ _REVISIONS = 5
 
 MONITORING_CRDS = "monitoring-crds"
 """The chart of the monitoring stack's kinds, which other parts' charts look for before they are installed."""
-
-
-class BundledChart(Protocol):
-    """A chart's folder in a bundle."""
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-
-    @property
-    def version(self) -> str:
-        """The chart's version, another one whenever anything in the folder is another."""
-
-
-class BundledPart(Protocol):
-    """A part in a bundle."""
-
-    @property
-    def chart(self) -> BundledChart | None:
-        """Its chart, if it has one."""
-
-    @property
-    def origin(self) -> str:
-        """What it was made from, in words."""
-
-
-class Bundle(Protocol):
-    """What this package needs of a bundle; `a1platform.bundle` reads one."""
-
-    @property
-    def parts(self) -> Mapping[str, BundledPart]:
-        """By name."""
-
-    @property
-    def left_out(self) -> Mapping[str, str]:
-        """What is not in it, and why."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from a1platform.bundle import Bundle
 from a1platform.naming import token
 from a1platform.platform import namespaces
 from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
-from a1platform.platform.chart import MONITORING_CRDS, Bundle
+from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
 from a1platform.platform.keda import Keda, KedaArgs

@@ -57,6 +57,13 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
         "prometheus-node-exporter": {
             "namespaceOverride": NODE_EXPORTER,
             "resources": resources("node-exporter", profile),
+            # All that is forbidden elsewhere and not needed here either.
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "containerSecurityContext": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+            },
         },
         "grafana": _grafana(profile) if grafana else {"enabled": False},
     }

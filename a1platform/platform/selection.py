@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import get_args
 
-from a1platform.platform.chart import MONITORING_CRDS, Bundle, Chart, chart
+from a1platform.bundle import Bundle
+from a1platform.platform.chart import MONITORING_CRDS, Chart, chart
 from a1platform.settings.platform import PartName, PlatformSettings
 
 NAMES: tuple[PartName, ...] = get_args(PartName)

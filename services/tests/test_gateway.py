@@ -96,6 +96,16 @@ async def test_a_token_signed_by_another_key_or_with_the_public_key_as_secret_is
             await gate.authenticate(f"Bearer {bad}", None, http)
 
 
+@pytest.mark.parametrize("keys", ['{"keys": []}', "{}", '{"keys": [{"kty": "none"}]}', "[]"])
+async def test_without_a_usable_key_set_api_keys_still_work_and_tokens_are_refused(
+    gate: Authenticator, key: RSAPrivateKey, http: aiohttp.ClientSession, tmp_path: Path, keys: str
+) -> None:
+    (tmp_path / "jwks.json").write_text(keys)
+    assert await gate.authenticate(None, "an-api-key", http) == Subject("ci", "key", ("tools",))
+    with pytest.raises(UnauthenticatedError, match="unknown_key"):
+        await gate.authenticate(f"Bearer {token(key)}", None, http)
+
+
 async def test_an_api_key_is_known_by_its_digest_in_either_header(
     gate: Authenticator, http: aiohttp.ClientSession
 ) -> None:

@@ -31,7 +31,14 @@ class UnauthenticatedError(Exception):
 
 
 def _jwks(content: bytes) -> dict[str, jwt.PyJWK]:
-    return {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(orjson.loads(content)).keys}
+    listed = orjson.loads(content)
+    if listed["keys"] == []:
+        # Only API keys are used; the library takes an empty set for a mistake.
+        return {}
+    try:
+        return {key.key_id or "": key for key in jwt.PyJWKSet.from_dict(listed).keys}
+    except jwt.PyJWTError as error:
+        raise ValueError("not a usable set of keys") from error
 
 
 def _api_keys(content: bytes) -> dict[str, Subject]:

@@ -1,0 +1,135 @@
+"""The values that the charts get: pure functions of settings, for both profiles."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
+from a1platform.platform.chart import OFFICIAL, merged
+from a1platform.platform.sizes import SIZES, resources
+from a1platform.services.resolve import resolve
+from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.services import Profile, ServicesSettings
+
+Values = dict[str, Any]
+SMALL_MILLI = 1600
+"""What all of the platform may reserve of the two cores of a small node."""
+K3S_MILLI = 200
+"""CoreDNS and metrics-server."""
+_TWICE = ("prometheus-reloader", "grafana-sidecar")
+
+
+def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str, Values]:
+    chosen = settings or PlatformSettings()
+    exempt = ("kube-system", "argocd")
+    return {
+        "gatekeeper": gatekeeper.values(
+            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, profile, exempt)
+        ),
+        "external-secrets": external_secrets.values(
+            external_secrets.ExternalSecretsArgs(
+                OFFICIAL["external-secrets"], chosen.external_secrets, profile, monitoring=True
+            )
+        ),
+        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, profile, monitoring=True)),
+        "argo-cd": argocd.values(
+            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, profile, monitoring=True)
+        ),
+        "monitoring": monitoring_values.values(chosen.monitoring, profile, grafana=True),
+    }
+
+
+def _resources(values: Any) -> Iterator[Values]:  # noqa: ANN401 - whatever a chart takes
+    if isinstance(values, dict):
+        if {"requests", "limits"} == values.keys():
+            yield values
+        for inner in values.values():
+            yield from _resources(inner)
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_memory_that_a_container_asks_for_is_what_it_may_use(profile: Profile) -> None:
+    for values in _all(profile).values():
+        found = list(_resources(values))
+        assert found
+        assert all(one["requests"]["memory"] == one["limits"]["memory"] for one in found)
+
+
+def test_in_the_standard_profile_every_pod_is_guaranteed() -> None:
+    for values in _all(Profile.STANDARD).values():
+        assert all(one["requests"] == one["limits"] for one in _resources(values))
+
+
+def test_in_the_small_profile_a_container_may_use_a_core_to_start() -> None:
+    for container in SIZES:
+        assert resources(container, Profile.SMALL)["limits"]["cpu"] == "1000m"
+
+
+def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:
+    parts = sum(
+        sizes[Profile.SMALL].cpu_milli * (2 if container in _TWICE else 1)
+        for container, sizes in SIZES.items()
+    )
+    services = sum(one.size.cpu_milli * one.autoscaling.min_replicas for one in resolve(ServicesSettings()))
+    assert parts + services + K3S_MILLI <= SMALL_MILLI
+
+
+def test_all_of_the_platform_fits_into_four_gibibytes_in_the_small_profile() -> None:
+    assert sum(sizes[Profile.SMALL].memory_mib for sizes in SIZES.values()) < 4096
+
+
+def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
+    spec = _all(Profile.SMALL)["monitoring"]["prometheus"]["prometheusSpec"]
+    assert {key for key, value in spec.items() if key.endswith("NilUsesHelmValues") and value is False} == {
+        "ruleSelectorNilUsesHelmValues",
+        "serviceMonitorSelectorNilUsesHelmValues",
+        "podMonitorSelectorNilUsesHelmValues",
+        "probeSelectorNilUsesHelmValues",
+        "scrapeConfigSelectorNilUsesHelmValues",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile", "size", "kept"),
+    [
+        ({}, Profile.SMALL, "2Gi", "1638MB"),
+        ({}, Profile.STANDARD, "20Gi", "16384MB"),
+        ({"storage": "500Mi"}, Profile.SMALL, "500Mi", "400MB"),
+    ],
+)
+def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
+    settings: dict[str, str], profile: Profile, size: str, kept: str
+) -> None:
+    chosen = PlatformSettings.model_validate({"monitoring": settings})
+    spec = _all(profile, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
+    claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
+    assert claim["resources"]["requests"]["storage"] == size
+    assert spec["retentionSize"] == kept
+
+
+def test_argo_cd_is_the_four_roles_that_are_used_and_speaks_http_inside_the_cluster() -> None:
+    values = _all(Profile.SMALL)["argo-cd"]
+    assert values["fullnameOverride"] == "argocd"
+    assert values["configs"]["params"]["server.insecure"] is True
+    assert values["dex"] == values["notifications"] == {"enabled": False}
+    assert values["applicationSet"]["replicas"] == 0
+
+
+def test_no_image_is_asked_of_its_registry_at_every_start() -> None:
+    assert "Always" not in str(_all(Profile.SMALL))
+
+
+def test_what_the_settings_say_wins_and_the_rest_stays() -> None:
+    given = {"keda": {"values": {"image": {"pullPolicy": "Always"}, "extraArgs": {"keda": {"a": "b"}}}}}
+    values = _all(Profile.SMALL, PlatformSettings.model_validate(given))["keda"]
+    assert values["image"]["pullPolicy"] == "Always"
+    assert values["extraArgs"] == {"keda": {"a": "b"}}
+    assert values["resources"]["operator"]["requests"]["cpu"] == "20m"
+
+
+def test_merging_replaces_lists_and_changes_neither_side() -> None:
+    ours, over = {"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}, "d": {"e": 1}}
+    assert merged(ours, over) == {"a": {"b": 1, "c": [2]}, "d": {"e": 1}}
+    assert ours == {"a": {"b": 1, "c": [1]}, "d": 1}
+    assert over == {"a": {"c": [2]}, "d": {"e": 1}}
