@@ -19,6 +19,7 @@ type Recorder struct {
 	mutex                  sync.Mutex
 	stdout, stderr, merged bytes.Buffer
 	log                    func(string)
+	streams                []*stream
 }
 
 // NewRecorder logs to the resource that the context belongs to.
@@ -28,24 +29,33 @@ func NewRecorder(ctx context.Context) *Recorder {
 
 // Streams returns the writers for a command's two streams; logged says which of them are logged.
 func (r *Recorder) Streams(logStdout, logStderr bool) (stdout, stderr io.Writer) {
-	return &stream{recorder: r, kept: &r.stdout, logged: logStdout},
-		&stream{recorder: r, kept: &r.stderr, logged: logStderr}
+	out := &stream{recorder: r, kept: &r.stdout, logged: logStdout}
+	errors := &stream{recorder: r, kept: &r.stderr, logged: logStderr}
+	r.streams = []*stream{out, errors}
+	return out, errors
 }
 
-// Failed says which command failed and what it wrote.
+// Failed says which command failed and what it wrote; call it when the command has ended.
 func (r *Recorder) Failed(err error, command string) error {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
+	r.finish()
 	return fmt.Errorf("%w: running %q:\n%s", err, command, r.merged.String())
 }
 
 // Outputs returns what was written; call it when the command has ended.
 func (r *Recorder) Outputs() Outputs {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
+	r.finish()
 	return Outputs{
 		Stdout: strings.TrimSuffix(r.stdout.String(), "\n"),
 		Stderr: strings.TrimSuffix(r.stderr.String(), "\n"),
+	}
+}
+
+// finish logs last lines that no line break ends.
+func (r *Recorder) finish() {
+	for _, s := range r.streams {
+		if len(s.line) > 0 {
+			r.log(string(s.line))
+		}
 	}
 }
 
