@@ -1,7 +1,9 @@
 """Argo CD from its Go module, with the programs that its repository server calls."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from sandbox.build.chart import own_chart, set_version
 from sandbox.build.compose import Image, compose
 from sandbox.build.go import GoRecipe, build, download
 from sandbox.build.image import ImageFile, ImageSettings
@@ -80,11 +82,14 @@ _WITHOUT = (
     "pinentry-curses",
     "readline-common",
 )
-# Upstream's copy command has an option that only coreutils 9.3 knows; the target folder is always empty here.
+# Upstream copies with options that busybox lacks; its target is always a pod's own empty folder.
 _CP = """#!/bin/sh
 for argument; do
   shift
-  [ "$argument" = --update=none ] || set -- "$@" "$argument"
+  case "$argument" in
+    -n | --update=none) ;;
+    *) set -- "$@" "$argument" ;;
+  esac
 done
 exec busybox cp "$@"
 """
@@ -161,3 +166,10 @@ def _redis() -> Image:
         without=_WITHOUT,
         folders={"/data": 0o755},
     )
+
+
+def chart(cache: Cache, progress: Progress, out: Path) -> str:
+    """Fill a folder with our chart round upstream's install manifests and return its version."""
+    del progress
+    own_chart("argo-cd", out, (download(PROGRAM, cache) / "manifests" / "install.yaml").read_text())
+    return set_version(out, VERSION, f"v{VERSION}")

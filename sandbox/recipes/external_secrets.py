@@ -1,9 +1,13 @@
 """External Secrets: one program in three roles, and upstream's own chart, from one Go module."""
 
+import re
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
+from sandbox.build.chart import own_chart, set_version
 from sandbox.build.compose import Image, compose
-from sandbox.build.go import GoRecipe, build
+from sandbox.build.go import GoRecipe, build, download
 from sandbox.build.image import ImageFile, ImageSettings
 from sandbox.cache import Cache
 from sandbox.progress import Progress
@@ -28,3 +32,21 @@ def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
         certificates=True,
     )
     return (compose(operator, cache, progress),)
+
+
+def chart(cache: Cache, progress: Progress, out: Path) -> str:
+    """Fill a folder with upstream's own chart and its kinds, and return the chart's version."""
+    del progress
+    module = download(PROGRAM, cache)
+    shutil.copytree(
+        module / "deploy" / "charts" / "external-secrets",
+        out,
+        dirs_exist_ok=True,
+        ignore=shutil.ignore_patterns("ci", "tests", "Chart.lock"),
+    )
+    kinds = sorted((module / "config" / "crds" / "bases").glob("*external-secrets.io_*.yaml"))
+    own_chart("external-secrets", out, "---\n".join(path.read_text() for path in kinds))
+    listed = out / "Chart.yaml"
+    # Its one dependency, Bitwarden's server, is off by default and on no package registry.
+    listed.write_text(re.sub(r"^dependencies:\n(?:[ -].*\n)*", "", listed.read_text(), flags=re.MULTILINE))
+    return set_version(out, VERSION.removeprefix("v"), VERSION)

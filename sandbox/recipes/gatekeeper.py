@@ -5,12 +5,13 @@ informer cache). What compiles, links and runs is 0.17.6 with the Kubernetes lib
 program's own main differs, in three points that `gatekeeper/main.go` marks.
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sandbox.build.compose import Image, compose
-from sandbox.build.go import GoRecipe, build
+from sandbox.build.go import GoRecipe, build, download
 from sandbox.build.image import ImageFile, ImageSettings
 from sandbox.cache import Cache
 from sandbox.progress import Progress
@@ -54,3 +55,10 @@ def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
         programs={"/manager": build(MANAGER, cache, progress) / "manager"},
     )
     return (compose(manager, cache, progress),)
+
+
+def chart(cache: Cache, progress: Progress, out: Path) -> str:
+    """Fill a folder with upstream's own chart and return its version."""
+    del progress
+    shutil.copytree(download(MANAGER, cache) / "charts" / "gatekeeper", out, dirs_exist_ok=True)
+    return VERSION.removeprefix("v")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sandbox.build.chart import own_chart, set_version
 from sandbox.build.compose import Image, compose
-from sandbox.build.go import Edit, GoRecipe, build
+from sandbox.build.go import Edit, GoRecipe, build, download
 from sandbox.build.image import ImageFile, ImageSettings
 from sandbox.cache import Cache
 from sandbox.progress import Progress
@@ -152,3 +153,26 @@ def _image(reference: str, *programs: Path, user: str, home: str = "/") -> Image
         folders=dict.fromkeys(own, 0o755),
         certificates=True,
     )
+
+
+def crds_chart(cache: Cache, progress: Progress, out: Path) -> str:
+    """Fill a folder with the chart of the operator's kinds and return its version."""
+    del progress
+    folder = download(OPERATOR, cache) / "example" / "prometheus-operator-crd"
+    own_chart(
+        "monitoring-crds", out, "---\n".join(path.read_text() for path in sorted(folder.glob("*.yaml")))
+    )
+    return set_version(out, OPERATOR_VERSION, f"v{OPERATOR_VERSION}")
+
+
+def chart(cache: Cache, progress: Progress, out: Path) -> str:
+    """Fill a folder with our chart, its permissions from upstream's manifests, and return its version."""
+    del progress
+    example = download(OPERATOR, cache) / "example" / "rbac"
+    roles = (
+        example / "prometheus-operator" / "prometheus-operator-cluster-role.yaml",
+        example / "prometheus" / "prometheus-cluster-role.yaml",
+        download(KUBE_STATE_METRICS, cache) / "examples" / "standard" / "cluster-role.yaml",
+    )
+    own_chart("monitoring", out, "---\n".join(path.read_text() for path in roles))
+    return set_version(out, OPERATOR_VERSION, OPERATOR_VERSION)

@@ -1,0 +1,298 @@
+"""Make the bundle: everything that an installation without a network needs, built on this machine.
+
+`python -m sandbox.bundle [--parts system,keda]` makes what is missing; see docs/bundle.md.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from a1platform.bundle import (
+    FILE,
+    SCHEMA,
+    BundleError,
+    file_digest,
+    file_stamp,
+    folder_digest,
+    load,
+    write_memo,
+)
+from sandbox.build.chart import ChartError
+from sandbox.build.debian import DebianError
+from sandbox.build.go import BuildError
+from sandbox.build.image import ImageFile
+from sandbox.cache import Cache
+from sandbox.parts import LEFT_OUT, PARTS, Part
+from sandbox.progress import Progress, elapsed, to_terminal
+from sandbox.recipes.services import ServicesImageError
+
+_MEMORY = 3 * 1024**3
+_LINES = 15
+_FAILURES = (BuildError, ChartError, DebianError, ServicesImageError, OSError)
+
+
+class PartsError(BundleError):
+    """Some parts could not be made; those that could are in the bundle, and the next run resumes.
+
+    Attributes:
+        folder: The bundle.
+        failures: Part to why, with the last lines of what failed.
+    """
+
+    def __init__(self, folder: Path, failures: Mapping[str, str]) -> None:
+        """Remember what failed."""
+        self.folder, self.failures = folder, dict(failures)
+        told = "\n".join(f"{name}: {why}" for name, why in failures.items())
+        super().__init__(f"not made: {', '.join(failures)}\n{told}")
+
+
+def bundle_folder(cache: Cache) -> Path:
+    """Return where the bundle stands."""
+    return cache.root / "bundle"
+
+
+def make_bundle(
+    cache: Cache,
+    progress: Progress,
+    parts: Iterable[str] | None = None,
+    on_part: Callable[[str], None] | None = None,
+) -> Path:
+    """Make the bundle's parts that are missing or whose recipe changed, one after the other.
+
+    bundle.json names a part as soon as it is there, so that it can be installed while others are built.
+
+    Args:
+        cache: Where sources, programs and the bundle are kept.
+        progress: Takes a line per step, and one every 15 s of a build.
+        parts: Names of `PARTS`; all of them by default.
+        on_part: Called with the name of each part when it is there, at once for those that were there before.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
+        PartsError: Some parts could not be made; all others were.
+    """
+    wanted = chosen(parts)
+    folder = bundle_folder(cache)
+    recipes = {part.name: recipe_digest(part) for part in wanted}
+    ready = _ready(folder, recipes)
+    missing = [part for part in wanted if part.name not in ready]
+    _check_room(cache, missing)
+    for name in ready:
+        if on_part:
+            on_part(name)
+    failures: dict[str, str] = {}
+    for part in missing:
+        try:
+            _make(part, recipes[part.name], cache, progress)
+        except _FAILURES as problem:
+            failures[part.name] = "\n".join(str(problem).splitlines()[-_LINES:])
+            progress(f"{part.name}: NOT MADE: {failures[part.name]}")
+            _update(folder, partial(_drop, name=part.name, why=failures[part.name]))
+        else:
+            if on_part:
+                on_part(part.name)
+    if failures:
+        raise PartsError(folder, failures)
+    return folder
+
+
+def chosen(parts: Iterable[str] | None) -> list[Part]:
+    """Return parts by name in the order that they are built, with the parts that they need.
+
+    Raises:
+        BundleError: A name is unknown.
+    """
+    names = list(PARTS) if parts is None else [name.strip() for name in parts if name.strip()]
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise BundleError(f"unknown parts: {', '.join(unknown)}; known are {', '.join(PARTS)}")
+    needed = {*names, *(other for name in names for other in PARTS[name].needs)}
+    return [part for name, part in PARTS.items() if name in needed]
+
+
+def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
+    """Put the K3s program into a bundle.
+
+    Args:
+        folder: The bundle's folder; made if it is missing.
+        version: Such as `v1.30.5+k3s1`.
+        file: The program.
+        origin: What it was made from, in words.
+
+    Returns:
+        Its path in the bundle.
+    """
+    target = folder / "k3s" / "k3s"
+    digest = file_digest(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.is_file() or file_digest(target) != digest:
+        _link(file, target)
+    entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
+    _update(folder, lambda listed: {**listed, "k3s": entry})
+    return target
+
+
+def recipe_digest(part: Part) -> str:
+    """Return a digest of every file of ours that decides what a part holds."""
+    total = hashlib.sha256(part.origin.encode())
+    root = Path(__file__).parents[1]
+    for source in sorted(part.sources):
+        files = sorted(source.rglob("*")) if source.is_dir() else [source]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                total.update(f"{file.relative_to(root)}\0{file_digest(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
+    """The parts that are in the bundle, made by the recipes of today, with every file as it was."""
+    try:
+        bundle = load(folder)
+    except BundleError:
+        return []
+    listed = _listed(folder)["parts"]
+    ready = []
+    for name, recipe in recipes.items():
+        if listed.get(name, {}).get("recipe") == recipe:
+            try:
+                bundle.verify([name])
+            except BundleError:
+                continue
+            ready.append(name)
+    return ready
+
+
+def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
+    start = time.monotonic()
+    progress(f"{part.name}: making it ({part.origin})")
+    folder = bundle_folder(cache)
+    images = [_image(folder, part.name, image) for image in part.images(cache, progress)]
+    entry: dict[str, Any] = {"images": images, "chart": None, "origin": part.origin, "recipe": recipe}
+    if part.chart:
+        target = folder / "charts" / part.name
+        with cache.making(target) as out:
+            version = part.chart(cache, progress, out)
+        entry["chart"] = {
+            "path": f"charts/{part.name}",
+            "version": version,
+            "sha256": folder_digest(target),
+        }
+    _update(folder, lambda listed: _add(listed, part.name, entry))
+    progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
+
+
+def _image(folder: Path, part: str, image: ImageFile) -> dict[str, Any]:
+    # The name says the image, not its content: what is replaced leaves nothing behind.
+    target = folder / "images" / part / f"{image.path.stem.rpartition('-')[0]}.tar"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _link(image.path, target)
+    path = str(target.relative_to(folder))
+    return {"path": path, "sha256": image.sha256, "references": list(image.references)}
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file systems differ; the name is never half a file."""
+    second = target.with_name(f".{target.name}.partial")
+    second.unlink(missing_ok=True)
+    try:
+        os.link(source, second)
+    except OSError:
+        shutil.copyfile(source, second)
+    second.replace(target)
+
+
+def _listed(folder: Path) -> dict[str, Any]:
+    try:
+        listed: dict[str, Any] = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        listed = {}
+    if listed.get("schema") != SCHEMA:
+        listed = {"schema": SCHEMA, "k3s": None, "parts": {}, "leftOut": {}}
+    return listed
+
+
+def _update(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change bundle.json in one step; K3s and the parts are made by different threads or programs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Cache(folder.parent).lock("bundle-list"):
+        listed = change(_listed(folder))
+        listed["leftOut"] = {**listed["leftOut"], **LEFT_OUT}
+        written = folder / f".{FILE}.partial"
+        written.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
+        written.replace(folder / FILE)
+        _remember(folder, listed)
+
+
+def _remember(folder: Path, listed: Mapping[str, Any]) -> None:
+    """Spare the reader the first reading of what was just written from here."""
+    files = [image for part in listed["parts"].values() for image in part["images"]]
+    files += [listed["k3s"]] if listed["k3s"] else []
+    stamps = ((file["path"], file["sha256"], file_stamp(folder / file["path"])) for file in files)
+    write_memo(folder, {path: [digest, *stamp] for path, digest, stamp in stamps if stamp})
+
+
+def _add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    left_out = {key: why for key, why in listed["leftOut"].items() if key != name}
+    return {**listed, "parts": {**listed["parts"], name: entry}, "leftOut": left_out}
+
+
+def _drop(listed: dict[str, Any], name: str, why: str) -> dict[str, Any]:
+    parts = {key: part for key, part in listed["parts"].items() if key != name}
+    return {**listed, "parts": parts, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}
+
+
+def _check_room(cache: Cache, missing: Sequence[Part]) -> None:
+    """Tell too little disk or memory before the first build, not after twenty minutes."""
+    if not missing:
+        return
+    cache.root.mkdir(parents=True, exist_ok=True)
+    needed = sum(part.disk for part in missing)
+    free = shutil.disk_usage(cache.root).free
+    if free < needed:
+        raise BundleError(
+            f"{', '.join(part.name for part in missing)} need about {_gib(needed)} of disk in {cache.root}, "
+            f"{_gib(free)} are free; free some, or choose fewer parts"
+        )
+    memory = _available_memory()
+    if memory is not None and memory < _MEMORY:
+        raise BundleError(f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available")
+
+
+def _available_memory() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _gib(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"
+
+
+def main() -> int:
+    """Make the bundle and print its folder."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.bundle", description="Make the bundle.")
+    parser.add_argument("--parts", help=f"comma-separated, of {', '.join(PARTS)}")
+    given = parser.parse_args().parts
+    try:
+        folder = make_bundle(Cache.default(), to_terminal, given.split(",") if given else None)
+    except BundleError as problem:
+        to_terminal(str(problem))
+        return 1
+    print(folder)  # noqa: T201 - the result of the command
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

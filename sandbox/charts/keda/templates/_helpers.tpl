@@ -1,0 +1,41 @@
+{{- define "keda.labels" -}}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: keda-operator
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* The programs: upstream's Deployment, the values' keys, and where its probes and metrics are. */ -}}
+{{- define "keda.roles" -}}
+keda-operator: {image: keda, resources: operator, replicas: operator, service: keda-operator}
+keda-metrics-apiserver:
+  {image: metricsApiServer, resources: metricServer, replicas: metricsServer, service: keda-metrics-apiserver}
+keda-admission: {image: webhooks, resources: webhooks, replicas: webhooks, service: keda-admission-webhooks}
+{{- end }}
+
+{{- /* Changes a Deployment of upstream's to what the values say. */ -}}
+{{- define "keda.deployment" -}}
+{{- $root := index . 0 }}
+{{- $object := index . 1 }}
+{{- $role := index (include "keda.roles" $root | fromYaml) $object.metadata.name }}
+{{- $image := index $root.Values.image $role.image }}
+{{- $replicas := index $root.Values $role.replicas "replicaCount" }}
+{{- $_ := set $object.spec "replicas" (int $replicas) }}
+{{- $pod := $object.spec.template }}
+{{- $_ := set $pod.metadata "labels" (merge $pod.metadata.labels (include "keda.labels" $root | fromYaml)) }}
+{{- $_ := set $pod.spec "securityContext" (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault")) }}
+{{- range $container := $pod.spec.containers }}
+{{- $tag := $image.tag | default $root.Chart.AppVersion }}
+{{- $_ := set $container "image" (printf "%s/%s:%s" $image.registry $image.repository $tag) }}
+{{- $_ := set $container "imagePullPolicy" $root.Values.image.pullPolicy }}
+{{- $_ := set $container "resources" (index $root.Values.resources $role.resources) }}
+{{- /* Upstream waits 20 s before it asks at all. */}}
+{{- $_ := set $container.readinessProbe "initialDelaySeconds" 3 }}
+{{- $_ := set $container.readinessProbe "periodSeconds" 3 }}
+{{- if eq $role.image "metricsApiServer" }}
+{{- $_ := set $container "command" (list "/keda-adapter") }}
+{{- $_ := set $container "args" (without $container.args "/usr/local/bin/keda-adapter") }}
+{{- end }}
+{{- end }}
+{{- end }}
