@@ -31,7 +31,8 @@ class PlatformArgs:
         namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
         secrets: What the cluster-local store holds, Secret to key to value.
         bundle: What everything is installed from; without one, charts and images are downloaded.
-        after: What everything waits for, such as a node that has the images.
+        images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
+        after: What everything waits for.
     """
 
     settings: PlatformSettings = field(default_factory=PlatformSettings)
@@ -39,6 +40,7 @@ class PlatformArgs:
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     bundle: Bundle | None = None
+    images: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -124,6 +126,7 @@ class Platform(pulumi.ComponentResource):
                     settings=self._args.settings.monitoring,
                     profile=self._args.settings.profile,
                     grafana=has_grafana(self._args.settings, self._args.bundle),
+                    images=self._args.images.get("monitoring", ()),
                     after=after,
                 ),
                 self._child(),
@@ -142,7 +145,7 @@ class Platform(pulumi.ComponentResource):
                 exempt=self._exempt,
                 online=self._args.bundle is None,
                 crds=self._crds,
-                after=after,
+                after=[*after, *self._args.images.get("gatekeeper", ())],
             ),
             self._child(),
         )
@@ -163,7 +166,7 @@ class Platform(pulumi.ComponentResource):
                     profile=self._args.settings.profile,
                     monitoring=self.has_monitoring,
                     content=self._args.secrets,
-                    after=after,
+                    after=[*after, *self._args.images.get("external-secrets", ())],
                 ),
                 self._child(),
             )
@@ -173,7 +176,13 @@ class Platform(pulumi.ComponentResource):
             settings = self._args.settings
             Keda(
                 f"{self._name}-keda",
-                KedaArgs(self._charts["keda"], settings.keda, settings.profile, self.has_monitoring, after),
+                KedaArgs(
+                    chart=self._charts["keda"],
+                    settings=settings.keda,
+                    profile=settings.profile,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("keda", ())],
+                ),
                 self._child(),
             )
 
@@ -183,7 +192,11 @@ class Platform(pulumi.ComponentResource):
             ArgoCd(
                 f"{self._name}-argo-cd",
                 ArgoCdArgs(
-                    self._charts["argo-cd"], settings.argo_cd, settings.profile, self.has_monitoring, after
+                    chart=self._charts["argo-cd"],
+                    settings=settings.argo_cd,
+                    profile=settings.profile,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("argo-cd", ())],
                 ),
                 self._child(),
             )

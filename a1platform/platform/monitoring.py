@@ -30,6 +30,7 @@ class MonitoringArgs:
         settings: Its slice of the settings.
         profile: Sizes.
         grafana: Whether Grafana can be had.
+        images: What brings its images to the nodes; its kinds need none.
         after: What it waits for: its namespaces.
     """
 
@@ -38,6 +39,7 @@ class MonitoringArgs:
     settings: MonitoringSettings
     profile: Profile
     grafana: bool = True
+    images: Sequence[pulumi.Resource] = ()
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -75,7 +77,7 @@ class Monitoring(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted),
-            pulumi.ResourceOptions(parent=self, depends_on=[self.crds, *secrets, *args.after]),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.crds, *secrets, *args.images, *args.after]),
         )
         declare(service(), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(args.chart.origin)

@@ -336,5 +336,17 @@ def test_everything_waits_for_what_the_platform_itself_waits_for(declare: Declar
     assert all("images" in _before(declared, name) for name in (*RELEASES, "a1-orchestrator-namespace"))
 
 
+def test_a_part_waits_for_its_own_images_and_for_no_others(declare: Declare) -> None:
+    def program() -> pulumi.Output[Any]:
+        images = {part: [pulumi.CustomResource("test:index:Images", f"images-{part}", {})] for part in PARTS}
+        return Platform("platform", PlatformArgs(images=images)).parts
+
+    declared = declare(program)
+    for part in PARTS:
+        before = _before(declared, f"platform-{part}-release")
+        assert [name for name in before if name.startswith("images-")] == [f"images-{part}"]
+    assert not [name for name in _before(declared, "platform-monitoring-crds") if name.startswith("images-")]
+
+
 def test_a_preview_shows_every_release(declare: Declare) -> None:
     assert set(_of(declare(_program(PlatformArgs()), preview=True), RELEASE)) == set(RELEASES)
