@@ -80,6 +80,29 @@ def application(name: str, path: str, namespace: str) -> Manifest:
     }
 
 
+def root_project(repo_url: str) -> Manifest:
+    """Return the root Application's own project: our repository, Argo CD's namespace, Argo CD's own kinds.
+
+    In the project `default` it could put anything anywhere.
+
+    Args:
+        repo_url: The repository that holds the rendered files.
+    """
+    kinds = [{"group": "argoproj.io", "kind": kind} for kind in ("AppProject", "Application")]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": _metadata(ROOT),
+        "spec": {
+            "description": "The root of what is delivered from Git.",
+            "sourceRepos": [repo_url],
+            "destinations": [{"server": _SERVER, "namespace": NAMESPACE}],
+            "clusterResourceWhitelist": [],
+            "namespaceResourceWhitelist": kinds,
+        },
+    }
+
+
 def root_application(repo_url: str, revision: str, path: str) -> Manifest:
     """Return the root Application, the app of apps.
 
@@ -96,7 +119,7 @@ def root_application(repo_url: str, revision: str, path: str) -> Manifest:
         "kind": "Application",
         "metadata": _metadata(ROOT) | {"finalizers": [_FINALIZER]},
         "spec": {
-            "project": "default",
+            "project": ROOT,
             "source": {
                 "repoURL": repo_url,
                 "targetRevision": revision,

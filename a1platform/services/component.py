@@ -10,7 +10,7 @@ from a1platform.naming import token
 from a1platform.services.builders import service_objects
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT, Capabilities, McpServiceArgs
-from a1platform.services.render import root_application
+from a1platform.services.render import root_application, root_project
 from a1platform.services.resolve import NAMESPACE, resolve
 from a1platform.services.shared import shared_objects
 from a1platform.settings.services import Delivery, ServicesSettings
@@ -71,7 +71,7 @@ class McpServicesArgs:
 
 
 class McpServices(pulumi.ComponentResource):
-    """All services of the catalog, or with `delivery: argocd` only the root Application over them.
+    """All services of the catalog, or with `delivery: argocd` only the root Application over them and its project.
 
     Attributes:
         names: The services, in the catalog's order.
@@ -95,8 +95,12 @@ class McpServices(pulumi.ComponentResource):
         super().__init__(token("services", "McpServices"), name, None, opts)
         services = resolve(args.settings, args.capabilities)
         if args.settings.delivery is Delivery.ARGOCD:
+            project = declare(
+                root_project(args.settings.gitops),
+                pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            )
             root = root_application(args.settings.gitops)
-            declare(root, pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
+            declare(root, pulumi.ResourceOptions(parent=self, depends_on=[project]))
         else:
             self._declare(services, args.after)
         self.names = pulumi.Output.from_input([one.entry.name for one in services])

@@ -47,9 +47,22 @@ def root_application(gitops: GitopsSettings) -> Manifest:
     Raises:
         ValueError: No repository is configured.
     """
+    return argocd.root_application(_repository(gitops), gitops.revision, gitops.path)
+
+
+def root_project(gitops: GitopsSettings) -> Manifest:
+    """Return the project of the root Application.
+
+    Raises:
+        ValueError: No repository is configured.
+    """
+    return argocd.root_project(_repository(gitops))
+
+
+def _repository(gitops: GitopsSettings) -> str:
     if gitops.repo_url is None:
         raise ValueError("services.gitops.repoUrl: Argo CD needs to know the repository")
-    return argocd.root_application(gitops.repo_url, gitops.revision, gitops.path)
+    return gitops.repo_url
 
 
 def _group(manifest: Manifest) -> str:

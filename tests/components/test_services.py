@@ -140,12 +140,15 @@ def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared() -> None:
     ]
 
 
-def test_with_argocd_pulumi_declares_the_root_application_and_nothing_else() -> None:
+def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothing_else() -> None:
     settings = ServicesSettings.model_validate(
         {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "v1", "path": "manifests"}}
     )
-    ((name, root),) = _objects(_declare(settings)).items()
-    assert name == "a1-root-application"
+    declared = _objects(_declare(settings))
+    assert set(declared) == {"a1-root-application", "a1-root-appproject"}
+    root = declared["a1-root-application"]
+    assert root.after == ("a1-root-appproject",)
+    assert root.inputs["spec"]["project"] == "a1-root"
     assert root.inputs["spec"]["source"]["repoURL"] == GIT
     assert root.inputs["spec"]["source"]["targetRevision"] == "v1"
     assert root.inputs["spec"]["source"]["path"] == "manifests/root"
