@@ -71,7 +71,7 @@ class McpServicesArgs:
 
 
 class McpServices(pulumi.ComponentResource):
-    """All services of the catalog, or with `delivery: argocd` only the root Application over them and its project.
+    """All services of the catalog, or with `delivery: argocd` only the root Application and its project.
 
     Attributes:
         names: The services, in the catalog's order.

@@ -3,15 +3,17 @@
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from a1platform.delivery import argocd
+from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import logical_name, type_token
 from a1platform.delivery.yaml_sink import write
-from a1platform.services.render import manifest_files, root_application
+from a1platform.services.render import manifest_files, root_application, root_project
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import GitopsSettings, ServicesSettings
 
@@ -23,9 +25,24 @@ def test_the_root_takes_its_applications_with_it_and_they_leave_the_services_alo
     assert "finalizers" not in argocd.application("mcp-gateway", "manifests/mcp-gateway", "ns")["metadata"]
 
 
-def test_a_root_without_a_repository_is_refused_with_the_key() -> None:
+def test_the_root_may_put_nothing_anywhere_but_argo_cds_own_objects_from_our_repository() -> None:
+    project = root_project(GITOPS)
+    assert root_application(GITOPS)["spec"]["project"] == project["metadata"]["name"]
+    assert project["spec"]["sourceRepos"] == [GITOPS.repo_url]
+    assert [one["namespace"] for one in project["spec"]["destinations"]] == ["argocd"]
+    assert project["spec"]["clusterResourceWhitelist"] == []
+    kinds = {one["kind"] for one in project["spec"]["namespaceResourceWhitelist"]}
+    rendered = manifest_files(resolve(ServicesSettings()), GITOPS)
+    root = [yaml.safe_load(text) for path, text in rendered.items() if path.startswith("root/")]
+    assert {one["kind"] for one in root} - {"Kustomization"} == kinds
+
+
+@pytest.mark.parametrize("make", [root_application, root_project])
+def test_a_root_without_a_repository_is_refused_with_the_key(
+    make: Callable[[GitopsSettings], Manifest],
+) -> None:
     with pytest.raises(ValueError, match=r"^services\.gitops\.repoUrl"):
-        root_application(GitopsSettings())
+        make(GitopsSettings())
 
 
 @pytest.mark.skipif(
