@@ -33,6 +33,7 @@ from sandbox.parts import LEFT_OUT, PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
 from sandbox.recipes.services import ServicesImageError
 
+_ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
 _LINES = 15
 _FAILURES = (BuildError, ChartError, DebianError, ServicesImageError, OSError)
@@ -145,12 +146,11 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
 def recipe_digest(part: Part) -> str:
     """Return a digest of every file of ours that decides what a part holds."""
     total = hashlib.sha256(part.origin.encode())
-    root = Path(__file__).parents[1]
     for source in sorted(part.sources):
         files = sorted(source.rglob("*")) if source.is_dir() else [source]
         for file in files:
             if file.is_file() and "__pycache__" not in file.parts:
-                total.update(f"{file.relative_to(root)}\0{file_digest(file)}\n".encode())
+                total.update(f"{file.relative_to(_ROOT)}\0{file_digest(file)}\n".encode())
     return total.hexdigest()
 
 

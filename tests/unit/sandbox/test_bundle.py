@@ -1,0 +1,231 @@
+"""The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from a1platform.bundle import BundleError, load
+from sandbox import bundle as making
+from sandbox.build.go import BuildError
+from sandbox.build.image import ImageFile, ImageSettings, write_image
+from sandbox.bundle import PartsError, add_k3s, chosen, make_bundle
+from sandbox.cache import Cache
+from sandbox.parts import PARTS, Part
+from sandbox.progress import Progress
+
+
+class Bench:
+    """Three small parts whose builds are counted and can be told to fail."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put the parts in the place of the real ones."""
+        self.cache = Cache(folder / "cache")
+        self.built: list[str] = []
+        self.broken: set[str] = set()
+        self.said: list[str] = []
+        self.ready: list[str] = []
+        self.recipes = folder / "recipes"
+        self.recipes.mkdir()
+        self.parts = {name: self._part(name) for name in ("one", "two", "three")}
+        monkeypatch.setattr(making, "PARTS", self.parts)
+        monkeypatch.setattr(making, "_ROOT", folder)
+
+    def _part(self, name: str) -> Part:
+        recipe = self.recipes / f"{name}.py"
+        recipe.write_text(name)
+
+        def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
+            self.built.append(name)
+            progress(f"building {name}")
+            if name in self.broken:
+                raise BuildError("\n".join(f"line {number}" for number in range(40)))
+            root = cache.folder("roots", name)
+            (root / "program").write_text(recipe.read_text())
+            path = cache.folder("images") / f"{name}-0123456789ab.tar"
+            return (write_image(root, path, (f"docker.io/example/{name}:1",), ImageSettings()),)
+
+        def chart(_cache: Cache, _progress: Progress, out: Path) -> str:
+            (out / "Chart.yaml").write_text("name: x\n")
+            return "1.0.0"
+
+        return Part(name, f"recipe of {name}", images, chart, (recipe,), 1024)
+
+    def make(self, parts: Sequence[str] | None = None) -> Path:
+        """Make the bundle; `built` and `ready` tell what this run did."""
+        self.built.clear()
+        self.ready.clear()
+        return make_bundle(self.cache, self.said.append, parts, self.ready.append)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+def test_a_bundle_holds_every_part_whole(bench: Bench) -> None:
+    bundle = load(bench.make())
+    bundle.verify(thorough=True)
+    assert sorted(bundle.parts) == ["one", "three", "two"]
+    assert bundle.part("one").images[0].path.name == "one.tar"
+    assert bundle.left_out == {"grafana": "Grafana, on no package registry"}
+
+
+def test_a_second_run_builds_nothing_and_says_at_once_what_is_there(bench: Bench) -> None:
+    bench.make()
+    bench.make()
+    assert bench.built == []
+    assert bench.ready == ["one", "two", "three"]
+
+
+def test_a_warm_run_takes_less_than_a_second(bench: Bench) -> None:
+    bench.make()
+    start = time.monotonic()
+    bench.make()
+    assert time.monotonic() - start < 1
+
+
+def test_each_part_can_be_used_while_others_are_built(bench: Bench) -> None:
+    seen: list[list[str]] = []
+
+    def on_part(name: str) -> None:
+        bundle = load(making.bundle_folder(bench.cache))
+        bundle.verify([name])
+        seen.append(sorted(bundle.parts))
+
+    make_bundle(bench.cache, bench.said.append, on_part=on_part)
+    assert seen == [["one"], ["one", "two"], ["one", "three", "two"]]
+
+
+def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(bench: Bench) -> None:
+    bench.broken = {"two"}
+    with pytest.raises(PartsError) as raised:
+        bench.make()
+    assert list(raised.value.failures) == ["two"]
+    assert "line 39" in str(raised.value)
+    assert "line 3\n" not in str(raised.value)
+    assert bench.ready == ["one", "three"]
+    bundle = load(raised.value.folder)
+    assert sorted(bundle.parts) == ["one", "three"]
+    assert "line 39" in bundle.left_out["two"]
+
+
+def test_the_next_run_resumes_with_what_failed(bench: Bench) -> None:
+    bench.broken = {"two"}
+    with pytest.raises(PartsError):
+        bench.make()
+    bench.broken = set()
+    bundle = load(bench.make())
+    assert bench.built == ["two"]
+    assert "two" not in bundle.left_out
+
+
+def test_an_interrupted_run_resumes_with_what_is_missing(bench: Bench) -> None:
+    def interrupted(_cache: Cache, _progress: Progress) -> Sequence[ImageFile]:
+        raise KeyboardInterrupt
+
+    whole = bench.parts["two"]
+    bench.parts["two"] = replace(whole, images=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bench.make()
+    assert list(load(making.bundle_folder(bench.cache)).parts) == ["one"]
+    bench.parts["two"] = whole
+    bench.make()
+    assert bench.built == ["two", "three"]
+
+
+def test_a_changed_recipe_is_built_again_and_nothing_else(bench: Bench) -> None:
+    before = load(bench.make()).part("two").images[0].sha256
+    (bench.recipes / "two.py").write_text("changed")
+    after = load(bench.make()).part("two").images[0].sha256
+    assert bench.built == ["two"]
+    assert before != after
+
+
+@pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
+def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
+    folder = bench.make()
+    image = folder / "images" / "two" / "two.tar"
+    if damage == "changed":
+        image.write_bytes(b"x")
+    elif damage == "removed":
+        image.unlink()
+    else:
+        shutil.rmtree(folder / "charts" / "two")
+    load(bench.make()).verify(thorough=True)
+    assert bench.built == ["two"]
+
+
+def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
+    assert list(load(bench.make(["three"])).parts) == ["three"]
+
+
+def test_an_unknown_part_is_refused_before_anything_is_built(bench: Bench) -> None:
+    with pytest.raises(BundleError, match="unknown parts: tow; known are one, two, three"):
+        bench.make(["one", "tow"])
+    assert bench.built == []
+
+
+def test_too_little_disk_is_told_before_anything_is_built(bench: Bench) -> None:
+    bench.parts["two"] = replace(bench.parts["two"], disk=2**60)
+    with pytest.raises(BundleError, match=r"need about .* GiB of disk in .*, .* GiB are free"):
+        bench.make()
+    assert bench.built == []
+
+
+def test_too_little_memory_is_told_before_anything_is_built(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "_available_memory", lambda: 2**20)
+    with pytest.raises(BundleError, match="building needs about"):
+        bench.make()
+    assert bench.built == []
+
+
+def test_a_full_bundle_needs_no_disk_and_no_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.make()
+    monkeypatch.setattr(making, "_available_memory", lambda: 2**20)
+    bench.make()
+
+
+def test_k3s_is_added_beside_the_parts(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "k3s"
+    program.write_bytes(b"\x7fELF")
+    folder = making.bundle_folder(bench.cache)
+    path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    bundle = load(bench.make())
+    assert bundle.k3s is not None
+    assert bundle.k3s.path == path
+    assert bundle.k3s.origin == "Go modules"
+    bundle.verify(thorough=True)
+
+
+def test_a_damaged_list_is_made_anew(bench: Bench) -> None:
+    folder = bench.make()
+    (folder / "bundle.json").write_text("{")
+    load(bench.make()).verify()
+    assert bench.built == ["one", "two", "three"]
+
+
+def test_the_real_parts_are_those_that_the_platform_knows() -> None:
+    assert set(PARTS) == {
+        "system",
+        "monitoring-crds",
+        "mcp-services",
+        "gatekeeper",
+        "external-secrets",
+        "monitoring",
+        "keda",
+        "argo-cd",
+    }
+    assert [part.name for part in chosen(["monitoring"])] == ["monitoring-crds", "monitoring"]
+
+
+def test_every_source_of_a_real_part_is_there() -> None:
+    for part in PARTS.values():
+        assert all(source.exists() for source in part.sources), part.name
+        assert json.dumps(making.recipe_digest(part))
