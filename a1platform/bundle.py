@@ -19,7 +19,7 @@ MEMO = ".verified.json"
 """Which file was seen with which digest, beside bundle.json."""
 
 
-class BundleError(ValueError):
+class BundleError(RuntimeError):
     """The bundle cannot be used; the text names the file and what is wrong with it."""
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.build.golang import search_path
+from sandbox.build.process import StalledError, run
 from sandbox.cache import Cache
 from sandbox.progress import Progress, elapsed
 
 _REPORT_EVERY_SECONDS = 15
+_DOWNLOAD_SECONDS = 900
 
 
 class BuildError(RuntimeError):
@@ -53,14 +55,15 @@ class GoRecipe:
         name: Name of the recipe, such as `keda`.
         module: Path of the Go module that holds the programs.
         version: Version of the module.
-        programs: Output file name to package path below the module; a path that starts with `./` is in `sources`,
-            one whose first element has a dot is a whole import path.
+        programs: Output file name to package path below the module; a path that starts with `./` is in
+            `sources`, one whose first element has a dot is a whole import path.
         toolchain: Go toolchain, fetched from the module proxy when another one is installed.
         requires: Further `path version` requirements.
-        replaces: `path => path version` (or a folder below `sources`) that override the module's own replacements.
+        replaces: `path => path version` (or a folder below `sources`) that override the module's own
+            replacements.
         drops: Module paths whose own replacement is left out.
-        upstream: Where the module's own replacements point to a fork below the key, the version of the original
-            that is taken instead.
+        upstream: Where the module's own replacements point to a fork below the key, the version of the
+            original that is taken instead.
         edits: Changes to files of other modules.
         sources: A folder with Go files of our own, copied beside go.mod.
         copies: Files of the module that our own sources embed, copied beside them under their own names.
@@ -93,7 +96,9 @@ class GoRecipe:
         hashed = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
         for path in sorted(self.sources.rglob("*")) if self.sources else ():
             if path.is_file():
-                hashed.update(str(path.relative_to(self.sources or path)).encode() + b"\0" + path.read_bytes())
+                hashed.update(
+                    str(path.relative_to(self.sources or path)).encode() + b"\0" + path.read_bytes()
+                )
         return hashed.hexdigest()
 
 
@@ -153,7 +158,7 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
         _write_module(recipe, cache, module, work)
         with cache.making(target) as out:
             for program, package in recipe.programs.items():
-                _compile(recipe, cache, work, out / program, package, progress)
+                _compile(_Job(recipe, cache, work, progress), out / program, package)
     return target
 
 
@@ -179,13 +184,17 @@ def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> N
 
 
 def _replacements(recipe: GoRecipe, cache: Cache, module: Path) -> dict[str, str]:
-    theirs: dict[str, Any] = json.loads(_go(recipe, cache, cache.root, "mod", "edit", "-json", str(module / "go.mod")))
+    theirs: dict[str, Any] = json.loads(
+        _go(recipe, cache, cache.root, "mod", "edit", "-json", str(module / "go.mod"))
+    )
     replaces = {entry.split(" => ")[0].split(" ")[0]: entry for entry in recipe.replaces}
     for entry in theirs.get("Replace") or []:
         old, new = entry["Old"], entry["New"]
         local = new["Path"].startswith(".")
         if not local and old["Path"] not in replaces and old["Path"] not in recipe.drops:
-            original = next((to for fork, to in recipe.upstream.items() if new["Path"].startswith(fork)), None)
+            original = next(
+                (to for fork, to in recipe.upstream.items() if new["Path"].startswith(fork)), None
+            )
             left = " ".join(filter(None, (old["Path"], old.get("Version"))))
             right = f"{old['Path']} {original}" if original else f"{new['Path']} {new['Version']}"
             replaces[left] = f"{left} => {right}"
@@ -196,7 +205,9 @@ def _edited(recipe: GoRecipe, cache: Cache, edit: Edit, work: Path) -> str:
     """Make the edited copy of a module below the work folder and return the replacement that names it."""
     copy = work / "edited" / edit.module
     if not copy.exists():
-        answer = json.loads(_go(recipe, cache, cache.root, "mod", "download", "-json", f"{edit.module}@{edit.version}"))
+        answer = json.loads(
+            _go(recipe, cache, cache.root, "mod", "download", "-json", f"{edit.module}@{edit.version}")
+        )
         shutil.copytree(answer["Dir"], copy, copy_function=os.link)
     file = copy / edit.file
     text = file.read_text()
@@ -207,41 +218,68 @@ def _edited(recipe: GoRecipe, cache: Cache, edit: Edit, work: Path) -> str:
     return f"{edit.module} => ./{copy.relative_to(work)}"
 
 
-def _compile(recipe: GoRecipe, cache: Cache, work: Path, out: Path, package: str, progress: Progress) -> None:
-    whole = package == "." or package.startswith("./") or "." in package.split("/")[0]
+@dataclass(frozen=True)
+class _Job:
+    """A recipe that is being carried out in a folder."""
+
+    recipe: GoRecipe
+    cache: Cache
+    work: Path
+    progress: Progress
+
+
+def _compile(job: _Job, out: Path, package: str) -> None:
+    recipe, cache = job.recipe, job.cache
+    whole = package == "." or package.startswith("./") or "." in package.split("/", maxsplit=1)[0]
     linked = " ".join(["-s", "-w", *(f"-X '{name}={value}'" for name, value in recipe.variables.items())])
     path = package if whole else f"{recipe.module}/{package}".removesuffix("/")
-    command = ["go", "build", "-v", "-mod=mod", "-trimpath", "-tags", ",".join(recipe.tags), "-ldflags", linked]
+    command = [
+        "go",
+        "build",
+        "-v",
+        "-mod=mod",
+        "-trimpath",
+        "-tags",
+        ",".join(recipe.tags),
+        "-ldflags",
+        linked,
+    ]
     log = cache.folder("logs") / f"build-{recipe.name}.log"
     start = reported = time.monotonic()
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*command, "-o", str(out), path],
-            cwd=work,
-            env=environment(cache, recipe),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            while process.poll() is None:
-                time.sleep(0.2)
-                if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
-                    reported = time.monotonic()
-                    compiled = len(log.read_text().splitlines())
-                    progress(f"  {out.name}: {compiled} packages compiled, {elapsed(reported - start)}")
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode != 0:
+
+    def tick() -> None:
+        nonlocal reported
+        if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            compiled = len(log.read_text().splitlines())
+            job.progress(f"  {out.name}: {compiled} packages compiled, {elapsed(reported - start)}")
+
+    what = f"building {out.name} from {recipe.module}@{recipe.version}"
+    try:
+        status = run([*command, "-o", str(out), path], job.work, environment(cache, recipe), log, tick)
+    except StalledError as problem:
+        raise BuildError(
+            f"{what} was given up: {problem}; the module proxy does not answer\nWhole log: {log}"
+        ) from None
+    if status != 0:
         tail = "\n".join(log.read_text().splitlines()[-15:])
-        raise BuildError(f"building {out.name} from {recipe.module}@{recipe.version} failed:\n{tail}\nWhole log: {log}")
+        raise BuildError(f"{what} failed:\n{tail}\nWhole log: {log}")
 
 
 def _go(recipe: GoRecipe, cache: Cache, folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["go", *arguments], cwd=folder, env=environment(cache, recipe), capture_output=True, text=True, check=False
-    )
+    what = f"go {' '.join(arguments)} for {recipe.name}"
+    try:
+        done = subprocess.run(
+            ["go", *arguments],
+            cwd=folder,
+            env=environment(cache, recipe),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_DOWNLOAD_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{what} was given up after {elapsed(_DOWNLOAD_SECONDS)}: no answer") from None
     if done.returncode != 0:
-        raise BuildError(f"go {' '.join(arguments)} for {recipe.name} failed:\n{done.stderr.strip() or done.stdout}")
+        raise BuildError(f"{what} failed:\n{done.stderr.strip() or done.stdout}")
     return done.stdout

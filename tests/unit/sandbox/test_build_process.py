@@ -1,0 +1,81 @@
+"""A build that waits for a server that never answers comes to an end, with a reason."""
+
+import http.server
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.build import go, process
+from sandbox.build.go import BuildError, GoRecipe, build
+from sandbox.build.process import StalledError, run
+from sandbox.cache import Cache
+
+
+def test_a_program_that_ends_gives_its_status_and_its_output(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
+    assert run([sys.executable, "-c", code], tmp_path, {}, log) == 3
+    assert sorted(log.read_text().split()) == ["err", "out"]
+
+
+def test_a_program_that_does_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STALLED_SECONDS", 2.0)
+    monkeypatch.setattr(process, "_LOOK_SECONDS", 0.5)
+    with pytest.raises(StalledError, match="did nothing for 2 s"):
+        run(["/bin/sleep", "60"], tmp_path, {}, tmp_path / "log")
+
+
+def test_a_program_that_works_in_silence_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STALLED_SECONDS", 1.5)
+    monkeypatch.setattr(process, "_LOOK_SECONDS", 0.5)
+    code = "import time; end = time.monotonic() + 4\nwhile time.monotonic() < end: sum(range(10000))"
+    assert run([sys.executable, "-c", code], tmp_path, {}, tmp_path / "log") == 0
+
+
+def test_an_interrupted_build_leaves_no_program_behind(tmp_path: Path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    mark = tmp_path / "mark"
+    code = f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
+    with pytest.raises(KeyboardInterrupt):
+        run([sys.executable, "-c", code], tmp_path, {}, tmp_path / "log", interrupt)
+    time.sleep(4)
+    assert not mark.exists()
+
+
+class _Silent(http.server.BaseHTTPRequestHandler):
+    """Takes every request and never answers."""
+
+    stop = threading.Event()
+
+    def do_GET(self) -> None:
+        """Wait until the test is over."""
+        self.stop.wait(60)
+
+
+@pytest.fixture
+def silent_proxy() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Silent)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    _Silent.stop.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed")
+def test_a_module_proxy_that_never_answers_is_given_up_by_name(
+    silent_proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROXY", silent_proxy)
+    monkeypatch.setattr(go, "_DOWNLOAD_SECONDS", 3)
+    recipe = GoRecipe("app", "example.com/app", "v1.0.0", {"app": ""}, toolchain="local")
+    with pytest.raises(BuildError, match=r"mod download .* for app was given up after 3s: no answer"):
+        build(recipe, Cache(tmp_path / "cache"), lambda _line: None)
