@@ -1,0 +1,198 @@
+"""What the bundle holds fits together: the charts take the components' values and find their images in it."""
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from a1platform.bundle import Bundle, load
+from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
+from a1platform.platform.chart import Chart
+from a1platform.settings.platform import (
+    ArgoCdSettings,
+    ExternalSecretsSettings,
+    GatekeeperSettings,
+    KedaSettings,
+    MonitoringSettings,
+)
+from a1platform.settings.services import Profile
+from sandbox.build.go import build
+from sandbox.bundle import make_bundle
+from sandbox.cache import Cache
+from sandbox.progress import to_terminal
+from sandbox.recipes.argo_cd import HELM
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
+
+_CHART = Chart("bundled", "0")
+_PROFILE = Profile.SMALL
+_RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
+    "monitoring-crds": ("monitoring-crds", "prometheus", {}),
+    "gatekeeper": (
+        "gatekeeper",
+        "gatekeeper-system",
+        gatekeeper.values(
+            gatekeeper.GatekeeperArgs(
+                _CHART, GatekeeperSettings(), _PROFILE, exempt=("kube-system",), online=False
+            )
+        ),
+    ),
+    "external-secrets": (
+        "external-secrets",
+        "external-secrets",
+        external_secrets.values(
+            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _PROFILE, monitoring=True)
+        ),
+    ),
+    "monitoring": (
+        "kps",
+        "prometheus",
+        monitoring_values.values(MonitoringSettings(), _PROFILE, grafana=False),
+    ),
+    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _PROFILE, monitoring=True))),
+    "argo-cd": (
+        "argocd",
+        "argocd",
+        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _PROFILE, monitoring=True)),
+    ),
+}
+
+
+class _Loader(yaml.CSafeLoader):
+    """Also reads `=`, a text in one of the operator's kinds."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    found = load(make_bundle(Cache.default(), to_terminal))
+    found.verify()
+    return found
+
+
+@pytest.fixture(scope="module")
+def rendered(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    helm = build(HELM, Cache.default(), to_terminal) / "helm"
+    folder = tmp_path_factory.mktemp("values")
+    objects = {}
+    for part, (release, namespace, values) in _RELEASES.items():
+        chart = bundle.part(part).chart
+        assert chart is not None
+        file = folder / f"{part}.yaml"
+        file.write_text(yaml.safe_dump(values))
+        objects[part] = _template(helm, chart.path, release, namespace, file)
+    return objects
+
+
+def _template(helm: Path, chart: Path, release: str, namespace: str, values: Path) -> list[dict[str, Any]]:
+    command = [str(helm), "template", release, str(chart), "--namespace", namespace, "--values", str(values)]
+    options = ["--kube-version", "v1.30.5", "--api-versions", "monitoring.coreos.com/v1"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [one for one in yaml.load_all(done.stdout, _Loader) if one]
+
+
+def _pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for one in objects:
+        if one["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
+            yield f"{one['kind']}/{one['metadata']['name']}", one["spec"]["template"]["spec"]
+
+
+def _images(objects: list[dict[str, Any]]) -> set[str]:
+    found = {
+        container["image"]
+        for _, pod in _pods(objects)
+        for container in [*pod.get("initContainers", []), *pod["containers"]]
+    }
+    for one in objects:
+        if one["kind"] in {"Prometheus", "Alertmanager"}:
+            found.add(one["spec"]["image"])
+    return {image if "." in image.split("/", maxsplit=1)[0] else f"docker.io/{image}" for image in found}
+
+
+def test_every_image_that_a_chart_names_is_in_the_bundle(
+    bundle: Bundle, rendered: dict[str, list[dict[str, Any]]]
+) -> None:
+    held = {name for part in bundle.parts.values() for image in part.images for name in image.references}
+    for part, objects in rendered.items():
+        assert _images(objects) <= held, part
+
+
+def test_no_pod_asks_a_registry_at_every_start(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    for objects in rendered.values():
+        for name, pod in _pods(objects):
+            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+                assert container["imagePullPolicy"] == "IfNotPresent", name
+
+
+def test_every_container_keeps_to_the_restricted_level_but_the_node_exporter(
+    rendered: dict[str, list[dict[str, Any]]],
+) -> None:
+    for objects in rendered.values():
+        for name, pod in _pods(objects):
+            whole = pod.get("securityContext") or {}
+            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+                own = {**whole, **container["securityContext"]}
+                assert own["runAsNonRoot"] is True, name
+                assert own["seccompProfile"] == {"type": "RuntimeDefault"}, name
+                assert own["allowPrivilegeEscalation"] is False, name
+                assert own["capabilities"]["drop"] == ["ALL"], name
+            if "node-exporter" not in name:
+                assert not pod.get("hostNetwork"), name
+
+
+def test_all_parts_together_ask_for_little_cpu(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    total = 0
+    for objects in rendered.values():
+        for one in objects:
+            if one["kind"] in {"Prometheus", "Alertmanager"}:
+                total += _milli(one["spec"]["resources"])
+            elif one["kind"] in {"Deployment", "StatefulSet", "DaemonSet"}:
+                containers = one["spec"]["template"]["spec"]["containers"]
+                copies = one["spec"].get("replicas", 1)
+                total += copies * sum(_milli(container["resources"]) for container in containers)
+    # 1.6 cores in all: K3s's own pods ask for 200m, the five services for 240m.
+    assert total <= 1600 - 200 - 240
+
+
+def _milli(resources: dict[str, Any]) -> int:
+    cpu = str(resources["requests"]["cpu"])
+    return int(cpu[:-1]) if cpu.endswith("m") else int(float(cpu) * 1000)
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "name", "port"),
+    [
+        ("argo-cd", "Service", "argocd-server", 80),
+        ("argo-cd", "Service", "argocd-server", 443),
+        ("argo-cd", "Service", "argocd-repo-server", 8081),
+        ("monitoring", "Service", "kps-prometheus", 9090),
+        ("monitoring", "Service", "kps-alertmanager", 9093),
+        ("gatekeeper", "Service", "gatekeeper-webhook-service", 443),
+        ("external-secrets", "Service", "external-secrets-webhook", 443),
+        ("keda", "Service", "keda-operator", 8080),
+    ],
+)
+def test_services_have_the_names_and_ports_of_upstreams_charts(
+    rendered: dict[str, list[dict[str, Any]]], part: str, kind: str, name: str, port: int
+) -> None:
+    found = [one for one in rendered[part] if one["kind"] == kind and one["metadata"]["name"] == name]
+    assert len(found) == 1
+    assert port in {entry["port"] for entry in found[0]["spec"]["ports"]}
+
+
+def test_the_monitoring_kinds_are_apart_from_the_stack(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    assert {one["kind"] for one in rendered["monitoring-crds"]} == {"CustomResourceDefinition"}
+    assert not [one for one in rendered["monitoring"] if one["kind"] == "CustomResourceDefinition"]
+    assert {one["spec"]["names"]["kind"] for one in rendered["monitoring-crds"]} >= {
+        "Prometheus",
+        "Alertmanager",
+        "ServiceMonitor",
+        "PodMonitor",
+        "PrometheusRule",
+    }
