@@ -51,18 +51,18 @@ class Toolchain:
 
     Attributes:
         parts: What it consists of.
-        bin: Folders for PATH.
+        bin: Folder for PATH, with `pulumi` in it.
         home: Pulumi's own folder, with the plugins in it.
     """
 
     parts: tuple[Installed, ...]
-    bin: tuple[Path, ...]
+    bin: Path
     home: Path
 
     @property
     def pulumi(self) -> Path:
         """The program `pulumi`."""
-        return self.bin[0] / "pulumi"
+        return self.bin / "pulumi"
 
     def environment(self, state: Path, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the environment of a `pulumi` run.
@@ -78,7 +78,7 @@ class Toolchain:
         stacks = state / "stacks"
         passphrase = _passphrase(state / "passphrase", stacks)
         stacks.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = (_VENV, *self.bin, base.get("PATH", os.defpath))
+        path = (_VENV, self.bin, base.get("PATH", os.defpath))
         return {
             **{name: value for name, value in base.items() if name not in _REMOVED},
             "PATH": os.pathsep.join(map(str, path)),

@@ -14,7 +14,7 @@ from sandbox.build.go import download as download_module
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 from sandbox.toolchain.environment import Installed, Toolchain
-from sandbox.toolchain.parts import LANGUAGE_HOST, ORIGIN_FILE, PARTS, PULUMI_CLI, Part
+from sandbox.toolchain.parts import ORIGIN_FILE, PARTS, PULUMI_PROGRAMS, Part
 from sandbox.toolchain.release import (
     MissingError,
     ReleaseError,
@@ -35,7 +35,7 @@ class _Origin:
 
     Attributes:
         words: For a person.
-        recipe: Digest of the recipe that built it, empty where none did.
+        recipe: Digest of the recipes that built it, empty where none did.
         found: Files of this machine that it links to, with size and time of change.
         asked: When the official release was last asked for, in seconds since the epoch.
     """
@@ -70,8 +70,7 @@ def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -
             there = [_present(cache, part) or _bring(cache, part, asked, progress) for part in PARTS]
             shutil.rmtree(cache.root / "downloads" / "pulumi", ignore_errors=True)
     parts = tuple(part for part in there if part)
-    folders = tuple(cache.root / part.folder for part in (PULUMI_CLI, LANGUAGE_HOST))
-    return Toolchain(parts, folders, cache.root / "pulumi-home")
+    return Toolchain(parts, cache.root / PULUMI_PROGRAMS.folder, cache.root / "pulumi-home")
 
 
 def _present(cache: Cache, part: Part) -> Installed | None:
@@ -84,7 +83,7 @@ def _present(cache: Cache, part: Part) -> Installed | None:
 
 def _is_current(part: Part, origin: _Origin) -> bool:
     if origin.recipe:
-        return origin.recipe == part.recipe.digest()
+        return origin.recipe == part.digest()
     return all(_stamp(Path(path)) == tuple(stamp) for path, stamp in origin.found.items())
 
 
@@ -150,18 +149,16 @@ def _unpack(archive: Path, files: tuple[str, ...], folder: Path, url: str) -> No
 
 
 def _from_modules(cache: Cache, part: Part, progress: Progress) -> Installed:
-    programs = build(part.recipe, cache, progress)
+    built = [(recipe, build(recipe, cache, progress)) for recipe in part.recipes]
     kind = "a stand-in (test equipment) built" if part.stand_in else "built"
-    origin = _Origin(
-        f"{kind} from Go module {part.recipe.module}@{part.recipe.version}",
-        recipe=part.recipe.digest(),
-        asked=time.time(),
-    )
+    modules = " and ".join(f"{recipe.module}@{recipe.version}" for recipe in part.recipes)
+    origin = _Origin(f"{kind} from Go modules, {modules}", recipe=part.digest(), asked=time.time())
     with cache.making(cache.root / part.folder) as folder:
-        for program in part.recipe.programs:
-            os.link(programs / program, folder / program)
+        for recipe, programs in built:
+            for program in recipe.programs:
+                os.link(programs / program, folder / program)
         if part.scripts:
-            module = download_module(part.recipe, cache)
+            module = download_module(part.recipes[-1], cache)
             for name, path in part.scripts.items():
                 shutil.copyfile(module / path, folder / name)
                 (folder / name).chmod(0o755)

@@ -17,6 +17,7 @@ from sandbox.toolchain.release import Releases
 
 ORIGIN_FILE = "a1-origin.json"
 HOST_SCRIPT = "pulumi-language-python-exec"
+_PULUMI_FILES = ("pulumi", "pulumi-language-python", HOST_SCRIPT)
 _AMD64 = platform.machine() in {"x86_64", "amd64"}
 
 
@@ -54,10 +55,10 @@ class Part:
         folder: Where it stands below the cache folder.
         files: Names of its files; the first one is the program.
         official: The release that it comes from.
-        recipe: How to build it where the release cannot be reached.
+        recipes: How to build it where the release cannot be reached.
         find: Returns its files where they are on this machine already, else nothing.
-        scripts: Files of the recipe's module that belong to it, file name to path in the module.
-        stand_in: Whether what the recipe builds only stands in for the official part.
+        scripts: Files of the last recipe's module that belong to it, file name to path in the module.
+        stand_in: Whether what the recipes build only stands in for the official part.
     """
 
     name: str
@@ -65,10 +66,14 @@ class Part:
     folder: str
     files: tuple[str, ...]
     official: Archive
-    recipe: GoRecipe
+    recipes: tuple[GoRecipe, ...]
     find: Callable[[Path], Mapping[str, Path]]
     scripts: Mapping[str, str] = field(default_factory=dict)
     stand_in: bool = False
+
+    def digest(self) -> str:
+        """Return a digest of everything that decides what is built."""
+        return "-".join(recipe.digest()[:12] for recipe in self.recipes)
 
 
 def _pulumi_archive() -> Archive:
@@ -94,7 +99,7 @@ def _plugin(name: str, version: str, recipe: GoRecipe, *, stand_in: bool = False
             f"pulumi-resource-{name}-v{version}-linux-{machine}.tar.gz",
             f"pulumi-{name}_{version}_checksums.txt",
         ),
-        recipe=recipe,
+        recipes=(recipe,),
         find=functools.partial(_find_plugin, name, version),
         stand_in=stand_in,
     )
@@ -109,14 +114,16 @@ def _find_plugin(name: str, version: str, ours: Path) -> Mapping[str, Path]:
     return {program.name: program} if program.is_file() and not is_ours else {}
 
 
-def _find_beside_pulumi(files: tuple[str, ...], ours: Path) -> Mapping[str, Path]:
-    """Look for files of the CLI's release beside a `pulumi` on PATH that has exactly this version."""
+def _find_pulumi(ours: Path) -> Mapping[str, Path]:
+    """Look for a `pulumi` on PATH that has exactly this version and its language host beside it."""
     found = shutil.which("pulumi")
     if not found or Path(found).resolve().is_relative_to(ours.resolve()):
         return {}
     folder = Path(found).resolve().parent
-    whole = all((folder / name).is_file() for name in files)
-    return {name: folder / name for name in files} if whole and _version(found) == f"v{PULUMI}" else {}
+    whole = all((folder / name).is_file() for name in _PULUMI_FILES)
+    return (
+        {name: folder / name for name in _PULUMI_FILES} if whole and _version(found) == f"v{PULUMI}" else {}
+    )
 
 
 def _version(pulumi: str) -> str:
@@ -125,31 +132,19 @@ def _version(pulumi: str) -> str:
     return done.stdout.strip()
 
 
-_CLI_FILES = ("pulumi",)
-_HOST_FILES = ("pulumi-language-python", HOST_SCRIPT)
-
-PULUMI_CLI = Part(
-    name="Pulumi CLI",
+PULUMI_PROGRAMS = Part(
+    name="Pulumi CLI and Python language host",
     version=PULUMI,
+    # The CLI warns on every run of a language host that does not stand beside it.
     folder=f"toolchain/pulumi-v{PULUMI}",
-    files=_CLI_FILES,
+    files=_PULUMI_FILES,
     official=_pulumi_archive(),
-    recipe=CLI,
-    find=functools.partial(_find_beside_pulumi, _CLI_FILES),
-)
-LANGUAGE_HOST = Part(
-    name="Python language host",
-    version=PULUMI,
-    folder=f"toolchain/pulumi-language-python-v{PULUMI}",
-    files=_HOST_FILES,
-    official=_pulumi_archive(),
-    recipe=PYTHON_HOST,
-    find=functools.partial(_find_beside_pulumi, _HOST_FILES),
+    recipes=(CLI, PYTHON_HOST),
+    find=_find_pulumi,
     scripts={HOST_SCRIPT: f"python/cmd/{HOST_SCRIPT}"},
 )
 PARTS = (
-    PULUMI_CLI,
-    LANGUAGE_HOST,
+    PULUMI_PROGRAMS,
     _plugin("kubernetes", PULUMI_KUBERNETES, KUBERNETES),
     _plugin("command", PULUMI_COMMAND, STAND_IN, stand_in=True),
 )

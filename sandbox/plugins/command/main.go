@@ -16,6 +16,9 @@ import (
 	"a1platform.build/pulumi-resource-command/remote"
 )
 
+const notice = "pulumi-resource-command: a stand-in built by this repository's sandbox, test equipment, " +
+	"not Pulumi's own plugin"
+
 // version is set at link time to the version of the plugin that this one stands in for.
 var version string
 
@@ -27,9 +30,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	// Pulumi shows what a plugin writes to standard error among the run's diagnostics.
-	fmt.Fprintln(os.Stderr, "pulumi-resource-command: a stand-in built by this repository's sandbox, "+
-		"test equipment, not Pulumi's own plugin")
+	fmt.Fprintln(os.Stderr, notice)
 	provider, err := infer.NewProviderBuilder().
 		WithDisplayName("Command (stand-in)").
 		WithDescription("Stands in for Pulumi's command plugin on the sandbox; test equipment.").
@@ -42,6 +43,15 @@ func run(ctx context.Context) error {
 		Build()
 	if err != nil {
 		return err
+	}
+	// Pulumi hides what plugins write to standard error, but shows what they log.
+	configure := provider.Configure
+	provider.Configure = func(ctx context.Context, request p.ConfigureRequest) error {
+		p.GetLogger(ctx).Info(notice)
+		if configure == nil {
+			return nil
+		}
+		return configure(ctx, request)
 	}
 	return p.RunProvider(ctx, "command", version, provider)
 }
