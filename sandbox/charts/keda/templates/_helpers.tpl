@@ -23,7 +23,6 @@ keda-admission: {image: webhooks, resources: webhooks, replicas: webhooks, servi
 {{- $replicas := index $root.Values $role.replicas "replicaCount" }}
 {{- $_ := set $object.spec "replicas" (int $replicas) }}
 {{- $pod := $object.spec.template }}
-{{- $_ := set $pod.metadata "labels" (merge $pod.metadata.labels (include "keda.labels" $root | fromYaml)) }}
 {{- $_ := set $pod.spec "securityContext" (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault")) }}
 {{- range $container := $pod.spec.containers }}
 {{- $tag := $image.tag | default $root.Chart.AppVersion }}
