@@ -16,6 +16,7 @@ from a1platform.platform.keda import Keda, KedaArgs
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
+from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
@@ -33,6 +34,8 @@ class PlatformArgs:
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
         after: What everything waits for.
+        on_server: Runs a script on a server of the cluster, to recover from a run that was killed; without it
+            the same failure is an error.
     """
 
     settings: PlatformSettings = field(default_factory=PlatformSettings)
@@ -42,6 +45,7 @@ class PlatformArgs:
     bundle: Bundle | None = None
     images: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
+    on_server: RunOnServer | None = None
 
 
 class Platform(pulumi.ComponentResource):
@@ -86,6 +90,9 @@ class Platform(pulumi.ComponentResource):
         Raises:
             PolicyError: Policies and their settings contradict each other.
         """
+        if args.on_server is not None:
+            below = pulumi.ResourceOptions(transformations=[recovering(recovery_hook(args.on_server))])
+            opts = pulumi.ResourceOptions.merge(opts, below)
         super().__init__(token("platform", "Platform"), name, None, opts)
         self._name, self._args = name, args
         self._exempt = tuple(load_policies().system_namespaces)
