@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from a1platform.versions import K3S
 from sandbox import chosen
+from sandbox.bundle import add_k3s, make_bundle
 from sandbox.cache import Cache, state_folder
 from sandbox.engine import ensure_engine, find_engine, stop_engine
+from sandbox.k3s_source import k3s_source
 from sandbox.node import nodes, start, stop
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
@@ -49,13 +52,11 @@ def _sandbox(cache: Cache, environment: Mapping[str, str], progress: Progress) -
     progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
     engine = ensure_engine(cache, progress)
     node = start(engine, cache, chosen.NODE, progress)
-    chosen.configure(node, bundle(cache, progress))
+    folder = make_bundle(cache, progress, ["system"])
+    k3s = k3s_source(cache, progress)
+    add_k3s(folder, K3S, k3s.path, k3s.origin)
+    chosen.configure(node, folder)
     return chosen.sandbox(environment)
-
-
-def bundle(cache: Cache, progress: Progress) -> Path | None:
-    """Return the folder that the sandbox installs everything from."""
-    raise NotImplementedError
 
 
 def down(cache: Cache, progress: Progress) -> None:

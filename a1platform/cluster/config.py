@@ -3,15 +3,30 @@
 The keys follow the K3s hardening guide and were measured with kube-bench `k3s-cis-1.9` on v1.30.5+k3s1.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from a1platform.settings.cluster import K3sSettings
+from a1platform.settings.node import NodeSettings
 
 CONFIG_FILE = "/etc/rancher/k3s/config.yaml"
 AUDIT_POLICY_FILE = "/etc/rancher/k3s/audit.yaml"
 ADMISSION_FILE = "/etc/rancher/k3s/admission.yaml"
+TOKEN_FILE = "/etc/rancher/k3s/token"  # noqa: S105 - a path
+"""The cluster's token on a node that joins, for root alone."""
+API_PORT = 6443
+# An agent refuses to start with a setting of servers.
+_SERVER_ONLY = frozenset(
+    {
+        "disable",
+        "etcd-arg",
+        "kube-apiserver-arg",
+        "kube-controller-manager-arg",
+        "kube-scheduler-arg",
+        "tls-san",
+    }
+)
 AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
 
 _TLS_CIPHERS = (
@@ -24,22 +39,24 @@ _TLS_CIPHERS = (
 )
 
 
-def server_config(settings: K3sSettings, node_name: str, addresses: tuple[str, ...]) -> str:
-    """Return the config.yaml of the first server.
+def server_config(
+    settings: K3sSettings, node: NodeSettings, addresses: tuple[str, ...], join: str | None = None
+) -> str:
+    """Return the config.yaml of a server.
 
     Args:
         settings: What the stack asks for.
-        node_name: The Kubernetes name of the node.
-        addresses: Names and addresses that clients reach the API server by.
+        node: The node.
+        addresses: Names and addresses that clients reach the API servers by.
+        join: Address of the first server; None for the first itself.
 
     Returns:
         YAML with sorted keys, so that the same settings give the same bytes.
     """
     config: dict[str, Any] = {
-        "node-name": node_name,
-        "cluster-init": True,
+        **_common(settings, node, join),
+        **({"cluster-init": True} if join is None else {}),
         "secrets-encryption": True,
-        "protect-kernel-defaults": True,
         "write-kubeconfig-mode": "0600",
         "cluster-cidr": str(settings.cluster_cidr),
         "service-cidr": str(settings.service_cidr),
@@ -57,6 +74,28 @@ def server_config(settings: K3sSettings, node_name: str, addresses: tuple[str, .
             "service-account-extend-token-expiration=false",
         ],
         "kube-controller-manager-arg": ["terminated-pod-gc-threshold=100"],
+    }
+    return _dump(config, settings)
+
+
+def agent_config(settings: K3sSettings, node: NodeSettings, join: str) -> str:
+    """Return the config.yaml of an agent.
+
+    Args:
+        settings: What the stack asks for.
+        node: The node.
+        join: Address of the first server.
+    """
+    return _dump(_common(settings, node, join), settings)
+
+
+def _common(settings: K3sSettings, node: NodeSettings, join: str | None) -> dict[str, Any]:
+    return {
+        "node-name": node.name,
+        # Only where it is said: a host's public address need not be on any of its interfaces.
+        **({"node-ip": node.address} if node.address else {}),
+        **({"server": f"https://{_bracketed(join)}:{API_PORT}", "token-file": TOKEN_FILE} if join else {}),
+        "protect-kernel-defaults": True,
         "kubelet-arg": [
             f"max-pods={settings.max_pods}",
             "pod-max-pids=4096",
@@ -64,10 +103,20 @@ def server_config(settings: K3sSettings, node_name: str, addresses: tuple[str, .
             f"tls-cipher-suites={','.join(_TLS_CIPHERS)}",
         ],
     }
+
+
+def _dump(config: dict[str, Any], settings: K3sSettings) -> str:
+    agent = "cluster-cidr" not in config
     for key, value in settings.extra_config.items():
+        if agent and key in _SERVER_ONLY:
+            continue
         # A list of the site's own is added to ours, since it could otherwise drop the audit log by accident.
         config[key] = [*config[key], *value] if isinstance(value, list) and key in config else value
     return yaml.safe_dump(config, sort_keys=True)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def audit_policy() -> str:
@@ -160,7 +209,7 @@ def admission_config() -> str:
     )
 
 
-def unit(settings: K3sSettings, binary: str) -> str:
+def unit(settings: K3sSettings, role: Literal["server", "agent"], binary: str) -> str:
     """Return the systemd unit of K3s.
 
     The stock unit starts without a time limit and restarts for ever, so a bad configuration hangs
@@ -168,6 +217,7 @@ def unit(settings: K3sSettings, binary: str) -> str:
 
     Args:
         settings: The time limit and the limit of open files.
+        role: What the node is.
         binary: What identifies the binary, such as its digest: another one makes K3s start anew.
     """
     return f"""\
@@ -184,7 +234,7 @@ StartLimitBurst=5
 Type=notify
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
-ExecStart=/usr/local/bin/k3s server
+ExecStart=/usr/local/bin/k3s {role}
 KillMode=process
 Delegate=yes
 LimitNOFILE={settings.open_files}

@@ -1,25 +1,32 @@
 """K3s on one node as a change to its host: files, a verified binary, an awaited start, an uninstall."""
 
 import shlex
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from a1platform.cluster import config
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import NodeSettings
+from a1platform.settings.node import NodeSettings, own_address
 
 GROUP = "k3s"
 BINARY = "/usr/local/bin/k3s"
 UNIT = "/etc/systemd/system/k3s.service"
 
 
-def k3s(settings: K3sSettings, node: NodeSettings, uploaded: str | None = None) -> HostChange:
-    """Return the change that installs, configures and starts K3s on the first server.
+def k3s(
+    settings: K3sSettings,
+    node: NodeSettings,
+    nodes: Sequence[NodeSettings],
+    uploaded: str | None = None,
+) -> HostChange:
+    """Return the change that installs, configures and starts K3s on a node.
 
     Args:
         settings: What K3s runs with.
         node: The node.
+        nodes: All nodes of the cluster; the first server starts it, the others join.
         uploaded: SHA-256 digest of the binary that has been put in place already; without it the node
             downloads the release.
 
@@ -28,9 +35,11 @@ def k3s(settings: K3sSettings, node: NodeSettings, uploaded: str | None = None) 
         apply restarts K3s only when one of its files or its binary has changed, and whose revert leaves
         nothing behind.
     """
-    own = _files(settings, node, uploaded or settings.sha256 or "digest from the release")
+    own = _files(settings, node, nodes, uploaded or settings.sha256 or "digest from the release")
     dns = settings.service_cidr.network_address + 10
     start = shlex.join((node.name, str(settings.start_timeout), str(dns), *(file.path for file in own)))
+    joined = node is not first_server(nodes)
+    leave = f"a1_leaving={node.name if joined and node.role == 'server' else ''}\n"
     return HostChange(
         name="k3s",
         reason="the cluster's control plane and its node agent",
@@ -39,9 +48,14 @@ def k3s(settings: K3sSettings, node: NodeSettings, uploaded: str | None = None) 
         check=_check(settings, uploaded),
         apply=f"a1_k3s_apply {start}",
         verify="a1_k3s_verify",
-        before_revert=_script("k3s_uninstall.sh"),
+        before_revert=leave + _script("k3s_uninstall.sh"),
         revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\nsystemctl daemon-reload",
     )
+
+
+def first_server(nodes: Sequence[NodeSettings]) -> NodeSettings:
+    """Return the server that starts the cluster: the first of the list, whose place never changes."""
+    return next(node for node in nodes if node.role == "server")
 
 
 def _check(settings: K3sSettings, uploaded: str | None) -> str:
@@ -51,15 +65,24 @@ def _check(settings: K3sSettings, uploaded: str | None) -> str:
 [ "$found" = {uploaded} ] || a1_fail "{BINARY}: found sha256 $found, expected {uploaded}\""""
 
 
-def _files(settings: K3sSettings, node: NodeSettings, binary: str) -> tuple[HostFile, ...]:
-    addresses = tuple(filter(None, (node.host, node.address)))
-    return (
-        HostFile(config.CONFIG_FILE, config.server_config(settings, node.name, addresses), mode="0600"),
-        HostFile(config.AUDIT_POLICY_FILE, config.audit_policy(), mode="0600"),
-        HostFile(config.ADMISSION_FILE, config.admission_config(), mode="0600"),
-        HostFile(UNIT, config.unit(settings, binary)),
-        *(HostFile(extra.path, extra.content, mode=extra.mode) for extra in settings.extra_files),
-    )
+def _files(
+    settings: K3sSettings, node: NodeSettings, nodes: Sequence[NodeSettings], binary: str
+) -> tuple[HostFile, ...]:
+    first = first_server(nodes)
+    join = None if node is first else own_address(first) or first.host
+    servers = (other for other in nodes if other.role == "server")
+    addresses = tuple(address for other in servers for address in (other.host, other.address) if address)
+    if node.role == "agent":
+        own = [HostFile(config.CONFIG_FILE, config.agent_config(settings, node, str(join)), mode="0600")]
+    else:
+        text = config.server_config(settings, node, addresses, join)
+        own = [
+            HostFile(config.CONFIG_FILE, text, mode="0600"),
+            HostFile(config.AUDIT_POLICY_FILE, config.audit_policy(), mode="0600"),
+            HostFile(config.ADMISSION_FILE, config.admission_config(), mode="0600"),
+        ]
+    extra = [HostFile(file.path, file.content, mode=file.mode) for file in settings.extra_files]
+    return (*own, HostFile(UNIT, config.unit(settings, node.role, binary)), *extra)
 
 
 @cache

@@ -2,10 +2,10 @@
 
 import yaml
 
-READ = "cat /etc/rancher/k3s/k3s.yaml"
-"""Bash that prints the kubeconfig; it runs as root, and the output is secret."""
+from a1platform.cluster.config import API_PORT
 
-_API_PORT = 6443
+READ = "cat /etc/rancher/k3s/k3s.yaml; printf -- '---\\n'; cat /var/lib/rancher/k3s/server/token"
+"""Bash that prints the kubeconfig and the token to join with; it runs as root, and the output is secret."""
 
 
 class KubeconfigError(ValueError):
@@ -26,7 +26,7 @@ def rewrite(text: str, host: str, name: str) -> str:
         KubeconfigError: The text is empty or lacks a part.
     """
     try:
-        parsed = yaml.safe_load(text)
+        parsed = yaml.safe_load(text.partition("---\n")[0])
         cluster = parsed["clusters"][0]["cluster"]
         user = parsed["users"][0]["user"]
         authority, certificate, key = (
@@ -39,7 +39,7 @@ def rewrite(text: str, host: str, name: str) -> str:
             "kubeconfig of the server: found no cluster with a certificate and a user, expected k3s.yaml"
         ) from None
     address = f"[{host}]" if ":" in host else host
-    reached = {"server": f"https://{address}:{_API_PORT}", "certificate-authority-data": authority}
+    reached = {"server": f"https://{address}:{API_PORT}", "certificate-authority-data": authority}
     identity = {"client-certificate-data": certificate, "client-key-data": key}
     return yaml.safe_dump(
         {
@@ -52,3 +52,20 @@ def rewrite(text: str, host: str, name: str) -> str:
         },
         sort_keys=False,
     )
+
+
+def token(text: str) -> str:
+    """Return the token that other nodes join with, which carries the digest of the cluster's authority.
+
+    Args:
+        text: What `READ` prints.
+
+    Raises:
+        KubeconfigError: There is no full token.
+    """
+    found = text.rpartition("---\n")[2].strip()
+    if not found.startswith("K10") or "::" not in found:
+        raise KubeconfigError(
+            "token of the server: found none, expected K3s's full token, K10...::server:..."
+        )
+    return found

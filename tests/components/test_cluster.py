@@ -17,6 +17,8 @@ Declare = Callable[..., dict[str, Declared]]
 _K3S_YAML = """
 clusters: [{cluster: {certificate-authority-data: Y2E=}}]
 users: [{user: {client-certificate-data: Y2VydA==, client-key-data: a2V5}}]
+---
+K10abc::server:def
 """
 
 
@@ -25,7 +27,7 @@ class _Server(Echo):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
         name, state = super().new_resource(args)
-        return name, {**state, "stdout": _K3S_YAML} if args.name.endswith("-kubeconfig") else state
+        return name, {**state, "stdout": _K3S_YAML} if args.name.endswith("-access") else state
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +70,21 @@ def declared(
 
 
 def test_what_k3s_needs_is_there_before_it_is_installed(declared: dict[str, Declared]) -> None:
-    assert set(declared["cluster-install"].after) == {"cluster-binary", "cluster-images"}
+    assert set(declared["cluster-a1-k3s"].after) == {"cluster-a1-binary", "cluster-a1-images"}
 
 
 def test_the_kubeconfig_is_read_after_every_installation(declared: dict[str, Declared]) -> None:
-    read = declared["cluster-kubeconfig"]
-    assert "cluster-install" in read.after
+    read = declared["cluster-access"]
+    assert "cluster-a1-k3s" in read.after
     assert "stdout" in read.secret_outputs
 
 
 def test_destroying_the_installation_takes_the_cluster_along_in_one_act(
     declared: dict[str, Declared],
 ) -> None:
-    assert declared["cluster-provider"].deleted_with == "cluster-install"
-    assert declared["cluster-kubeconfig"].deleted_with == "cluster-install"
-    assert "revert" in declared["cluster-install"].inputs["delete"]
+    assert declared["cluster-provider"].deleted_with == "cluster-a1-k3s"
+    assert declared["cluster-access"].deleted_with == "cluster-a1-k3s"
+    assert "revert" in declared["cluster-a1-k3s"].inputs["delete"]
 
 
 def test_the_provider_is_bound_to_the_cluster_and_gives_up_in_time(declared: dict[str, Declared]) -> None:

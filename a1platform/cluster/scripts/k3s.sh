@@ -74,8 +74,9 @@ a1_k3s_wait() { # what, seconds, then the test
     done
 }
 
-a1_k3s_node_ready() {
-    [ "$("$a1_k3s" kubectl get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
+a1_k3s_node_ready() { # asks as the kubelet itself, which every node can
+    local kubelet=/var/lib/rancher/k3s/agent/kubelet.kubeconfig
+    [ "$("$a1_k3s" kubectl --kubeconfig "$kubelet" get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
 }
 
 a1_k3s_start() { # node name, seconds, address of the DNS

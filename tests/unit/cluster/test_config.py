@@ -1,40 +1,57 @@
 """What K3s reads on a node."""
 
+from typing import Any
+
 import yaml
 
 from a1platform.cluster import config
 from a1platform.settings.cluster import K3sSettings
+from a1platform.settings.node import NodeSettings
 
 
-def _server(settings: K3sSettings) -> dict[str, object]:
-    parsed: dict[str, object] = yaml.safe_load(config.server_config(settings, "a1", ("192.0.2.10",)))
+def _parsed(settings: K3sSettings, node: NodeSettings, join: str | None = None) -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load(config.server_config(settings, node, ("192.0.2.10",), join))
     return parsed
 
 
-def test_etcd_and_encryption_are_on_from_the_first_start() -> None:
-    server = _server(K3sSettings())
-    assert server["cluster-init"] is True
-    assert server["secrets-encryption"] is True
+def test_etcd_and_encryption_are_on_from_the_first_start(server: NodeSettings) -> None:
+    written = _parsed(K3sSettings(), server)
+    assert written["cluster-init"] is True
+    assert written["secrets-encryption"] is True
+    assert "server" not in written
 
 
-def test_the_same_settings_give_the_same_bytes() -> None:
-    first, second = (config.server_config(K3sSettings(), "a1", names) for names in (("b", "a"), ("a", "b")))
+def test_a_second_server_joins_the_first_and_starts_no_cluster_of_its_own(server: NodeSettings) -> None:
+    written = _parsed(K3sSettings(), server, "192.0.2.9")
+    assert written["server"] == "https://192.0.2.9:6443"
+    assert written["token-file"] == config.TOKEN_FILE
+    assert "cluster-init" not in written
+
+
+def test_an_agent_gets_nothing_that_only_servers_know(server: NodeSettings) -> None:
+    settings = K3sSettings(extra_config={"tls-san": ["x"], "kubelet-arg": ["v=2"]})
+    written = yaml.safe_load(config.agent_config(settings, server, "2001:db8::9"))
+    assert written["server"] == "https://[2001:db8::9]:6443"
+    assert set(written) == {"node-name", "server", "token-file", "protect-kernel-defaults", "kubelet-arg"}
+    assert "v=2" in written["kubelet-arg"]
+
+
+def test_the_same_settings_give_the_same_bytes(server: NodeSettings) -> None:
+    first, second = (config.server_config(K3sSettings(), server, names) for names in (("b", "a"), ("a", "b")))
     assert first == second
 
 
-def test_the_api_server_answers_to_every_name_it_is_reached_by() -> None:
+def test_the_api_server_answers_to_every_name_it_is_reached_by(server: NodeSettings) -> None:
     settings = K3sSettings(tls_san=("k8s.example.org",))
-    assert _server(settings)["tls-san"] == ["192.0.2.10", "k8s.example.org"]
+    assert _parsed(settings, server)["tls-san"] == ["192.0.2.10", "k8s.example.org"]
 
 
-def test_a_list_of_the_site_is_added_to_ours_and_a_value_replaces_ours() -> None:
+def test_a_list_of_the_site_is_added_to_ours_and_a_value_replaces_ours(server: NodeSettings) -> None:
     settings = K3sSettings(extra_config={"kubelet-arg": ["v=2"], "protect-kernel-defaults": False})
-    server = _server(settings)
-    arguments = server["kubelet-arg"]
-    assert isinstance(arguments, list)
-    assert "v=2" in arguments
-    assert "max-pods=50" in arguments
-    assert server["protect-kernel-defaults"] is False
+    written = _parsed(settings, server)
+    assert "v=2" in written["kubelet-arg"]
+    assert "max-pods=50" in written["kubelet-arg"]
+    assert written["protect-kernel-defaults"] is False
 
 
 def test_the_event_rate_limit_has_the_entry_without_which_the_api_server_stops() -> None:
@@ -64,10 +81,10 @@ def test_the_audit_log_never_holds_the_content_of_a_secret() -> None:
 
 
 def test_a_start_that_hangs_is_given_up() -> None:
-    unit = config.unit(K3sSettings(start_timeout=120), "0" * 64)
+    unit = config.unit(K3sSettings(start_timeout=120), "server", "0" * 64)
     assert "TimeoutStartSec=120\n" in unit
     assert "Restart=on-failure\n" in unit
 
 
 def test_the_unit_says_whose_it_is_so_that_the_preflight_knows_our_own_cluster() -> None:
-    assert "a1platform" in config.unit(K3sSettings(), "0" * 64)
+    assert "a1platform" in config.unit(K3sSettings(), "server", "0" * 64)

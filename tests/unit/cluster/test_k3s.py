@@ -1,9 +1,9 @@
 """K3s as a change to its host."""
 
-import shutil
 import subprocess
-
-import pytest
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from a1platform.cluster.k3s import GROUP, UNIT, k3s
 from a1platform.node.host_change import HostFile, render_script
@@ -18,17 +18,19 @@ def _file(files: tuple[HostFile, ...], path: str) -> HostFile:
 
 
 def test_the_configuration_is_for_root_alone(server: NodeSettings) -> None:
-    change = k3s(K3sSettings(), server, _DIGEST)
+    change = k3s(K3sSettings(), server, [server], _DIGEST)
     assert _file(change.files, "/etc/rancher/k3s/config.yaml").mode == "0600"
 
 
 def test_another_binary_changes_the_unit_and_so_restarts_k3s(server: NodeSettings) -> None:
-    first, second = (_file(k3s(K3sSettings(), server, digest).files, UNIT) for digest in (_DIGEST, "b" * 64))
+    first, second = (
+        _file(k3s(K3sSettings(), server, [server], digest).files, UNIT) for digest in (_DIGEST, "b" * 64)
+    )
     assert first != second
 
 
 def test_an_uploaded_binary_is_checked_and_nothing_is_downloaded(server: NodeSettings) -> None:
-    change = k3s(K3sSettings(), server, _DIGEST)
+    change = k3s(K3sSettings(), server, [server], _DIGEST)
     assert _DIGEST in change.check
     assert "a1_k3s_download" not in change.check
 
@@ -36,7 +38,7 @@ def test_an_uploaded_binary_is_checked_and_nothing_is_downloaded(server: NodeSet
 def test_without_an_uploaded_binary_the_release_is_verified_before_anything_is_written(
     server: NodeSettings,
 ) -> None:
-    change = k3s(K3sSettings(sha256=_DIGEST), server)
+    change = k3s(K3sSettings(sha256=_DIGEST), server, [server])
     assert change.check.split() == [
         *("a1_k3s_download", K3sSettings().release_url, K3sSettings().version, _DIGEST),
     ]
@@ -44,15 +46,23 @@ def test_without_an_uploaded_binary_the_release_is_verified_before_anything_is_w
 
 
 def test_what_the_host_keeps_for_the_uninstall_calls_none_of_our_functions(server: NodeSettings) -> None:
-    change = k3s(K3sSettings(), server, _DIGEST)
+    change = k3s(K3sSettings(), server, [server], _DIGEST)
     assert "a1_k3s" not in change.before_revert + change.revert
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_a_server_that_leaves_tells_the_cluster_and_the_first_does_not(
+    node: Callable[..., NodeSettings],
+) -> None:
+    nodes = [node(), node(name="a2", host="192.0.2.11"), node(name="a3", host="192.0.2.12")]
+    first, second = (k3s(K3sSettings(), member, nodes, _DIGEST).before_revert for member in nodes[:2])
+    assert first.startswith("a1_leaving=\n")
+    assert second.startswith("a1_leaving=a2\n")
+
+
 def test_the_script_passes_shellcheck(server: NodeSettings) -> None:
-    script = render_script([k3s(K3sSettings(), server, _DIGEST)], GROUP)
+    script = render_script([k3s(K3sSettings(), server, [server], _DIGEST)], GROUP)
     done = subprocess.run(
-        ["shellcheck", "--shell=bash", "--severity=warning", "-"],
+        [str(Path(sys.executable).with_name("shellcheck")), "--shell=bash", "-"],
         input=script,
         capture_output=True,
         text=True,
