@@ -149,7 +149,7 @@ class Bundle:
         Raises:
             BundleError: A file is missing or changed.
         """
-        memo = {} if thorough else _read_memo(self.folder)
+        memo = {} if thorough else read_memo(self.folder)
         seen = dict(memo)
         for path, digest in self._files(parts):
             name = str(path.relative_to(self.folder))
@@ -237,7 +237,8 @@ def write_memo(folder: Path, seen: Mapping[str, list[str | int]]) -> None:
         return
 
 
-def _read_memo(folder: Path) -> dict[str, list[str | int]]:
+def read_memo(folder: Path) -> dict[str, list[str | int]]:
+    """Return which file was seen with which digest and stamp; nothing where nothing is kept."""
     try:
         memo = json.loads((folder / MEMO).read_text())
     except (OSError, ValueError):

@@ -5,8 +5,6 @@
 
 import argparse
 import hashlib
-import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,23 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from a1platform.bundle import (
-    FILE,
-    SCHEMA,
     BundleError,
     file_digest,
-    file_stamp,
     folder_digest,
     load,
-    write_memo,
 )
 from sandbox.build.chart import ChartError
 from sandbox.build.debian import DebianError
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile
+from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, update
 from sandbox.cache import Cache
-from sandbox.parts import LEFT_OUT, PARTS, Part
+from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
 from sandbox.recipes.services import ServicesImageError
+
+__all__ = ["PartsError", "add_chart", "add_k3s", "bundle_folder", "chosen", "make_bundle", "recipe_digest"]
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
@@ -98,7 +95,7 @@ def make_bundle(
         except _FAILURES as problem:
             failures[part.name] = "\n".join(str(problem).splitlines()[-_LINES:])
             progress(f"{part.name}: NOT MADE: {failures[part.name]}")
-            _update(folder, partial(_drop, name=part.name, why=failures[part.name]))
+            update(folder, partial(drop, name=part.name, why=failures[part.name]))
         else:
             if on_part:
                 on_part(part.name)
@@ -121,28 +118,6 @@ def chosen(parts: Iterable[str] | None) -> list[Part]:
     return [part for name, part in PARTS.items() if name in needed]
 
 
-def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
-    """Put the K3s program into a bundle.
-
-    Args:
-        folder: The bundle's folder; made if it is missing.
-        version: Such as `v1.30.5+k3s1`.
-        file: The program.
-        origin: What it was made from, in words.
-
-    Returns:
-        Its path in the bundle.
-    """
-    target = folder / "k3s" / "k3s"
-    digest = file_digest(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.is_file() or file_digest(target) != digest:
-        _link(file, target)
-    entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
-    _update(folder, lambda listed: {**listed, "k3s": entry})
-    return target
-
-
 def recipe_digest(part: Part) -> str:
     """Return a digest of every file of ours that decides what a part holds."""
     total = hashlib.sha256(part.origin.encode())
@@ -160,7 +135,7 @@ def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
         bundle = load(folder)
     except BundleError:
         return []
-    listed = _listed(folder)["parts"]
+    listed = read_list(folder)["parts"]
     ready = []
     for name, recipe in recipes.items():
         if listed.get(name, {}).get("recipe") == recipe:
@@ -187,7 +162,7 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
             "version": version,
             "sha256": folder_digest(target),
         }
-    _update(folder, lambda listed: _add(listed, part.name, entry))
+    update(folder, lambda listed: add(listed, part.name, entry))
     progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
 
 
@@ -195,60 +170,9 @@ def _image(folder: Path, part: str, image: ImageFile) -> dict[str, Any]:
     # The name says the image, not its content: what is replaced leaves nothing behind.
     target = folder / "images" / part / f"{image.path.stem.rpartition('-')[0]}.tar"
     target.parent.mkdir(parents=True, exist_ok=True)
-    _link(image.path, target)
+    link(image.path, target)
     path = str(target.relative_to(folder))
     return {"path": path, "sha256": image.sha256, "references": list(image.references)}
-
-
-def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file systems differ; the name is never half a file."""
-    second = target.with_name(f".{target.name}.partial")
-    second.unlink(missing_ok=True)
-    try:
-        os.link(source, second)
-    except OSError:
-        shutil.copyfile(source, second)
-    second.replace(target)
-
-
-def _listed(folder: Path) -> dict[str, Any]:
-    try:
-        listed: dict[str, Any] = json.loads((folder / FILE).read_text())
-    except (OSError, ValueError):
-        listed = {}
-    if listed.get("schema") != SCHEMA:
-        listed = {"schema": SCHEMA, "k3s": None, "parts": {}, "leftOut": {}}
-    return listed
-
-
-def _update(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change bundle.json in one step; K3s and the parts are made by different threads or programs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with Cache(folder.parent).lock("bundle-list"):
-        listed = change(_listed(folder))
-        listed["leftOut"] = {**listed["leftOut"], **LEFT_OUT}
-        written = folder / f".{FILE}.partial"
-        written.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
-        written.replace(folder / FILE)
-        _remember(folder, listed)
-
-
-def _remember(folder: Path, listed: Mapping[str, Any]) -> None:
-    """Spare the reader the first reading of what was just written from here."""
-    files = [image for part in listed["parts"].values() for image in part["images"]]
-    files += [listed["k3s"]] if listed["k3s"] else []
-    stamps = ((file["path"], file["sha256"], file_stamp(folder / file["path"])) for file in files)
-    write_memo(folder, {path: [digest, *stamp] for path, digest, stamp in stamps if stamp})
-
-
-def _add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    left_out = {key: why for key, why in listed["leftOut"].items() if key != name}
-    return {**listed, "parts": {**listed["parts"], name: entry}, "leftOut": left_out}
-
-
-def _drop(listed: dict[str, Any], name: str, why: str) -> dict[str, Any]:
-    parts = {key: part for key, part in listed["parts"].items() if key != name}
-    return {**listed, "parts": parts, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}
 
 
 def _check_room(cache: Cache, missing: Sequence[Part]) -> None:
@@ -284,9 +208,20 @@ def main() -> int:
     """Make the bundle and print its folder."""
     parser = argparse.ArgumentParser(prog="python -m sandbox.bundle", description="Make the bundle.")
     parser.add_argument("--parts", help=f"comma-separated, of {', '.join(PARTS)}")
-    given = parser.parse_args().parts
+    parser.add_argument(
+        "--chart",
+        nargs=3,
+        metavar=("PART", "FOLDER", "ORIGIN"),
+        help="put another chart into a part, such as upstream's own, instead of making anything",
+    )
+    given = parser.parse_args()
+    cache = Cache.default()
     try:
-        folder = make_bundle(Cache.default(), to_terminal, given.split(",") if given else None)
+        if given.chart:
+            part, chart, origin = given.chart
+            print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
+            return 0
+        folder = make_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
     except BundleError as problem:
         to_terminal(str(problem))
         return 1

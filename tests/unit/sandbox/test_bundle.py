@@ -11,9 +11,10 @@ import pytest
 
 from a1platform.bundle import BundleError, load
 from sandbox import bundle as making
+from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, add_k3s, chosen, make_bundle
+from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
@@ -202,6 +203,50 @@ def test_k3s_is_added_beside_the_parts(bench: Bench, tmp_path: Path) -> None:
     assert bundle.k3s.path == path
     assert bundle.k3s.origin == "Go modules"
     bundle.verify(thorough=True)
+
+
+def test_k3s_that_is_there_is_not_read_again(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "cache" / "programs" / "k3s"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x7fELF")
+    folder = making.bundle_folder(bench.cache)
+    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    monkeypatch.setattr(bundle_list, "file_digest", pytest.fail)
+    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    load(folder).verify(thorough=True)
+
+
+def test_another_k3s_takes_the_place_of_the_first(bench: Bench, tmp_path: Path) -> None:
+    folder = making.bundle_folder(bench.cache)
+    for content in (b"one", b"two"):
+        program = tmp_path / content.decode()
+        program.write_bytes(content)
+        path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+        assert path.read_bytes() == content
+        load(folder).verify(thorough=True)
+
+
+def test_another_chart_can_take_the_place_of_ours_and_stays(bench: Bench, tmp_path: Path) -> None:
+    folder = bench.make()
+    chart = tmp_path / "upstream"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("name: two\nversion: 9.3.0\n")
+    add_chart(folder, "two", chart, "chart 9.3.0 of upstream")
+    part = load(bench.make()).part("two")
+    assert bench.built == []
+    assert part.origin == "chart 9.3.0 of upstream"
+    assert part.chart is not None
+    assert part.chart.version == "9.3.0"
+    load(folder).verify(thorough=True)
+
+
+def test_what_is_no_chart_is_not_put_in(bench: Bench, tmp_path: Path) -> None:
+    folder = bench.make()
+    with pytest.raises(BundleError, match="is no chart"):
+        add_chart(folder, "two", tmp_path, "x")
+    load(folder).verify(thorough=True)
 
 
 def test_a_damaged_list_is_made_anew(bench: Bench) -> None:

@@ -1,0 +1,140 @@
+"""The bundle's list, bundle.json, and what is put into the folder beside it."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from a1platform.bundle import (
+    FILE,
+    SCHEMA,
+    BundleError,
+    file_digest,
+    file_stamp,
+    folder_digest,
+    load,
+    read_memo,
+    write_memo,
+)
+from sandbox.cache import Cache
+from sandbox.parts import LEFT_OUT
+
+
+def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
+    """Put the K3s program into a bundle.
+
+    Args:
+        folder: The bundle's folder; made if it is missing.
+        version: Such as `v1.30.5+k3s1`.
+        file: The program.
+        origin: What it was made from, in words.
+
+    Returns:
+        Its path in the bundle.
+    """
+    target = folder / "k3s" / "k3s"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    seen = read_memo(folder).get("k3s/k3s", [])
+    if target.is_file() and target.samefile(file) and seen[1:] == file_stamp(target):
+        digest = str(seen[0])
+    else:
+        digest = file_digest(file)
+        link(file, target)
+    entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
+    update(folder, lambda listed: {**listed, "k3s": entry})
+    return target
+
+
+def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
+    """Put another chart into a part that is there, such as upstream's own in place of ours.
+
+    It stays until the part's recipe changes.
+
+    Args:
+        folder: The bundle's folder.
+        part: The part's name.
+        chart: The chart's folder, with its dependencies in it.
+        origin: What it is, in words.
+
+    Returns:
+        Its path in the bundle.
+
+    Raises:
+        BundleError: The part is not there, or the folder holds no chart.
+    """
+    found = load(folder).part(part)
+    file = chart / "Chart.yaml"
+    version = (
+        re.search(r"^version: *[\"']?([^\s\"']+)", file.read_text(), re.MULTILINE) if file.is_file() else None
+    )
+    if version is None:
+        raise BundleError(f"{chart} is no chart: found no version in a Chart.yaml there")
+    target = found.chart.path if found.chart else folder / "charts" / part
+    with Cache(folder.parent).making(target) as out:
+        shutil.copytree(chart, out, dirs_exist_ok=True)
+    path = f"charts/{part}"
+    entry = {"path": path, "version": version[1], "sha256": folder_digest(target)}
+
+    def change(listed: dict[str, Any]) -> dict[str, Any]:
+        whole = {**listed["parts"][part], "chart": entry, "origin": origin}
+        return {**listed, "parts": {**listed["parts"], part: whole}}
+
+    update(folder, change)
+    return target
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file systems differ; the name is never half a file."""
+    second = target.with_name(f".{target.name}.partial")
+    second.unlink(missing_ok=True)
+    try:
+        os.link(source, second)
+    except OSError:
+        shutil.copyfile(source, second)
+    second.replace(target)
+
+
+def read_list(folder: Path) -> dict[str, Any]:
+    """Return what is listed; a list that is missing or damaged is an empty one, for all can be made anew."""
+    try:
+        listed: dict[str, Any] = json.loads((folder / FILE).read_text())
+    except (OSError, ValueError):
+        listed = {}
+    if listed.get("schema") != SCHEMA:
+        listed = {"schema": SCHEMA, "k3s": None, "parts": {}, "leftOut": {}}
+    return listed
+
+
+def update(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change bundle.json in one step; K3s and the parts are made by different threads or programs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Cache(folder.parent).lock("bundle-list"):
+        listed = change(read_list(folder))
+        listed["leftOut"] = {**listed["leftOut"], **LEFT_OUT}
+        written = folder / f".{FILE}.partial"
+        written.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
+        written.replace(folder / FILE)
+        _remember(folder, listed)
+
+
+def _remember(folder: Path, listed: Mapping[str, Any]) -> None:
+    """Spare the reader the first reading of what was just written from here."""
+    files = [image for part in listed["parts"].values() for image in part["images"]]
+    files += [listed["k3s"]] if listed["k3s"] else []
+    stamps = ((file["path"], file["sha256"], file_stamp(folder / file["path"])) for file in files)
+    write_memo(folder, {path: [digest, *stamp] for path, digest, stamp in stamps if stamp})
+
+
+def add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a list with a part."""
+    left_out = {key: why for key, why in listed["leftOut"].items() if key != name}
+    return {**listed, "parts": {**listed["parts"], name: entry}, "leftOut": left_out}
+
+
+def drop(listed: dict[str, Any], name: str, why: str) -> dict[str, Any]:
+    """Return a list without a part, and with the reason."""
+    parts = {key: part for key, part in listed["parts"].items() if key != name}
+    return {**listed, "parts": parts, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}
