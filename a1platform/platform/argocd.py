@@ -61,7 +61,8 @@ class ArgoCd(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs("argocd", ARGO_CD, args.chart, values(args)),
-            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            self,
+            args.after,
         )
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})

@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,9 @@ class ReleaseArgs:
     seconds: int = _SECONDS
 
 
-def release(logical_name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) -> Release:
+def release(
+    logical_name: str, args: ReleaseArgs, parent: pulumi.Resource, after: Sequence[pulumi.Resource] = ()
+) -> Release:
     """Declare a release that is done when everything in it is ready.
 
     It is atomic: an installation that fails is taken back, and an upgrade that fails is rolled back, so that
@@ -120,7 +122,8 @@ def release(logical_name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) 
     Args:
         logical_name: The resource's name.
         args: What it is made of.
-        opts: Parent and what to wait for.
+        parent: The component that it belongs to.
+        after: What it waits for.
     """
     source = args.chart
     return Release(
@@ -138,5 +141,17 @@ def release(logical_name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions) 
         skip_await=False,
         wait_for_jobs=True,
         max_history=_REVISIONS,
-        opts=opts,
+        description=_description(source, after),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
+
+
+def _description(source: Chart, after: Sequence[pulumi.Resource]) -> pulumi.Input[str]:
+    """Return what Helm's history says about a revision.
+
+    The provider downloads a chart in each preview in which every input is known, and a preview of a stack
+    that is not there yet is to need no network. So the text is known no sooner than the namespace is there.
+    """
+    text = f"a1platform: {source.origin}"
+    known_later = [one for one in after if isinstance(one, pulumi.CustomResource)]
+    return known_later[0].id.apply(lambda _: text) if source.repository and known_later else text

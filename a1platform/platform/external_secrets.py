@@ -70,7 +70,8 @@ class ExternalSecrets(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs("external-secrets", EXTERNAL_SECRETS, args.chart, values(args)),
-            own,
+            self,
+            args.after,
         )
         behind: list[pulumi.Resource] = []
         provider = args.settings.provider

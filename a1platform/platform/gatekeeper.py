@@ -60,7 +60,8 @@ class Gatekeeper(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args)),
-            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            self,
+            args.after,
         )
         if args.crds is not None:
             declare(pod_monitor(), pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *args.after]))

@@ -54,7 +54,8 @@ class Keda(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs("keda", KEDA, args.chart, values(args)),
-            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            self,
+            args.after,
         )
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})

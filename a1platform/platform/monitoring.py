@@ -65,7 +65,9 @@ class Monitoring(pulumi.ComponentResource):
         """Declare the kinds, then the stack, then the Service that everybody knows Prometheus by."""
         super().__init__(token("platform", "Monitoring"), name, None, opts)
         own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
-        self.crds = release(f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), own)
+        self.crds = release(
+            f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), self, args.after
+        )
         secrets = [_webhooks(name, args.settings, own)] if args.settings.webhooks else []
         self.grafana_password = pulumi.Output.secret("")
         if args.grafana:
@@ -77,7 +79,8 @@ class Monitoring(pulumi.ComponentResource):
         self.release = release(
             f"{name}-release",
             ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted),
-            pulumi.ResourceOptions(parent=self, depends_on=[self.crds, *secrets, *args.images, *args.after]),
+            self,
+            [self.crds, *secrets, *args.images, *args.after],
         )
         declare(service(), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(args.chart.origin)
