@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from a1platform.cli.stack_file import StackFile
 from sandbox.cache import state_folder
 from sandbox.node import Node
 from sandbox.pulumi import REPOSITORY, Stack
-from sandbox.stack_settings import stack_settings
+from sandbox.stack_settings import stack_settings, write
 
 PRODUCTION = "a1"
 SANDBOX = "sandbox"
@@ -42,14 +40,7 @@ def configure(node: Node, bundle: Path | None) -> None:
         node: The node, started.
         bundle: What everything is installed from.
     """
-    path = _config_file()
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept = {key: value for key, value in (content or {}).items() if key != "config"}
-    new = path.with_suffix(".new")
-    new.write_text(
-        yaml.safe_dump({**kept, **stack_settings([node], bundle)}, sort_keys=False), encoding="utf-8"
-    )
-    new.replace(path)
+    write(_config_file(), stack_settings([node], bundle))
 
 
 def forget() -> None:

@@ -1,9 +1,11 @@
 """The settings of the sandbox's stack: the same program, told what a container is and a machine is not."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from a1platform.naming import PROJECT
 from sandbox.node import Node
@@ -29,6 +31,20 @@ def stack_settings(nodes: Sequence[Node], bundle: Path | None = None) -> dict[st
     if bundle is not None:
         config["bundle"] = str(bundle)
     return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}
+
+
+def write(path: Path, settings: Mapping[str, Any]) -> None:
+    """Write a stack's configuration in one step; what Pulumi itself keeps in the file stays.
+
+    Args:
+        path: The file.
+        settings: What `stack_settings` returns.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = {key: value for key, value in (content or {}).items() if key != "config"}
+    new = path.with_suffix(".new")
+    new.write_text(yaml.safe_dump({**kept, **settings}, sort_keys=False), encoding="utf-8")
+    new.replace(path)
 
 
 def _node(node: Node) -> dict[str, Any]:

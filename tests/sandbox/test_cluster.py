@@ -1,0 +1,177 @@
+"""A bare node to a running cluster and back, by the real program, over real SSH."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kr8s
+import pytest
+from kr8s.objects import Node as KubernetesNode
+
+from a1platform import versions
+from a1platform.naming import PROJECT
+from sandbox.bundle import add_k3s, make_bundle
+from sandbox.cache import Cache
+from sandbox.k3s_source import k3s_source
+from sandbox.node import Node
+from sandbox.progress import to_terminal
+from sandbox.pulumi import PulumiError, Stack
+from sandbox.stack_settings import stack_settings, write
+from sandbox.toolchain import ensure
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
+
+_UP = ("up", "--yes", "--skip-preview")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A stack of the test's own and the node that it provisions."""
+
+    stack: Stack
+    node: Node
+    bundle: Path
+
+    def configure(self, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+        """Write the configuration anew, with a change to it."""
+        settings = stack_settings([self.node], self.bundle)
+        change(settings["config"])
+        assert self.stack.config
+        write(self.stack.config, settings)
+
+    def on_node(self, command: str) -> str:
+        """Run a command as root on the node and return what it prints."""
+        with self.node.connect() as client:
+            _, output, _ = client.exec_command(f"sudo -n sh -c '{command}'", timeout=60)
+            return output.read().decode().strip()
+
+
+@pytest.fixture(scope="module")
+def bundle(cache: Cache) -> Path:
+    folder = make_bundle(cache, to_terminal, ["system"])
+    k3s = k3s_source(cache, to_terminal)
+    add_k3s(folder, versions.K3S, k3s.path, k3s.origin)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bare(
+    cache: Cache, bundle: Path, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    """A configured stack and a node that nothing has touched yet."""
+    state = tmp_path_factory.mktemp("state")
+    environment = ensure(cache, to_terminal).environment(state)
+    stack = Stack("test", environment, config=state / "Pulumi.test.yaml")
+    stack.create()
+    deployment = Deployment(stack, start_node("a1"), bundle)
+    deployment.configure()
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def before(bare: Deployment) -> dict[str, str]:
+    """What an uninstall must not leave behind, as it was before."""
+    return _traces(bare)
+
+
+@pytest.fixture(scope="module")
+def deployed(bare: Deployment, before: dict[str, str]) -> Iterator[Deployment]:
+    assert before
+    bare.stack.read(*_UP)
+    yield bare
+    if bare.stack.exists():
+        bare.stack.read("destroy", "--yes", "--skip-preview")
+
+
+def _traces(deployment: Deployment) -> dict[str, str]:
+    return {
+        "mounts": deployment.on_node('cut -d" " -f2 /proc/self/mounts | sort'),
+        "links": deployment.on_node("ls /sys/class/net | sort"),
+        "rules": deployment.on_node('iptables-save | grep -cE "KUBE|CNI|flannel" || true'),
+        "tables": deployment.on_node("nft list tables | grep -w a1 || true"),
+        "units": deployment.on_node(
+            'systemctl list-unit-files --no-legend | cut -d" " -f1 | grep -E "k3s|a1-" || true'
+        ),
+        "processes": deployment.on_node(
+            'pgrep -fl "k3s|containerd" | grep -v pgrep | grep -v "sh -c" || true'
+        ),
+        "files": deployment.on_node(
+            "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/a1 "
+            "-xdev \\( -type f -o -type l \\) 2>/dev/null | sort"
+        ),
+    }
+
+
+def _started(deployment: Deployment) -> str:
+    return deployment.on_node("systemctl show k3s --property ActiveEnterTimestampMonotonic,NRestarts")
+
+
+def test_a_wrong_host_key_is_refused_and_nothing_is_sent(bare: Deployment, before: dict[str, str]) -> None:
+    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Fhq9hGYd7CgQPNJ1k3Y1dJYw3mT4Q5d2Jp1XqkO9v"
+    node = dataclasses.replace(bare.node, host_key=other)
+    dataclasses.replace(bare, node=node).configure()
+    try:
+        with pytest.raises(PulumiError):
+            bare.stack.read(*_UP)
+    finally:
+        bare.configure()
+    assert _traces(bare) == before
+
+
+def test_the_node_is_ready_with_the_pinned_release(deployed: Deployment, tmp_path: Path) -> None:
+    file = tmp_path / "kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(str(deployed.stack.outputs()["kubeconfig"]))
+    nodes: list[Any] = list(KubernetesNode.list(api=kr8s.api(kubeconfig=str(file))))
+    assert [node.name for node in nodes] == ["a1"]
+    status = nodes[0].raw["status"]
+    assert status["nodeInfo"]["kubeletVersion"] == versions.K3S
+    assert next(entry for entry in status["conditions"] if entry["type"] == "Ready")["status"] == "True"
+
+
+def test_a_second_up_changes_nothing_and_restarts_nothing(deployed: Deployment) -> None:
+    started = _started(deployed)
+    deployed.stack.read(*_UP, "--expect-no-changes")
+    assert _started(deployed) == started
+
+
+def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on(
+    deployed: Deployment,
+) -> None:
+    def break_it(config: dict[str, Any]) -> None:
+        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = ["no-such-flag=1"]
+        config[f"{PROJECT}:k3s"]["startTimeout"] = 60
+
+    deployed.configure(break_it)
+    try:
+        with pytest.raises(PulumiError) as refused:
+            deployed.stack.read(*_UP)
+    finally:
+        deployed.configure()
+    assert "no-such-flag" in str(refused.value)
+    assert "previous configuration" in str(refused.value)
+    assert deployed.on_node("systemctl is-active k3s") == "active"
+    deployed.stack.read(*_UP)
+    assert "no-such-flag" not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
+
+
+def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> None:
+    outputs = deployed.stack.outputs()
+    key = deployed.node.private_key.read_text()
+    token = deployed.on_node("cat /var/lib/rancher/k3s/server/token").rsplit(":", 1)[-1]
+    kubeconfig = str(outputs["kubeconfig"])
+    certificate = next(line.split()[-1] for line in kubeconfig.splitlines() if "client-key-data" in line)
+    backend = Path(deployed.stack.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    for path in backend.rglob("*"):
+        if path.is_file():
+            text = path.read_text(errors="replace")
+            for secret in (key.splitlines()[2], json.dumps(key), token, certificate):
+                assert secret not in text, f"a secret stands in {path.name}"
+
+
+def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
+    deployed.stack.read("destroy", "--yes", "--skip-preview")
+    assert _traces(deployed) == before
