@@ -22,6 +22,19 @@ _UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 # K3s runs these inside its own process, without endpoints of their own.
 _NOT_ON_K3S = ("kubeEtcd", "kubeControllerManager", "kubeScheduler", "kubeProxy")
 _RULES_OFF = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
+# K3s is one process: its kubelet would offer the figures of the API server and of every controller once more.
+_OF_THE_KUBELET = "(kubelet|storage_operation|volume|kubernetes|process|go|rest_client_requests)_.*"
+_UNUSED_BUCKETS = (
+    "(etcd|workqueue|rest_client|storage|scheduler|apiserver_(flowcontrol|admission|watch|response|storage|cel))"
+    "_.*_bucket"
+)
+# As in the chart, whose list is replaced by ours: the objectives' bounds stay.
+_FINE_BUCKETS = {
+    "action": "drop",
+    "sourceLabels": ["__name__", "le"],
+    "regex": r"(apiserver_request_sl[io]|apiserver_request)_duration_seconds_bucket;"
+    r"(0\.15|0\.[23]|0\.35|0\.4|0\.45|0\.[6-9]|1\.25|1\.5|1\.75|[2346789]|[34]\.5|15|20|4[05]|50)(\.0)?",
+}
 _SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
 
 
@@ -41,6 +54,10 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
         "crds": {"enabled": False},
         "defaultRules": {"rules": {**dict.fromkeys(_RULES_OFF, False), "windows": False}},
         **{part: {"enabled": False} for part in _NOT_ON_K3S},
+        "kubelet": {"serviceMonitor": {"metricRelabelings": [_by_name("keep", _OF_THE_KUBELET)]}},
+        "kubeApiServer": {
+            "serviceMonitor": {"metricRelabelings": [_by_name("drop", _UNUSED_BUCKETS), _FINE_BUCKETS]}
+        },
         "prometheusOperator": _operator(profile),
         "prometheus": {"prometheusSpec": _prometheus(settings, profile)},
         "alertmanager": {
@@ -109,6 +126,10 @@ def _grafana(profile: Profile) -> Manifest:
         },
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
     }
+
+
+def _by_name(action: str, regex: str) -> Manifest:
+    return {"action": action, "sourceLabels": ["__name__"], "regex": regex}
 
 
 def _volume(size: str) -> Manifest:

@@ -1,5 +1,6 @@
 """The values that the charts get: pure functions of settings, for both profiles."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,6 +89,24 @@ def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
         "probeSelectorNilUsesHelmValues",
         "scrapeConfigSelectorNilUsesHelmValues",
     }
+
+
+def test_what_rules_and_dashboards_ask_for_is_kept_and_what_k3s_offers_twice_is_not() -> None:
+    values = _all(Profile.SMALL)["monitoring"]
+    ((kubelet,), (server, fine)) = (
+        values[part]["serviceMonitor"]["metricRelabelings"] for part in ("kubelet", "kubeApiServer")
+    )
+    assert (kubelet["action"], server["action"]) == ("keep", "drop")
+    for name in ("kubelet_running_pods", "kubelet_volume_stats_used_bytes", "process_cpu_seconds_total"):
+        assert re.fullmatch(kubelet["regex"], name)
+    assert not re.fullmatch(kubelet["regex"], "apiserver_request_total")
+    for name in ("apiserver_request_sli_duration_seconds_bucket", "apiserver_request_total"):
+        assert not re.fullmatch(server["regex"], name)
+    for bound, dropped in (("0.1", False), ("0.5", False), ("1.0", False), ("5", False), ("0.15", True)):
+        found = re.fullmatch(fine["regex"], f"apiserver_request_sli_duration_seconds_bucket;{bound}")
+        assert bool(found) is dropped
+    for name in ("etcd_request_duration_seconds_bucket", "apiserver_watch_events_sizes_bucket"):
+        assert re.fullmatch(server["regex"], name)
 
 
 @pytest.mark.parametrize(
