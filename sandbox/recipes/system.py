@@ -84,7 +84,8 @@ def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
         Image(
             name="coredns",
             references=("docker.io/rancher/mirrored-coredns-coredns:1.11.3",),
-            settings=ImageSettings(entrypoint=("/coredns",), ports=("53/tcp", "53/udp")),
+            # K3s's manifest grants port 53 by a capability, which only root keeps under no_new_privs.
+            settings=ImageSettings(entrypoint=("/coredns",), user="0:0", ports=("53/tcp", "53/udp")),
             programs={"/coredns": coredns},
             certificates=True,
         ),
