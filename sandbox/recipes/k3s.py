@@ -33,21 +33,7 @@ PROGRAMS = GoRecipe(
     name="k3s-programs",
     module=MODULE,
     version=VERSION,
-    programs={
-        "k3s": "./server",
-        "containerd-shim-runc-v2": "github.com/containerd/containerd/cmd/containerd-shim-runc-v2",
-        **{
-            plugin: f"github.com/containernetworking/plugins/plugins/{plugin_path}"
-            for plugin, plugin_path in {
-                "bandwidth": "meta/bandwidth",
-                "bridge": "main/bridge",
-                "firewall": "meta/firewall",
-                "host-local": "ipam/host-local",
-                "loopback": "main/loopback",
-                "portmap": "meta/portmap",
-            }.items()
-        },
-    },
+    programs={"k3s": "./server"},
     toolchain=_TOOLCHAIN,
     sources=Path(__file__).parent / "k3s",
     upstream={"github.com/k3s-io/kubernetes": _LIBRARIES},
@@ -79,6 +65,32 @@ PROGRAMS = GoRecipe(
     variables=VERSIONS,
     cgo=True,
 )
+
+SHIM = GoRecipe(
+    name="k3s-containerd-shim",
+    module="github.com/containerd/containerd",
+    version="v1.7.21",
+    programs={"containerd-shim-runc-v2": "cmd/containerd-shim-runc-v2"},
+    toolchain=_TOOLCHAIN,
+    variables={"github.com/containerd/containerd/version.Version": "v1.7.21"},
+)
+"""What stands between containerd and each pod; K3s, too, builds it apart, with requirements of its own."""
+
+CNI = GoRecipe(
+    name="k3s-cni",
+    module="github.com/containernetworking/plugins",
+    version="v1.5.1",
+    programs={
+        "bandwidth": "plugins/meta/bandwidth",
+        "bridge": "plugins/main/bridge",
+        "firewall": "plugins/meta/firewall",
+        "host-local": "plugins/ipam/host-local",
+        "loopback": "plugins/main/loopback",
+        "portmap": "plugins/meta/portmap",
+    },
+    toolchain=_TOOLCHAIN,
+)
+"""The network plugins, at the version that K3s v1.30.5 packages."""
 
 FLANNEL = GoRecipe(
     name="k3s-flannel",

@@ -10,7 +10,7 @@ from sandbox.build.go import build, download
 from sandbox.cache import Cache
 from sandbox.engine import apt_install
 from sandbox.progress import Progress, step
-from sandbox.recipes.k3s import FLANNEL, PROGRAMS, WRAPPER
+from sandbox.recipes.k3s import CNI, FLANNEL, PROGRAMS, SHIM, WRAPPER
 
 _LINKS = (
     *("containerd", "crictl", "ctr", "kubectl", "k3s-agent", "k3s-server", "k3s-token", "k3s-etcd-snapshot"),
@@ -30,16 +30,15 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
         BuildError: A program does not compile.
         EngineError: A Debian package cannot be had.
     """
-    programs = build(PROGRAMS, cache, progress)
-    flannel = build(FLANNEL, cache, progress)
+    folders = [build(recipe, cache, progress) for recipe in (PROGRAMS, SHIM, CNI, FLANNEL)]
     wrapper = build(WRAPPER, cache, progress)
-    digest = hashlib.sha256("".join((programs.name, flannel.name, wrapper.name)).encode()).hexdigest()
+    digest = hashlib.sha256("".join(folder.name for folder in (*folders, wrapper)).encode()).hexdigest()
     target = cache.root / "programs" / f"k3s-{digest[:12]}"
     with cache.lock("k3s-binary"):
         if not target.is_dir():
             with step(progress, "packing k3s"), cache.making(target) as work:
                 check_config = download(PROGRAMS, cache) / "contrib" / "util" / "check-config.sh"
-                contents = {path.name: path for folder in (programs, flannel) for path in folder.iterdir()}
+                contents = {path.name: path for folder in folders for path in folder.iterdir()}
                 contents |= {"runc": _runc(cache), "check-config": check_config}
                 _pack(contents, wrapper / "k3s", work / "k3s")
     return target / "k3s"
