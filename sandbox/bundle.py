@@ -6,6 +6,7 @@
 import argparse
 import hashlib
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -215,6 +216,8 @@ def main() -> int:
         help="put another chart into a part, such as upstream's own, instead of making anything",
     )
     given = parser.parse_args()
+    # Told to end, it ends its compilers too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cache = Cache.default()
     try:
         if given.chart:
@@ -225,6 +228,9 @@ def main() -> int:
     except BundleError as problem:
         to_terminal(str(problem))
         return 1
+    except KeyboardInterrupt:
+        to_terminal("interrupted; run it again to go on")
+        return 130
     print(folder)  # noqa: T201 - the result of the command
     return 0
 
