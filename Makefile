@@ -49,6 +49,9 @@ test: venv ## The whole test suite, the sandbox's end-to-end tests included
 test-fast: venv ## The tests that need neither network nor node
 	@$(BIN)/pytest
 
+bench: venv ## Measure: ratios taken in one run, printed as a table
+	@$(BIN)/pytest -m bench -v
+
 dev: venv ## Run the five services and an example MCP server on this machine
 	@PYTHONPATH=services $(BIN)/python -m mcp_services.dev --reload
 

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,62 +12,20 @@ from kr8s.objects import Node as KubernetesNode
 
 from a1platform import versions
 from a1platform.naming import PROJECT
-from sandbox.bundle import add_k3s, make_bundle
 from sandbox.cache import Cache
-from sandbox.k3s_source import k3s_source
 from sandbox.node import Node
-from sandbox.progress import to_terminal
-from sandbox.pulumi import PulumiError, Stack
-from sandbox.stack_settings import stack_settings, write
-from sandbox.toolchain import ensure
+from sandbox.pulumi import PulumiError
+from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
-
-_UP = ("up", "--yes", "--skip-preview")
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A stack of the test's own and the node that it provisions."""
-
-    stack: Stack
-    node: Node
-    bundle: Path
-
-    def configure(self, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
-        """Write the configuration anew, with a change to it."""
-        settings = stack_settings([self.node], self.bundle)
-        change(settings["config"])
-        assert self.stack.config
-        write(self.stack.config, settings)
-
-    def on_node(self, command: str) -> str:
-        """Run a command as root on the node and return what it prints."""
-        with self.node.connect() as client:
-            _, output, _ = client.exec_command(f"sudo -n sh -c '{command}'", timeout=60)
-            return output.read().decode().strip()
-
-
-@pytest.fixture(scope="module")
-def bundle(cache: Cache) -> Path:
-    folder = make_bundle(cache, to_terminal, ["system"])
-    k3s = k3s_source(cache, to_terminal)
-    add_k3s(folder, versions.K3S, k3s.path, k3s.origin)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def bare(
-    cache: Cache, bundle: Path, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
+    cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
     """A configured stack and a node that nothing has touched yet."""
-    state = tmp_path_factory.mktemp("state")
-    environment = ensure(cache, to_terminal).environment(state)
-    stack = Stack("test", environment, config=state / "Pulumi.test.yaml")
-    stack.create()
-    deployment = Deployment(stack, start_node("a1"), bundle)
-    deployment.configure()
-    return deployment
+    return deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +37,10 @@ def before(bare: Deployment) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def deployed(bare: Deployment, before: dict[str, str]) -> Iterator[Deployment]:
     assert before
-    bare.stack.read(*_UP)
+    bare.stack.read(*UP)
     yield bare
     if bare.stack.exists():
-        bare.stack.read("destroy", "--yes", "--skip-preview")
+        bare.stack.read(*DESTROY)
 
 
 def _traces(deployment: Deployment) -> dict[str, str]:
@@ -99,8 +56,8 @@ def _traces(deployment: Deployment) -> dict[str, str]:
             'pgrep -fl "k3s|containerd" | grep -v pgrep | grep -v "sh -c" || true'
         ),
         "files": deployment.on_node(
-            "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/a1 "
-            "-xdev \\( -type f -o -type l \\) 2>/dev/null | sort"
+            "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni "
+            "/var/lib/a1 -xdev \\( -type f -o -type l \\) 2>/dev/null | sort"
         ),
     }
 
@@ -115,7 +72,7 @@ def test_a_wrong_host_key_is_refused_and_nothing_is_sent(bare: Deployment, befor
     dataclasses.replace(bare, node=node).configure()
     try:
         with pytest.raises(PulumiError):
-            bare.stack.read(*_UP)
+            bare.stack.read(*UP)
     finally:
         bare.configure()
     assert _traces(bare) == before
@@ -134,7 +91,7 @@ def test_the_node_is_ready_with_the_pinned_release(deployed: Deployment, tmp_pat
 
 def test_a_second_up_changes_nothing_and_restarts_nothing(deployed: Deployment) -> None:
     started = _started(deployed)
-    deployed.stack.read(*_UP, "--expect-no-changes")
+    deployed.stack.read(*UP, "--expect-no-changes")
     assert _started(deployed) == started
 
 
@@ -148,13 +105,13 @@ def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on
     deployed.configure(break_it)
     try:
         with pytest.raises(PulumiError) as refused:
-            deployed.stack.read(*_UP)
+            deployed.stack.read(*UP)
     finally:
         deployed.configure()
     assert "no-such-flag" in str(refused.value)
     assert "previous configuration" in str(refused.value)
     assert deployed.on_node("systemctl is-active k3s") == "active"
-    deployed.stack.read(*_UP)
+    deployed.stack.read(*UP)
     assert "no-such-flag" not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
 
 
@@ -173,5 +130,5 @@ def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> No
 
 
 def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
-    deployed.stack.read("destroy", "--yes", "--skip-preview")
+    deployed.stack.read(*DESTROY)
     assert _traces(deployed) == before

@@ -1,0 +1,71 @@
+"""Peak memory of a process with everything that it starts, read from /proc."""
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_EVERY_SECONDS = 0.2
+
+
+class PeakMemory:
+    """Samples the proportional memory of all descendants of this process while the block runs.
+
+    Attributes:
+        mib: The highest sum seen, in MiB.
+    """
+
+    def __init__(self, root: int) -> None:
+        """Watch the descendants of a process.
+
+        Args:
+            root: Its number.
+        """
+        self.mib = 0.0
+        self._root = root
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(_EVERY_SECONDS):
+            self.mib = max(self.mib, sum(map(_mib, _descendants(self._root))))
+
+
+def _descendants(root: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(words[1]), []).append(int(stat.parent.name))
+    found: set[int] = set()
+    open_ones = [root]
+    while open_ones:
+        for child in children.get(open_ones.pop(), []):
+            found.add(child)
+            open_ones.append(child)
+    return found
+
+
+def _mib(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("Pss:")), 0.0)

@@ -1,0 +1,119 @@
+"""How long a bare node takes, against the same work by hand; what a run without changes costs."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.cache import Cache
+from sandbox.engine import Engine
+from sandbox.node import Node
+from sandbox.pulumi import Stack
+from tests.bench.conftest import Figures
+from tests.bench.memory import PeakMemory
+from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
+
+_UP_AGAINST_BY_HAND = 2.0
+_NO_CHANGE_AGAINST_EMPTY = 2.5
+_CONNECTIONS = 12
+_PEAK_MIB = 1536
+_EMPTY = "import pulumi\n"
+_READY = (
+    "until k3s kubectl get node a1 2>/dev/null | grep -qw Ready; do sleep 0.2; done;"
+    "until k3s kubectl -n kube-system get deploy coredns 2>/dev/null | grep -q 1/1; do sleep 0.2; done"
+)
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    cache: Cache,
+    start_node: Callable[[str], Node],
+    tmp_path_factory: pytest.TempPathFactory,
+    figures: Figures,
+) -> Iterator[tuple[Deployment, float]]:
+    """A deployment and the seconds that it took from the bare node."""
+    made = deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
+    with PeakMemory(os.getpid()) as memory:
+        start = time.monotonic()
+        made.stack.read(*UP)
+        taken = time.monotonic() - start
+    assert figures.amount("peak memory of an up from nothing", round(memory.mib), "MiB", _PEAK_MIB)
+    yield made, taken
+    made.stack.read(*DESTROY)
+
+
+def test_an_up_from_nothing_opens_few_connections(
+    deployed: tuple[Deployment, float], figures: Figures
+) -> None:
+    count = int(deployed[0].on_node('journalctl --unit ssh | grep -c "Accepted publickey"')) - 1
+    assert figures.amount("SSH connections of an up from nothing", count, "", _CONNECTIONS)
+
+
+def test_a_run_without_changes_costs_little_more_than_an_empty_program(
+    deployed: tuple[Deployment, float], tmp_path: Path, figures: Figures
+) -> None:
+    made = deployed[0]
+    (tmp_path / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(_EMPTY)
+    empty = Stack("empty", made.stack.environment, tmp_path)
+    empty.create()
+    empty.read(*UP)
+    ours = min(_seconds(lambda: made.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
+    theirs = min(_seconds(lambda: empty.read(*UP)) for _ in range(3))
+    assert figures.ratio("up without changes", ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
+
+
+def test_k3s_on_the_idle_node_is_measured(deployed: tuple[Deployment, float], figures: Figures) -> None:
+    text = deployed[0].on_node("systemctl show k3s --property MainPID --value")
+    pss = deployed[0].on_node(f"grep ^Pss: /proc/{text}/smaps_rollup")
+    assert figures.amount("memory of K3s on the idle node", round(int(pss.split()[1]) / 1024), "MiB")
+
+
+def test_a_bare_node_is_ready_in_at_most_twice_the_time_by_hand(  # noqa: PLR0913, PLR0917 - pytest's fixtures
+    deployed: tuple[Deployment, float],
+    engine: Engine,
+    start_node: Callable[[str], Node],
+    group: str,
+    tmp_path: Path,
+    figures: Figures,
+) -> None:
+    made, taken = deployed
+    by_hand = start_node("a2")
+    files = tmp_path / "files.tar"
+    paths = "etc/rancher/k3s etc/systemd/system/k3s.service usr/local/bin/k3s"
+    paths += " var/lib/rancher/k3s/agent/images var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
+    source, target = (f"a1-sandbox-{group}.{name}" for name in ("a1", "a2"))
+    packed = subprocess.run(
+        engine.command("exec", source, "tar", "-C", "/", "-cf", "-", "--exclude=k3s.yaml", *paths.split()),
+        capture_output=True,
+        check=True,
+    )
+    files.write_bytes(packed.stdout)
+    start = time.monotonic()
+    with files.open("rb") as content:
+        command = engine.command("exec", "--interactive", target, "tar", "-C", "/", "-xf", "-")
+        subprocess.run(command, stdin=content, check=True)
+    engine.run("exec", target, "mkdir", "-p", "/var/lib/rancher/k3s/server/logs")
+    engine.run(
+        "exec",
+        target,
+        "sed",
+        "-i",
+        f"s/{made.node.address}/{by_hand.address}/",
+        "/etc/rancher/k3s/config.yaml",
+    )
+    engine.run("exec", target, "systemctl", "start", "k3s")
+    engine.run("exec", target, "bash", "-c", _READY)
+    other = time.monotonic() - start
+    assert figures.ratio("bare node to Ready by up", taken, "by hand", other, _UP_AGAINST_BY_HAND)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.monotonic()
+    run()
+    return time.monotonic() - start
