@@ -65,6 +65,8 @@ def _k3s() -> dict[str, Any]:
         # More than the machine's own limit cannot be asked for.
         "openFiles": 20000,
         "extraConfig": {
+            # The kubelet may set its sysctls itself: in a node, kernel and vm are copies of its own.
+            "protect-kernel-defaults": False,
             "flannel-cni-conf": _FLANNEL,
             "kubelet-arg": ["feature-gates=KubeletInUserNamespace=true"],
             "kube-proxy-arg": ["conntrack-max-per-core=0", "conntrack-min=0"],

@@ -1,5 +1,6 @@
 """A K3s cluster on hardened nodes, and the one way to it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi_command.remote import Command
 
-from a1platform.bundle import BundleImage, BundleK3s
+from a1platform.bundle import Bundle
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.config import TOKEN_FILE
+from a1platform.cluster.images import import_images
 from a1platform.cluster.k3s import BINARY, GROUP, first_server, k3s
 from a1platform.naming import token
 from a1platform.node.host_change import render_script
@@ -19,6 +21,8 @@ from a1platform.settings.node import NodeSettings
 
 _IMAGES = "/var/lib/rancher/k3s/agent/images"
 _CLIENT_SECONDS = 60
+SYSTEM = "system"
+"""The bundle's part that K3s needs to start; its images are in place before that."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,14 @@ class K3sClusterArgs:
         name: Name of the cluster in kubeconfigs; it never changes.
         nodes: The machines; the first server starts the cluster.
         settings: What K3s runs with.
-        binary: K3s itself; without it each node downloads the release.
-        images: What K3s needs to start, in a folder of its own; none where the registry is reached.
+        bundle: K3s and all images; without it each node downloads the release and pulls images.
         node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
     """
 
     name: str
     nodes: tuple[NodeSettings, ...]
     settings: K3sSettings = field(default_factory=K3sSettings)
-    binary: BundleK3s | None = None
-    images: tuple[BundleImage, ...] = ()
+    bundle: Bundle | None = None
     node_is_gone: bool = False
 
 
@@ -57,6 +59,10 @@ class K3sCluster(pulumi.ComponentResource):
     """Every Kubernetes resource of the stack goes through it."""
     installed: Command
     """What is in the cluster is `deleted_with` this one."""
+    images: Mapping[str, Sequence[pulumi.Resource]]
+    """What has brought a part's images to every node, by part; empty without a bundle."""
+    server: NodeSettings
+    """The server that started the cluster."""
 
     def __init__(self, name: str, args: K3sClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the cluster.
@@ -67,7 +73,7 @@ class K3sCluster(pulumi.ComponentResource):
             opts: Options; depend on the hardened nodes.
         """
         super().__init__(token("cluster", "K3sCluster"), name, None, opts)
-        server = first_server(args.nodes)
+        self.server = server = first_server(args.nodes)
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=args.node_is_gone)
         self.installed = _install(f"{name}-{server.name}", args, server, own)
         inside = pulumi.ResourceOptions.merge(
@@ -81,6 +87,7 @@ class K3sCluster(pulumi.ComponentResource):
             opts=inside,
         )
         joined = _join(name, args, read.stdout.apply(kubeconfig.token), own, self.installed)
+        self.images = _images(args, {server.name: self.installed, **joined}, own)
         self.kubeconfig = pulumi.Output.secret(
             read.stdout.apply(lambda text: kubeconfig.rewrite(text, server.host, args.name))
         )
@@ -91,7 +98,9 @@ class K3sCluster(pulumi.ComponentResource):
             kube_client_settings=kubernetes.KubeClientSettingsArgs(
                 timeout=_CLIENT_SECONDS, qps=50, burst=100
             ),
-            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=joined)),
+            opts=pulumi.ResourceOptions.merge(
+                inside, pulumi.ResourceOptions(depends_on=list(joined.values()))
+            ),
         )
         self.version = pulumi.Output.from_input(args.settings.version)
         self.register_outputs({"kubeconfig": self.kubeconfig, "version": self.version})
@@ -103,23 +112,47 @@ def _join(
     cluster_token: pulumi.Output[str],
     own: pulumi.ResourceOptions,
     first: Command,
-) -> list[Command]:
+) -> dict[str, Command]:
     """Declare the other nodes: servers one by one, as etcd takes one learner at a time, then agents."""
     others = [node for node in args.nodes if node is not first_server(args.nodes)]
-    servers: list[Command] = [first]
-    agents: list[Command] = []
+    last = first
+    joined: dict[str, Command] = {}
     for node in sorted(others, key=lambda node: node.role == "agent"):
-        after = pulumi.ResourceOptions(depends_on=[servers[-1]])
         key = remote_script(
             f"{name}-{node.name}-token",
             node,
             cluster_token.apply(_render_token),
-            opts=pulumi.ResourceOptions.merge(own, after),
+            opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[last])),
         )
-        before = pulumi.ResourceOptions(depends_on=[key, servers[-1]])
-        joined = _install(f"{name}-{node.name}", args, node, pulumi.ResourceOptions.merge(own, before))
-        (servers if node.role == "server" else agents).append(joined)
-    return [*servers[1:], *agents]
+        before = pulumi.ResourceOptions(depends_on=[key, last])
+        install = _install(f"{name}-{node.name}", args, node, pulumi.ResourceOptions.merge(own, before))
+        joined[node.name] = install
+        last = install if node.role == "server" else last
+    return joined
+
+
+def _images(
+    args: K3sClusterArgs, installed: Mapping[str, Command], own: pulumi.ResourceOptions
+) -> dict[str, list[Command]]:
+    parts = args.bundle.parts.items() if args.bundle else ()
+    return {
+        part: [
+            import_images(
+                f"{node.name}-{part}-images",
+                node,
+                held.images,
+                pulumi.ResourceOptions.merge(
+                    own,
+                    pulumi.ResourceOptions(
+                        depends_on=[installed[node.name]], deleted_with=installed[node.name]
+                    ),
+                ),
+            )
+            for node in args.nodes
+        ]
+        for part, held in parts
+        if part != SYSTEM and held.images
+    }
 
 
 def _render_token(cluster_token: str) -> str:
@@ -133,15 +166,15 @@ mv -fT {TOKEN_FILE}.new {TOKEN_FILE}"""
 
 def _install(name: str, args: K3sClusterArgs, node: NodeSettings, opts: pulumi.ResourceOptions) -> Command:
     ready: list[pulumi.Resource] = []
-    if args.binary is not None:
-        upload = Upload(args.binary.path.name, args.binary.sha256, BINARY, "0755")
-        ready.append(remote_files(f"{name}-binary", node, args.binary.path, [upload], opts=opts))
-    if args.images:
-        uploads = [
-            Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in args.images
-        ]
-        ready.append(remote_files(f"{name}-images", node, args.images[0].path.parent, uploads, opts=opts))
-    change = k3s(args.settings, node, args.nodes, args.binary.sha256 if args.binary else None)
+    binary = args.bundle.k3s if args.bundle else None
+    if binary:
+        upload = Upload(binary.path.name, binary.sha256, BINARY, "0755")
+        ready.append(remote_files(f"{name}-binary", node, binary.path, [upload], opts=opts))
+    images = args.bundle.part(SYSTEM).images if args.bundle else ()
+    if images:
+        uploads = [Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images]
+        ready.append(remote_files(f"{name}-images", node, images[0].path.parent, uploads, opts=opts))
+    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None)
     return remote_script(
         f"{name}-k3s",
         node,

@@ -5,6 +5,13 @@ import pulumi
 from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
+from a1platform.outputs import StackOutputs
+from a1platform.platform.component import Platform, PlatformArgs
+from a1platform.platform.recovery import on_server
+from a1platform.services.component import McpServices, McpServicesArgs
+from a1platform.services.credentials import Credentials
+from a1platform.services.model import Capabilities
+from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
@@ -13,6 +20,10 @@ settings = load()
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
+bundle = load_bundle(settings.bundle) if settings.bundle else None
+if bundle:
+    bundle.verify()
+
 nodes = [
     HardenedNode(
         node.name,
@@ -20,19 +31,45 @@ nodes = [
     )
     for node in machines
 ]
-bundle = load_bundle(settings.bundle) if settings.bundle else None
-if bundle:
-    bundle.verify()
 cluster = K3sCluster(
     "cluster",
-    K3sClusterArgs(
-        name=f"a1-{pulumi.get_stack()}",
-        nodes=machines,
-        settings=settings.k3s,
-        binary=bundle.k3s if bundle else None,
-        images=bundle.part("system").images if bundle else (),
-        node_is_gone=settings.node_is_gone,
-    ),
+    K3sClusterArgs(f"a1-{pulumi.get_stack()}", machines, settings.k3s, bundle, settings.node_is_gone),
     pulumi.ResourceOptions(depends_on=nodes),
 )
-pulumi.export("kubeconfig", cluster.kubeconfig)
+inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.installed)
+credentials = Credentials("credentials")
+platform = Platform(
+    "platform",
+    PlatformArgs(
+        settings=settings.platform,
+        policies=settings.policies,
+        namespaces=(NAMESPACE,),
+        secrets=credentials.content,
+        bundle=bundle,
+        images=cluster.images,
+        on_server=on_server(cluster.server),
+    ),
+    inside,
+)
+services = (
+    McpServices(
+        "services",
+        McpServicesArgs(
+            settings.services,
+            Capabilities(keda=platform.has_keda, monitoring=platform.has_monitoring),
+            after=[platform, *cluster.images.get("mcp-services", ())],
+        ),
+        inside,
+    )
+    if platform.has_secrets and (bundle is None or "mcp-services" in bundle.parts)
+    else None
+)
+StackOutputs(
+    kubeconfig=cluster.kubeconfig,
+    k3s_version=cluster.version,
+    parts=platform.parts,
+    services=services.names if services else (),
+    gateway_url=services.gateway_url if services else "",
+    api_key=credentials.api_key,
+    grafana_password=platform.grafana_password,
+).export()

@@ -63,8 +63,7 @@ def declared(
     args = K3sClusterArgs(
         name="a1-test",
         nodes=(node,),
-        binary=bundle.k3s,
-        images=bundle.part("system").images,
+        bundle=bundle,
     )
     return declare(lambda: K3sCluster("cluster", args).kubeconfig, answers=_Server())
 

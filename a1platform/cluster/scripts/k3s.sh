@@ -54,7 +54,7 @@ a1_k3s_place() { # makes a verified download the installed binary, and the names
 }
 
 a1_k3s_dns() { # succeeds once the cluster's DNS answers for the API server's name
-    local query='\x00\x2d\x41\x31\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00'
+    local query='\x00\x36\x41\x31\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00'
     query+='\x0akubernetes\x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01'
     # Over TCP, two bytes of length first. Bytes 9 and 10 of the answer count its records.
     # shellcheck disable=SC2016 # the inner shell expands them
@@ -66,6 +66,11 @@ a1_k3s_wait() { # what, seconds, then the test
     local what=$1 until=$((SECONDS + $2))
     shift 2
     until "$@" >/dev/null 2>&1; do
+        # It tells systemd that it is ready before the kubelet has started, so it can still end in a loop.
+        if [ "$(systemctl show k3s --property NRestarts --value)" -ge 2 ]; then
+            echo "K3s: it ended again and again while $what was awaited" >&2
+            return 1
+        fi
         if [ "$SECONDS" -ge "$until" ]; then
             echo "K3s: $what did not come within the time limit" >&2
             return 1

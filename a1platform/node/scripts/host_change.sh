@@ -173,7 +173,7 @@ a1_revert_recorded() { # the changes to keep
 
 a1_lock() { # one run at a time, and no lock file to leave behind
     exec 9</var/lib
-    flock -w 120 9 || a1_fail "another run has held this host for 120 s: expected it to finish"
+    flock -w 600 9 || a1_fail "another run has held this host for 10 minutes: expected it to finish"
 }
 
 a1_run() { # verb, then name=prefix for each change
