@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from a1platform.naming import PROJECT
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -37,9 +39,19 @@ class Stack:
         return any(entry["name"].rsplit("/", 1)[-1] == self.name for entry in known)
 
     def create(self) -> None:
-        """Create the stack where it is missing."""
-        if not self.exists():
-            self.read("stack", "init", self.name, "--no-select", stack=False)
+        """Create the stack where it is missing.
+
+        Pulumi writes what encrypts the stack's secrets beside the project's file, whatever configuration file
+        later commands are told to use; so a stack with a file elsewhere is created there.
+        """
+        if self.exists():
+            return
+        place: tuple[str, ...] = ()
+        if self.config:
+            name = f"name: {PROJECT}\nruntime: python\n"
+            (self.config.parent / "Pulumi.yaml").write_text(name, encoding="utf-8")
+            place = ("--cwd", str(self.config.parent))
+        self.read("stack", "init", self.name, "--no-select", *place, stack=False)
 
     def remove(self) -> None:
         """Remove an empty stack from the backend."""

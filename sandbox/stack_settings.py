@@ -1,13 +1,15 @@
 """The settings of the sandbox's stack: the same program, told what a container is and a machine is not."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.alias_generators import to_camel
 
 from a1platform.naming import PROJECT
+from a1platform.platform.selection import NAMES
 from sandbox.node import Node
 
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
@@ -15,12 +17,15 @@ _FLANNEL = "/etc/rancher/k3s/flannel-cni.json"
 _NO_MODULES = "a container loads no kernel modules"
 
 
-def stack_settings(nodes: Sequence[Node], bundle: Path | None = None) -> dict[str, Any]:
+def stack_settings(
+    nodes: Sequence[Node], bundle: Path | None = None, parts: Iterable[str] | None = None
+) -> dict[str, Any]:
     """Return the content of the sandbox's `Pulumi.<stack>.yaml`, without secrets.
 
     Args:
         nodes: The nodes, started; all of them servers.
         bundle: What everything is installed from.
+        parts: Names of the bundle's parts that are installed, all by default.
     """
     config: dict[str, Any] = {
         "nodes": [_node(node) for node in nodes],
@@ -28,6 +33,10 @@ def stack_settings(nodes: Sequence[Node], bundle: Path | None = None) -> dict[st
         "hardening": {"kernel": "shared", "modules": {"enabled": False, "reason": _NO_MODULES}},
         "k3s": _k3s(),
     }
+    if parts is not None:
+        config["platform"] = {
+            to_camel(name.replace("-", "_")): {"enabled": False} for name in NAMES if name not in set(parts)
+        }
     if bundle is not None:
         config["bundle"] = str(bundle)
     return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}

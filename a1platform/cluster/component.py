@@ -34,6 +34,7 @@ class K3sClusterArgs:
         nodes: The machines; the first server starts the cluster.
         settings: What K3s runs with.
         bundle: K3s and all images; without it each node downloads the release and pulls images.
+        parts: Parts of the bundle whose images the nodes need.
         node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
     """
 
@@ -41,6 +42,7 @@ class K3sClusterArgs:
     nodes: tuple[NodeSettings, ...]
     settings: K3sSettings = field(default_factory=K3sSettings)
     bundle: Bundle | None = None
+    parts: Sequence[str] = ()
     node_is_gone: bool = False
 
 
@@ -134,7 +136,7 @@ def _join(
 def _images(
     args: K3sClusterArgs, installed: Mapping[str, Command], own: pulumi.ResourceOptions
 ) -> dict[str, list[Command]]:
-    parts = args.bundle.parts.items() if args.bundle else ()
+    parts = args.bundle.parts if args.bundle else {}
     return {
         part: [
             import_images(
@@ -150,8 +152,8 @@ def _images(
             )
             for node in args.nodes
         ]
-        for part, held in parts
-        if part != SYSTEM and held.images
+        for part, held in parts.items()
+        if part in args.parts and held.images
     }
 
 

@@ -63,3 +63,12 @@ def _missing(bundle: Bundle | None, names: Iterable[str]) -> str:
     if bundle is None:
         return ""
     return "; ".join(bundle.left_out[name] for name in names if name in bundle.left_out)
+
+
+def image_parts(settings: PlatformSettings, bundle: Bundle | None) -> tuple[str, ...]:
+    """Return the parts of a bundle whose images the nodes need: what is installed, and the services.
+
+    The services cannot run without External Secrets, so they are left out with it.
+    """
+    installed = charts(settings, bundle)
+    return (*installed, *(("mcp-services",) if "external-secrets" in installed else ()))

@@ -8,6 +8,7 @@ from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.outputs import StackOutputs
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.platform.recovery import on_server
+from a1platform.platform.selection import image_parts
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.credentials import Credentials
 from a1platform.services.model import Capabilities
@@ -33,7 +34,14 @@ nodes = [
 ]
 cluster = K3sCluster(
     "cluster",
-    K3sClusterArgs(f"a1-{pulumi.get_stack()}", machines, settings.k3s, bundle, settings.node_is_gone),
+    K3sClusterArgs(
+        name=f"a1-{pulumi.get_stack()}",
+        nodes=machines,
+        settings=settings.k3s,
+        bundle=bundle,
+        parts=image_parts(settings.platform, bundle),
+        node_is_gone=settings.node_is_gone,
+    ),
     pulumi.ResourceOptions(depends_on=nodes),
 )
 inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.installed)

@@ -29,7 +29,7 @@ class Deployment:
 
     def configure(self, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         """Write the configuration anew, with a change to it."""
-        settings = stack_settings([self.node], self.bundle)
+        settings = stack_settings([self.node], self.bundle, parts=())
         change(settings["config"])
         assert self.stack.config
         write(self.stack.config, settings)

@@ -12,7 +12,9 @@ from tests.smoke.conftest import listed
 
 pytestmark = pytest.mark.smoke
 
-NodeMetrics = new_class("NodeMetrics", "metrics.k8s.io/v1beta1", namespaced=False)
+NodeMetrics = new_class(
+    "NodeMetrics", "metrics.k8s.io/v1beta1", asyncio=False, namespaced=False, plural="nodes"
+)
 
 
 def test_every_node_is_ready_and_runs_the_pinned_release(api: kr8s.Api) -> None:
