@@ -32,7 +32,7 @@ lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group services -c requirements.txt -o services/requirements.txt
 
 up: venv ## From nothing to the running platform: the machines of Pulumi.a1.yaml, or a sandbox node
-	@$(BIN)/python -m sandbox up
+	@$(BIN)/python -m sandbox up --parts "$(PARTS)"
 
 down: venv ## Take everything away again, and leave the machine as it was
 	@$(BIN)/python -m sandbox down

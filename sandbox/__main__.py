@@ -3,22 +3,30 @@
 import argparse
 import sys
 
+from a1platform.bundle import BundleError
 from a1platform.cli.stack_file import StackFileError
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal
 from sandbox.up import down, preview, smoke, up
 
-_ACTIONS = {"up": up, "down": down, "preview": preview, "smoke": smoke}
+_ACTIONS = {"down": down, "preview": preview, "smoke": smoke}
 
 
 def main() -> int:
     """Run one action and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("action", choices=_ACTIONS)
-    action = _ACTIONS[parser.parse_args().action]
+    parser.add_argument("action", choices=("up", "down", "preview", "smoke"))
+    parser.add_argument(
+        "--parts", default="", help="what `up` installs on the sandbox, comma-separated; all by default"
+    )
+    given = parser.parse_args()
+    parts = [part.strip() for part in given.parts.split(",") if part.strip()] or None
     try:
-        action(Cache.default(), to_terminal)
-    except (RuntimeError, StackFileError) as error:
+        if given.action == "up":
+            up(Cache.default(), to_terminal, parts)
+        else:
+            _ACTIONS[given.action](Cache.default(), to_terminal)
+    except (RuntimeError, StackFileError, BundleError) as error:
         to_terminal(f"error: {error}")
         return 1
     except KeyboardInterrupt:

@@ -105,6 +105,19 @@ def make_bundle(
     return folder
 
 
+def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
+    """Return the names of the parts that are made by the recipes of today, and of those that are not.
+
+    Raises:
+        BundleError: A name is unknown, or there is too little disk or memory to make what is missing.
+    """
+    wanted = chosen(parts)
+    ready = _ready(bundle_folder(cache), {part.name: recipe_digest(part) for part in wanted})
+    missing = [part for part in wanted if part.name not in ready]
+    _check_room(cache, missing)
+    return ready, [part.name for part in missing]
+
+
 def chosen(parts: Iterable[str] | None) -> list[Part]:
     """Return parts by name in the order that they are built, with the parts that they need.
 

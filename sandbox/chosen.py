@@ -1,6 +1,6 @@
 """Which stack the commands act on: the one of configured machines, or the sandbox's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from a1platform.cli.stack_file import StackFile
@@ -33,14 +33,15 @@ def sandbox(environment: Mapping[str, str]) -> Stack:
     return Stack(SANDBOX, environment, config=_config_file())
 
 
-def configure(node: Node, bundle: Path | None) -> None:
+def configure(node: Node, bundle: Path, parts: Sequence[str]) -> None:
     """Write the configuration of the sandbox's stack; what Pulumi itself keeps in it stays.
 
     Args:
         node: The node, started.
         bundle: What everything is installed from.
+        parts: Names of its parts that are installed.
     """
-    write(_config_file(), stack_settings([node], bundle))
+    write(_config_file(), stack_settings([node], bundle, parts))
 
 
 def forget() -> None:

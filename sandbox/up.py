@@ -3,19 +3,20 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from a1platform.versions import K3S
 from sandbox import chosen
-from sandbox.bundle import add_k3s, make_bundle
+from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.node import nodes, start, stop
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
+from sandbox.stages import install_in_stages
 from sandbox.toolchain import ensure
 
 
@@ -27,36 +28,62 @@ _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
 
-def up(cache: Cache, progress: Progress) -> None:
+def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> None:
     """Bring the configured machines, or the sandbox node, to the platform; a second run changes nothing.
 
     Args:
         cache: Where what is built is kept.
         progress: Takes a line per step.
+        parts: Names of the parts that the sandbox gets; all by default.
 
     Raises:
         PulumiError: Pulumi failed; its lines on the terminal say why.
-        RuntimeError: A part before it failed; the text says which.
+        BundleError: A part of the sandbox's bundle is unknown or cannot be made.
+        RuntimeError: A step before failed; the text says which.
     """
-    configured = chosen.is_configured()
+    if chosen.is_configured():
+        environment = ensure(cache, progress).environment(state_folder())
+        stack = chosen.production(environment)
+        _apply(stack, progress)
+    else:
+        stack = _sandbox(cache, progress, parts)
+    _tell(stack, progress)
+
+
+def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
+    progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
+    ready_parts(cache, parts)
     environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if configured else _sandbox(cache, environment, progress)
+    stack = chosen.sandbox(environment)
+    engine = ensure_engine(cache, progress)
+    node = start(engine, cache, chosen.NODE, progress)
+    k3s = k3s_source(cache, progress)
+    folder = bundle_folder(cache)
+    add_k3s(folder, K3S, k3s.path, k3s.origin)
+    progress(f"K3s: {k3s.origin}")
+
+    def install(there: Sequence[str]) -> None:
+        chosen.configure(node, folder, there)
+        _apply(stack, progress)
+
+    install_in_stages(cache, progress, parts, install)
+    return stack
+
+
+def _apply(stack: Stack, progress: Progress) -> None:
     stack.create()
     stack.release_dead_lock()
     with step(progress, f"pulumi up, stack {stack.name}"):
         stack.run(*_UP)
+
+
+def _tell(stack: Stack, progress: Progress) -> None:
+    """Say what was installed and from what, and how to reach it."""
+    outputs = stack.outputs()
+    parts = outputs["parts"]
+    for name, origin in sorted(parts.items()) if isinstance(parts, dict) else ():
+        progress(f"{name}: {origin}")
     _write_kubeconfig(stack, progress)
-
-
-def _sandbox(cache: Cache, environment: Mapping[str, str], progress: Progress) -> Stack:
-    progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
-    engine = ensure_engine(cache, progress)
-    node = start(engine, cache, chosen.NODE, progress)
-    folder = make_bundle(cache, progress, ["system"])
-    k3s = k3s_source(cache, progress)
-    add_k3s(folder, K3S, k3s.path, k3s.origin)
-    chosen.configure(node, folder)
-    return chosen.sandbox(environment)
 
 
 def down(cache: Cache, progress: Progress) -> None:
