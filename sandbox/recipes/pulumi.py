@@ -6,6 +6,7 @@ from a1platform.versions import PULUMI, PULUMI_KUBERNETES
 from sandbox.build.go import GoRecipe
 
 _KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_KUBERNETES_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
 _KUBERNETES_COMMIT = "v4.0.0-20260115033456-f47bc2d6f199"
 
 CLI = GoRecipe(
@@ -42,9 +43,9 @@ KUBERNETES = GoRecipe(
     sums=(
         f"{_KUBERNETES_MODULE} {_KUBERNETES_COMMIT} h1:j2bphCf7c2YhnBrhwht2f3TNRRgcMImltUlAgzxr9H4=",
         f"{_KUBERNETES_MODULE} {_KUBERNETES_COMMIT}/go.mod h1:61at6ZXhz4COFbTksqENrBzq5VUQ/LV8sdZ7WJt9KT4=",
-        "github.com/pulumi/pulumi-kubernetes/sdk/v4 v4.24.0 h1:dlDJvsugKow8tCaD0yJngc7PXdv8WT2YwPEUmj48tF4=",
-        "github.com/pulumi/pulumi-kubernetes/sdk/v4 v4.24.0/go.mod h1:8HDO923pZUokTAEMgS7XepoUIDCazm2WAwX6s4HUDtc=",
+        f"{_KUBERNETES_SDK} v4.24.0 h1:dlDJvsugKow8tCaD0yJngc7PXdv8WT2YwPEUmj48tF4=",
+        f"{_KUBERNETES_SDK} v4.24.0/go.mod h1:8HDO923pZUokTAEMgS7XepoUIDCazm2WAwX6s4HUDtc=",
     ),
 )
-"""The Kubernetes provider of 4.25.0. The checksum database answers no query for this commit; the sums are those
-that the go.sum of pulumi/crd2pulumi v1.6.1 publishes."""
+"""The Kubernetes provider of 4.25.0. The checksum database answers no query for this commit; the sums are
+those that the go.sum of pulumi/crd2pulumi v1.6.1 publishes."""
