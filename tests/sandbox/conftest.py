@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sandbox.cache import Cache
-from sandbox.engine import Engine, EngineError, ensure_engine
+from sandbox.engine import Engine, EngineError, ensure_engine, find_engine, stop_engine
 from sandbox.node import Node, nodes, start, stop
 from sandbox.progress import to_terminal
 
@@ -20,12 +20,18 @@ def cache() -> Cache:
 
 
 @pytest.fixture(scope="session")
-def engine(cache: Cache) -> Engine:
-    """Return an engine that answers; where none can be had, the test is skipped with the reason."""
+def engine(cache: Cache) -> Iterator[Engine]:
+    """Give an engine that answers; where none can be had, the test is skipped with the reason.
+
+    One that the tests have started ends with them.
+    """
+    there = find_engine(cache) is not None
     try:
-        return ensure_engine(cache, to_terminal)
+        yield ensure_engine(cache, to_terminal)
     except EngineError as error:
         pytest.skip(f"no container engine: {error}")
+    if not there:
+        stop_engine(cache, to_terminal)
 
 
 @pytest.fixture(scope="module")
