@@ -91,7 +91,9 @@ class Stack:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise PulumiError(f"pulumi {' '.join(arguments[:2])}: {done.stderr.strip()[-2000:]}")
+            # Runs tell of their errors on standard output; other commands print results there, secret ones too.
+            told = done.stdout + done.stderr if arguments[0] in _CONFIGURED else done.stderr
+            raise PulumiError(f"pulumi {arguments[0]}: {told.strip()[-_LAST_CHARACTERS:]}")
         return done.stdout
 
     def _command(self, *arguments: str) -> list[str]:
@@ -99,6 +101,7 @@ class Stack:
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *place]
 
 
+_LAST_CHARACTERS = 4000
 _CONFIGURED = frozenset({"up", "preview", "destroy", "refresh"})
 
 
