@@ -91,7 +91,7 @@ class Stack:
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            # Runs tell of their errors on standard output; other commands print results there, secret ones too.
+            # Runs tell their errors on standard output; other commands print results there, secrets too.
             told = done.stdout + done.stderr if arguments[0] in _CONFIGURED else done.stderr
             raise PulumiError(f"pulumi {arguments[0]}: {told.strip()[-_LAST_CHARACTERS:]}")
         return done.stdout
