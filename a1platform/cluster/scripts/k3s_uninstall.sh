@@ -27,7 +27,7 @@ for space in /run/netns/cni-*; do
     if [ -e "$space" ]; then ip netns delete "$(basename "$space")" 2>/dev/null || rm -f -- "$space"; fi
 done
 ip -o link show master cni0 2>/dev/null | awk -F': ' '{ sub("@.*", "", $2); print $2 }' |
-    while read -r link; do ip link delete "$link" 2>/dev/null || true; done
+    while read -r link; do ip link delete "$link" 2>/dev/null || true; done || true
 for link in cni0 flannel.1 flannel-v6.1 flannel-wg flannel-wg-v6 kube-ipvs0; do
     ip link delete "$link" 2>/dev/null || true
 done
@@ -44,7 +44,8 @@ for family in iptables ip6tables; do
     done
 done
 if command -v ipset >/dev/null; then
-    ipset list -name 2>/dev/null | grep -E '^(inet6:)?KUBE-' | while read -r set; do ipset destroy "$set" || true; done
+    ipset list -name 2>/dev/null | grep -E '^(inet6:)?KUBE-' | while read -r set; do ipset destroy "$set" || true; done ||
+        true # grep finds none
 fi
 for name in kubectl crictl ctr; do
     if [ "$(readlink "/usr/local/bin/$name")" = k3s ]; then rm -f -- "/usr/local/bin/$name"; fi
