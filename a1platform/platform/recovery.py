@@ -75,7 +75,8 @@ def forget_script(namespace: str, name: str, *, pending_only: bool) -> str:
     if pending_only:
         selector += f",status in ({_PENDING_STATES})"
     words = ["--namespace", namespace, "delete", "secrets", "--selector", selector]
-    return f"/usr/local/bin/k3s kubectl {' '.join(map(shlex.quote, words))}\n"
+    # Else kubectl keeps what it has discovered in root's home.
+    return f"KUBECACHEDIR=/run/k3s/kubectl /usr/local/bin/k3s kubectl {' '.join(map(shlex.quote, words))}\n"
 
 
 def on_server(node: NodeSettings) -> RunOnServer:

@@ -1,6 +1,8 @@
 # What installs and starts K3s on one node. Runs inside the host change script, whose library is at hand.
 # shellcheck shell=bash
 a1_k3s=/usr/local/bin/k3s
+# Else kubectl keeps what it has discovered in root's home.
+export KUBECACHEDIR=/run/k3s/kubectl
 a1_k3s_kept=/var/lib/a1/k3s/last-good
 
 a1_k3s_digest() {

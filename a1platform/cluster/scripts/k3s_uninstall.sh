@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # Else its etcd member stays and counts against the quorum (k3s#4865); the last server has none to tell.
 if [ -n "${a1_leaving:-}" ] && systemctl is-active --quiet k3s; then
-    timeout 60 /usr/local/bin/k3s kubectl delete node "$a1_leaving" --ignore-not-found --timeout=50s >/dev/null || true
+    KUBECACHEDIR=/run/k3s/kubectl timeout 60 /usr/local/bin/k3s kubectl delete node "$a1_leaving" --ignore-not-found --timeout=50s >/dev/null || true
 fi
 systemctl disable --quiet --now k3s 2>/dev/null || true
 # Killed by the cgroup, as pods outlive the service (KillMode=process), then what has left its cgroup.
