@@ -39,12 +39,12 @@ def test_only_a_failure_that_can_pass_is_tried_again(
 def test_an_interrupted_upgrade_keeps_the_revisions_that_were_finished() -> None:
     words = shlex.split(forget_script("keda", "keda", pending_only=True))
     assert words[-1] == "owner=helm,name=keda,status in (pending-install,pending-upgrade,pending-rollback)"
-    assert words[2:6] == ["--namespace", "keda", "delete", "secrets"]
+    assert words[3:7] == ["--namespace", "keda", "delete", "secrets"]
 
 
 def test_what_an_installation_had_made_is_left_for_the_next_one_to_take_over() -> None:
     words = shlex.split(forget_script("prometheus", "kps", pending_only=False))
-    assert words[5:] == ["secrets", "--selector", "owner=helm,name=kps"]
+    assert words[6:] == ["secrets", "--selector", "owner=helm,name=kps"]
 
 
 def test_every_resource_of_the_cluster_is_tried_again_and_nothing_else() -> None:
