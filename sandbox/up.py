@@ -1,5 +1,6 @@
 """What `make up` does: the toolchain, a node where none is configured, the bundle, then Pulumi."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -137,14 +138,24 @@ def smoke(cache: Cache, progress: Progress) -> None:
         raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
     _write_kubeconfig(stack, progress)
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
-    done = subprocess.run(
-        command,
-        cwd=stack.folder,
-        env={**environment, "KUBECONFIG": str(_kubeconfig_file(stack))},
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        about = {
+            "KUBECONFIG": str(_kubeconfig_file(stack)),
+            "A1_OUTPUTS": str(_write_outputs(stack, Path(folder))),
+            "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
+        }
+        done = subprocess.run(command, cwd=stack.folder, env={**environment, **about}, check=False)
     if done.returncode:
         raise SmokeError("the smoke suite failed; the lines above say what")
+
+
+def _write_outputs(stack: Stack, folder: Path) -> Path:
+    """Write what the suite asks of the stack into a file that nobody else can read, and return its path."""
+    path = folder / "outputs.json"
+    path.touch(mode=0o600)
+    outputs = {key: value for key, value in stack.outputs().items() if key != "kubeconfig"}
+    path.write_text(json.dumps(outputs), encoding="utf-8")
+    return path
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:

@@ -1,0 +1,107 @@
+"""The API server by plain requests: dry runs, and objects that are there for the length of a check."""
+
+import contextlib
+import json
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx2
+import kr8s
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API server said to an object."""
+
+    status: int
+    message: str
+    warnings: tuple[str, ...]
+
+    @property
+    def admitted(self) -> bool:
+        """Whether it took the object."""
+        return self.status < 300
+
+
+class Rest:
+    """Requests to the API server as the user of the kubeconfig."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        """Send by `client`."""
+        self._client = client
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, api: kr8s.Api) -> Iterator[Self]:
+        """Connect as another client does."""
+        context = ssl.create_default_context(cafile=str(api.auth.server_ca_file))
+        context.load_cert_chain(str(api.auth.client_cert_file), str(api.auth.client_key_file))
+        with httpx2.Client(base_url=str(api.auth.server), verify=context, timeout=30) as client:
+            yield cls(client)
+
+    def dry_run(self, manifest: Manifest) -> Answer:
+        """Apply an object as far as admission goes, and keep nothing of it."""
+        return self._apply(manifest, {"dryRun": "All"})
+
+    def apply(self, manifest: Manifest) -> None:
+        """Make an object what the manifest says."""
+        answer = self._apply(manifest, {})
+        assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
+
+    def get(self, manifest: Manifest) -> Manifest | None:
+        """Return an object as it is, or None where there is none."""
+        answer = self._client.get(_path(manifest))
+        if answer.status_code == 404:
+            return None
+        found: Manifest = answer.raise_for_status().json()
+        return found
+
+    def delete(self, manifest: Manifest) -> None:
+        """Delete an object, where there is one."""
+        self._client.delete(_path(manifest), params={"propagationPolicy": "Background"})
+
+    @contextlib.contextmanager
+    def applied(self, *manifests: Manifest) -> Iterator[None]:
+        """Have objects for a while."""
+        try:
+            for manifest in manifests:
+                self.apply(manifest)
+            yield
+        finally:
+            for manifest in reversed(manifests):
+                self.delete(manifest)
+
+    def dry_run_ephemeral(self, pod: Manifest, containers: list[Manifest]) -> Answer:
+        """Let ephemeral containers join a pod as far as admission goes."""
+        return self._patch(
+            f"{_path(pod)}/ephemeralcontainers",
+            {"spec": {"ephemeralContainers": containers}},
+            "application/strategic-merge-patch+json",
+            {"dryRun": "All"},
+        )
+
+    def _apply(self, manifest: Manifest, query: dict[str, str]) -> Answer:
+        owner = {"fieldManager": "a1-smoke", "force": "true"}
+        return self._patch(_path(manifest), manifest, "application/apply-patch+yaml", {**owner, **query})
+
+    def _patch(self, path: str, content: Manifest, kind: str, query: dict[str, str]) -> Answer:
+        answer = self._client.patch(
+            path, params=query, content=json.dumps(content), headers={"Content-Type": kind}
+        )
+        message = "" if answer.is_success else str(answer.json().get("message", answer.text))
+        return Answer(answer.status_code, message, tuple(answer.headers.get_list("Warning")))
+
+
+def _path(manifest: Manifest) -> str:
+    group = "apis" if "/" in manifest["apiVersion"] else "api"
+    namespace = manifest["metadata"].get("namespace")
+    place = f"/namespaces/{namespace}" if namespace else ""
+    kind = manifest["kind"].lower()
+    if manifest["apiVersion"].startswith("constraints.gatekeeper.sh/"):
+        return f"/{group}/{manifest['apiVersion']}/{kind}/{manifest['metadata']['name']}"
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}es" if kind.endswith("s") else f"{kind}s"
+    return f"/{group}/{manifest['apiVersion']}{place}/{plural}/{manifest['metadata']['name']}"
