@@ -11,6 +11,7 @@ from a1platform.settings import problems
 from a1platform.settings.model import A1Settings
 from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
+from a1platform.settings.platform import PlatformSettings
 
 _T = TypeVar("_T")
 
@@ -54,6 +55,11 @@ class StackFile:
     def preflight(self) -> PreflightSettings:
         """Return what is asked of hosts."""
         settings: PreflightSettings = self._parse("preflight", TypeAdapter(PreflightSettings), {})
+        return settings
+
+    def platform(self) -> PlatformSettings:
+        """Return which third-party parts are wanted, and how."""
+        settings: PlatformSettings = self._parse("platform", TypeAdapter(PlatformSettings), {})
         return settings
 
     def put_node(self, node: NodeSettings) -> None:

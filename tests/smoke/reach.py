@@ -1,10 +1,27 @@
-"""Services of the cluster at an address of this machine, by port-forward."""
+"""Services of the cluster at an address of this machine, by port-forward; and a pod of a service."""
 
 import contextlib
 from collections.abc import Iterator
 
 import kr8s
-from kr8s.objects import Service
+from kr8s.objects import Pod, Service
+
+from tests.smoke.conftest import listed
+
+
+def ready_pod(api: kr8s.Api, namespace: str, selector: dict[str, str]) -> Pod:
+    """Return a pod that is ready and stays.
+
+    Args:
+        api: The cluster.
+        namespace: Where the pod is.
+        selector: Its labels.
+    """
+    pods = listed(Pod, api, namespace=namespace, label_selector=selector)
+    ready = [pod for pod in pods if _is_ready(pod)]
+    assert ready, f"no pod of {selector} in {namespace} is ready; there are {len(pods)}"
+    chosen: Pod = ready[0]
+    return chosen
 
 
 @contextlib.contextmanager
@@ -17,12 +34,17 @@ def reached(api: kr8s.Api, namespace: str, name: str, port: int) -> Iterator[str
         name: Its name.
         port: One of its ports; a port-forward asks for that of the pod.
     """
-    service = Service.get(name, namespace=namespace, api=api)
-    named = next(one for one in service.raw["spec"]["ports"] if one["port"] == port)
-    target = named["targetPort"]
+    spec = Service.get(name, namespace=namespace, api=api).raw["spec"]
+    pod = ready_pod(api, namespace, dict(spec["selector"]))
+    target = next(one for one in spec["ports"] if one["port"] == port)["targetPort"]
     if not isinstance(target, int):
-        pod = service.ready_pods()[0]
         ports = [one for container in pod.raw["spec"]["containers"] for one in container.get("ports", [])]
         target = next(one["containerPort"] for one in ports if one.get("name") == target)
-    with service.portforward(remote_port=int(target), local_port="auto") as local:
+    with pod.portforward(remote_port=int(target), local_port="auto") as local:
         yield f"http://127.0.0.1:{local}"
+
+
+def _is_ready(pod: Pod) -> bool:
+    conditions = pod.raw["status"].get("conditions", [])
+    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return ready and "deletionTimestamp" not in pod.raw["metadata"]
