@@ -13,6 +13,8 @@ CHARTS = Path(__file__).parents[1] / "charts"
 _KIND = re.compile(r"^kind: *(\S+)", re.MULTILINE)
 _NAME = re.compile(r"^metadata:\n(?:(?:  .*|#.*)?\n)*?  name: *(\S+)", re.MULTILINE)
 
+_DESCRIPTION = re.compile(r"^ +description: *\S")
+
 
 class ChartError(RuntimeError):
     """A chart cannot be made; the text says which file of upstream is not as expected."""
@@ -20,7 +22,7 @@ class ChartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Document:
-    """One object of upstream's manifests, as text: CRDs are large, and nothing in them is changed here.
+    """One object of upstream's manifests, as text, since YAML parsers differ over some of them.
 
     Attributes:
         kind: Its kind.
@@ -72,7 +74,29 @@ def own_chart(name: str, out: Path, text: str, without: Collection[str] = ()) ->
         folder = out / "files" / kind
         folder.mkdir(parents=True, exist_ok=True)
         file = document.name if kind == "crds" else f"{document.kind.lower()}-{document.name}"
-        (folder / f"{file.replace(':', '-')}.yaml").write_text(document.text)
+        content = without_descriptions(document.text) if kind == "crds" else document.text
+        (folder / f"{file.replace(':', '-')}.yaml").write_text(content)
+
+
+def without_descriptions(text: str) -> str:
+    """Return a CRD without its fields' descriptions, which are most of it.
+
+    Helm keeps a chart and what it rendered in one Secret of at most 1 MiB; those of the monitoring stack are
+    larger. Only `kubectl explain` reads the descriptions.
+
+    Args:
+        text: The YAML; a property that is itself called `description` stays.
+    """
+    kept: list[str] = []
+    within: int | None = None
+    for line in text.splitlines(keepends=True):
+        indent = len(line) - len(line.lstrip(" "))
+        if within is not None and (indent > within or not line.strip()):
+            continue
+        within = indent if _DESCRIPTION.match(line) else None
+        if within is None:
+            kept.append(line)
+    return "".join(kept)
 
 
 def set_version(chart: Path, version: str, app_version: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.build import chart
-from sandbox.build.chart import ChartError, documents, own_chart, set_version
+from sandbox.build.chart import ChartError, documents, own_chart, set_version, without_descriptions
 
 _STREAM = """\
 # Generated.
@@ -81,3 +81,34 @@ def test_the_version_changes_with_any_file_and_with_nothing_else(charts: Path, t
     assert f'version: "{versions[0]}"' in text
     assert 'appVersion: "v1.2.3"' in text
     assert charts.is_dir()
+
+
+def test_a_crd_loses_its_descriptions_and_keeps_a_property_of_that_name() -> None:
+    text = """\
+spec:
+  openAPIV3Schema:
+    description: |-
+      Several lines.
+
+      And more: of them.
+    properties:
+      description:
+        description: 'What it is:
+          in words.'
+        type: string
+      name:
+        type: string
+        description: last
+"""
+    assert (
+        without_descriptions(text)
+        == """\
+spec:
+  openAPIV3Schema:
+    properties:
+      description:
+        type: string
+      name:
+        type: string
+"""
+    )
