@@ -16,17 +16,10 @@ ADMISSION_FILE = "/etc/rancher/k3s/admission.yaml"
 TOKEN_FILE = "/etc/rancher/k3s/token"  # noqa: S105 - a path
 """The cluster's token on a node that joins, for root alone."""
 API_PORT = 6443
+_ELECTED = ("kube-cloud-controller-manager-arg", "kube-controller-manager-arg", "kube-scheduler-arg")
 # An agent refuses to start with a setting of servers.
-_SERVER_ONLY = frozenset(
-    {
-        "disable",
-        "etcd-arg",
-        "kube-apiserver-arg",
-        "kube-controller-manager-arg",
-        "kube-scheduler-arg",
-        "tls-san",
-    }
-)
+_SERVER_ONLY = frozenset(("disable", "etcd-arg", "kube-apiserver-arg", "tls-san", *_ELECTED))
+_QUIET = ("/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi*")
 AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
 
 _TLS_CIPHERS = (
@@ -40,7 +33,12 @@ _TLS_CIPHERS = (
 
 
 def server_config(
-    settings: K3sSettings, node: NodeSettings, addresses: tuple[str, ...], join: str | None = None
+    settings: K3sSettings,
+    node: NodeSettings,
+    addresses: tuple[str, ...],
+    join: str | None = None,
+    *,
+    alone: bool = False,
 ) -> str:
     """Return the config.yaml of a server.
 
@@ -49,6 +47,7 @@ def server_config(
         node: The node.
         addresses: Names and addresses that clients reach the API servers by.
         join: Address of the first server; None for the first itself.
+        alone: Whether it is the only server.
 
     Returns:
         YAML with sorted keys, so that the same settings give the same bytes.
@@ -75,6 +74,10 @@ def server_config(
         ],
         "kube-controller-manager-arg": ["terminated-pod-gc-threshold=100"],
     }
+    # K3s ends when a controller cannot renew its lease within seconds, as on a busy disk. One server alone
+    # leads in any case.
+    for key in _ELECTED if alone else ():
+        config[key] = [*config.get(key, []), "leader-elect=false"]
     return _dump(config, settings)
 
 
@@ -133,14 +136,7 @@ def audit_policy() -> str:
             "rules": [
                 {
                     **quiet,
-                    "nonResourceURLs": [
-                        "/healthz*",
-                        "/livez*",
-                        "/readyz*",
-                        "/version",
-                        "/metrics",
-                        "/openapi*",
-                    ],
+                    "nonResourceURLs": [*_QUIET],
                 },
                 {
                     **quiet,

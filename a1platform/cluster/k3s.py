@@ -70,12 +70,12 @@ def _files(
 ) -> tuple[HostFile, ...]:
     first = first_server(nodes)
     join = None if node is first else own_address(first) or first.host
-    servers = (other for other in nodes if other.role == "server")
+    servers = [other for other in nodes if other.role == "server"]
     addresses = tuple(address for other in servers for address in (other.host, other.address) if address)
     if node.role == "agent":
         own = [HostFile(config.CONFIG_FILE, config.agent_config(settings, node, str(join)), mode="0600")]
     else:
-        text = config.server_config(settings, node, addresses, join)
+        text = config.server_config(settings, node, addresses, join, alone=len(servers) == 1)
         own = [
             HostFile(config.CONFIG_FILE, text, mode="0600"),
             HostFile(config.AUDIT_POLICY_FILE, config.audit_policy(), mode="0600"),

@@ -28,6 +28,13 @@ def test_a_second_server_joins_the_first_and_starts_no_cluster_of_its_own(server
     assert "cluster-init" not in written
 
 
+def test_a_server_alone_holds_no_election_that_it_could_lose(server: NodeSettings) -> None:
+    controllers = ("kube-cloud-controller-manager-arg", "kube-controller-manager-arg", "kube-scheduler-arg")
+    alone = yaml.safe_load(config.server_config(K3sSettings(), server, ("192.0.2.10",), alone=True))
+    assert all("leader-elect=false" in alone[key] for key in controllers)
+    assert "leader-elect=false" not in yaml.safe_dump(_parsed(K3sSettings(), server))
+
+
 def test_an_agent_gets_nothing_that_only_servers_know(server: NodeSettings) -> None:
     settings = K3sSettings(extra_config={"tls-san": ["x"], "kubelet-arg": ["v=2"]})
     written = yaml.safe_load(config.agent_config(settings, server, "2001:db8::9"))
