@@ -1,6 +1,7 @@
 """A build that waits for a server that never answers comes to an end, with a reason."""
 
 import http.server
+import os
 import shutil
 import sys
 import threading
@@ -21,6 +22,12 @@ def test_a_program_that_ends_gives_its_status_and_its_output(tmp_path: Path) -> 
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     assert run([sys.executable, "-c", code], tmp_path, {}, log) == 3
     assert sorted(log.read_text().split()) == ["err", "out"]
+
+
+def test_a_program_takes_what_a_cluster_beside_it_leaves(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run([sys.executable, "-c", "import os; print(os.nice(0))"], tmp_path, {}, log)
+    assert int(log.read_text()) >= min(os.nice(0) + 10, 19)
 
 
 def test_a_program_that_does_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
