@@ -95,6 +95,8 @@ def link(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, second)
     second.replace(target)
+    # Two names of one file: replacing one by the other does nothing and leaves both.
+    second.unlink(missing_ok=True)
 
 
 def read_list(folder: Path) -> dict[str, Any]:

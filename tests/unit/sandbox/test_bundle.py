@@ -147,6 +147,17 @@ def test_a_changed_recipe_is_built_again_and_nothing_else(bench: Bench) -> None:
     assert before != after
 
 
+def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
+    folder = bench.make()
+    listed = json.loads((folder / "bundle.json").read_text())
+    listed["parts"]["two"]["recipe"] = "older"
+    (folder / "bundle.json").write_text(json.dumps(listed))
+    bench.make()
+    assert bench.built == ["two"]
+    assert [path.name for path in (folder / "images" / "two").iterdir()] == ["two.tar"]
+    assert not list(folder.rglob("*.partial"))
+
+
 @pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
 def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
     folder = bench.make()
