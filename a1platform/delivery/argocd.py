@@ -13,6 +13,8 @@ from a1platform.naming import PART_OF
 NAMESPACE = "argocd"
 PROJECT = "a1"
 ROOT = "a1-root"
+FIELD_MANAGER = "argocd-controller"
+"""The name that Argo CD applies objects in."""
 UNSET_REPOSITORY = "https://repository.invalid/a1platform.git"
 """Stands in the rendered files until the root Application replaces it; never resolves (RFC 2606)."""
 _SERVER = "https://kubernetes.default.svc"
@@ -137,6 +139,23 @@ def root_application(repo_url: str, revision: str, path: str) -> Manifest:
             "destination": {"server": _SERVER, "namespace": NAMESPACE},
             "syncPolicy": _sync_policy(),
         },
+    }
+
+
+def synced(root: Manifest) -> dict[str, str]:
+    """Return what the root Application's status holds, by path, once all below it is as this one asks.
+
+    Args:
+        root: What `root_application` returns.
+    """
+    source = root["spec"]["source"]
+    return {
+        # The status of a moment ago is that of another source.
+        ".status.sync.comparedTo.source.repoURL": source["repoURL"],
+        ".status.sync.comparedTo.source.targetRevision": source["targetRevision"],
+        ".status.sync.comparedTo.source.path": source["path"],
+        ".status.sync.status": "Synced",
+        ".status.health.status": "Healthy",
     }
 
 

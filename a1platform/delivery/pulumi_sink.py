@@ -1,5 +1,9 @@
 """The sink for Pulumi: one resource for one object, named as the object is."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 
 from a1platform.delivery.manifest import Manifest
@@ -18,6 +22,41 @@ def type_token(manifest: Manifest) -> str:
 def logical_name(manifest: Manifest) -> str:
     """Return the resource's name: the object's, and its kind, which together are unique in a namespace."""
     return f"{manifest['metadata']['name']}-{manifest['kind'].lower()}"
+
+
+def applied_as(manager: str, manifest: Manifest) -> Manifest:
+    """Return an object that is applied in another manager's name, so that this one can take it over whole.
+
+    The API server keeps a field for as long as one of its managers asks for it. Under a name of Pulumi's own,
+    what Pulumi once applied could never be removed by whoever applies the object after it.
+
+    Args:
+        manager: The field manager.
+        manifest: The object.
+    """
+    return _annotated(manifest, {"pulumi.com/patchFieldManager": manager})
+
+
+def awaited(manifest: Manifest, conditions: Mapping[str, str], seconds: int) -> Manifest:
+    """Return an object that is done only when it has these values.
+
+    Args:
+        manifest: The object.
+        conditions: Value by path, such as `.status.health.status`. One with a sign of equality is left out:
+            the provider cannot be told of it.
+        seconds: How long it is waited for.
+    """
+    told = [f"jsonpath={{{path}}}={value}" for path, value in conditions.items() if "=" not in value]
+    annotations = {"pulumi.com/waitFor": json.dumps(told), "pulumi.com/timeoutSeconds": str(seconds)}
+    return _annotated(manifest, annotations)
+
+
+def _annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    metadata: dict[str, Any] = manifest["metadata"]
+    return {
+        **manifest,
+        "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}},
+    }
 
 
 def declare(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from a1platform.delivery.pulumi_sink import declare
+from a1platform.delivery import argocd
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import applied_as, awaited, declare
 from a1platform.naming import token
 from a1platform.services.builders import service_objects
 from a1platform.services.catalog import GATEWAY
@@ -16,6 +18,7 @@ from a1platform.services.shared import shared_objects
 from a1platform.settings.services import Delivery, ServicesSettings
 
 _AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
+_SYNCED_WITHIN_SECONDS = 900
 _WAITS_FOR = {
     # Never for a Service: the provider calls one ready when it has pods, and those come from the Deployment.
     "Deployment": frozenset({"NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "ExternalSecret"}),
@@ -49,9 +52,7 @@ class McpService(pulumi.ComponentResource):
         for manifest in service_objects(args):
             kind = manifest["kind"]
             needed = [one for other in _WAITS_FOR.get(kind, ()) for one in declared.get(other, [])]
-            declared.setdefault(kind, []).append(
-                declare(manifest, _child_options(self, kind, [*after, *needed]))
-            )
+            declared.setdefault(kind, []).append(_declare(manifest, self, [*after, *needed]))
         self.register_outputs({})
 
 
@@ -100,28 +101,30 @@ class McpServices(pulumi.ComponentResource):
                 pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
             )
             root = root_application(args.settings.gitops)
-            declare(root, pulumi.ResourceOptions(parent=self, depends_on=[project]))
+            # As with Pulumi's own delivery, a run ends when the services are there.
+            watched = awaited(root, argocd.synced(root), _SYNCED_WITHIN_SECONDS)
+            declare(watched, pulumi.ResourceOptions(parent=self, depends_on=[project]))
         else:
-            self._declare(services, args.after)
+            self._services(services, args.after)
         self.names = pulumi.Output.from_input([one.entry.name for one in services])
         self.gateway_url = pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc:{HTTP_PORT}")
         self.register_outputs({"names": self.names, "gateway_url": self.gateway_url})
 
-    def _declare(self, services: Sequence[McpServiceArgs], after: Sequence[pulumi.Resource]) -> None:
-        objects = shared_objects(services)
-        shared = [declare(one, _child_options(self, one["kind"], after)) for one in objects]
+    def _services(self, services: Sequence[McpServiceArgs], after: Sequence[pulumi.Resource]) -> None:
+        shared = [_declare(one, self, after) for one in shared_objects(services)]
         for one in services:
             McpService(one.entry.name, one, [*after, *shared], pulumi.ResourceOptions(parent=self))
 
 
-def _child_options(
-    parent: pulumi.Resource, kind: str, needed: Sequence[pulumi.Resource]
-) -> pulumi.ResourceOptions:
-    """Return an object's options: what Argo CD will own is not deleted.
+def _declare(
+    manifest: Manifest, parent: pulumi.Resource, needed: Sequence[pulumi.Resource]
+) -> pulumi.CustomResource:
+    """Declare an object of the services in a way that Argo CD can take it over.
 
     When the delivery moves to Argo CD the objects leave this program and must live on. An autoscaler may go:
     no pod hangs on it, and one that a later version replaces by the other kind has to.
     """
-    return pulumi.ResourceOptions(
-        parent=parent, depends_on=list(needed), retain_on_delete=kind not in _AUTOSCALERS
+    options = pulumi.ResourceOptions(
+        parent=parent, depends_on=list(needed), retain_on_delete=manifest["kind"] not in _AUTOSCALERS
     )
+    return declare(applied_as(argocd.FIELD_MANAGER, manifest), options)

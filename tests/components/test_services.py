@@ -1,5 +1,6 @@
 """The component `McpServices` against a recording mock engine: what it declares and in which order."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,6 +133,16 @@ def test_what_argocd_would_take_over_is_not_deleted_with_its_declaration(
     assert deleted == {"HorizontalPodAutoscaler", "ScaledObject"}
 
 
+def test_every_object_is_applied_in_argo_cds_name_so_that_it_can_remove_what_pulumi_once_set(
+    declared: dict[str, Declared],
+) -> None:
+    managers = {
+        one.inputs["metadata"]["annotations"]["pulumi.com/patchFieldManager"]
+        for one in _objects(declared).values()
+    }
+    assert managers == {"argocd-controller"}
+
+
 def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared() -> None:
     declared = _declare(ServicesSettings(), Capabilities(keda=False, monitoring=False))
     assert "mcp-gateway-horizontalpodautoscaler" in declared
@@ -152,6 +163,19 @@ def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothin
     assert root.inputs["spec"]["source"]["repoURL"] == GIT
     assert root.inputs["spec"]["source"]["targetRevision"] == "v1"
     assert root.inputs["spec"]["source"]["path"] == "manifests/root"
+
+
+def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy() -> None:
+    settings = ServicesSettings.model_validate(
+        {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "a=b", "path": "manifests"}}
+    )
+    annotations = _declare(settings)["a1-root-application"].inputs["metadata"]["annotations"]
+    assert json.loads(annotations["pulumi.com/waitFor"]) == [
+        f"jsonpath={{.status.sync.comparedTo.source.repoURL}}={GIT}",
+        "jsonpath={.status.sync.comparedTo.source.path}=manifests/root",
+        "jsonpath={.status.sync.status}=Synced",
+        "jsonpath={.status.health.status}=Healthy",
+    ]
 
 
 def test_the_root_application_goes_when_the_delivery_moves_back_to_pulumi() -> None:
