@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from a1platform.cli.stack_file import StackFile
 from sandbox.cache import state_folder
@@ -33,15 +34,16 @@ def sandbox(environment: Mapping[str, str]) -> Stack:
     return Stack(SANDBOX, environment, config=_config_file())
 
 
-def configure(node: Node, bundle: Path, parts: Sequence[str]) -> None:
+def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[str, Any]) -> None:
     """Write the configuration of the sandbox's stack; what Pulumi itself keeps in it stays.
 
     Args:
         node: The node, started.
         bundle: What everything is installed from.
         parts: Names of its parts that are installed.
+        services: How the services are delivered.
     """
-    write(_config_file(), stack_settings([node], bundle, parts))
+    write(_config_file(), stack_settings([node], bundle, parts, services))
 
 
 def forget() -> None:

@@ -18,7 +18,10 @@ _NO_MODULES = "a container loads no kernel modules"
 
 
 def stack_settings(
-    nodes: Sequence[Node], bundle: Path | None = None, parts: Iterable[str] | None = None
+    nodes: Sequence[Node],
+    bundle: Path | None = None,
+    parts: Iterable[str] | None = None,
+    services: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the content of the sandbox's `Pulumi.<stack>.yaml`, without secrets.
 
@@ -26,6 +29,7 @@ def stack_settings(
         nodes: The nodes, started; all of them servers.
         bundle: What everything is installed from.
         parts: Names of the bundle's parts that are installed, all by default.
+        services: How the services are delivered, by Pulumi by default.
     """
     config: dict[str, Any] = {
         "nodes": [_node(node) for node in nodes],
@@ -37,6 +41,8 @@ def stack_settings(
         config["platform"] = {
             to_camel(name.replace("-", "_")): {"enabled": False} for name in NAMES if name not in set(parts)
         }
+    if services is not None:
+        config["services"] = dict(services)
     if bundle is not None:
         config["bundle"] = str(bundle)
     return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}

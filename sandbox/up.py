@@ -12,12 +12,16 @@ from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
+from sandbox.delivery import deliver
+from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.node import nodes, start, stop
+from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
 from sandbox.stages import install_in_stages
+from sandbox.syncing import await_synced
 from sandbox.toolchain import ensure
 
 
@@ -64,8 +68,12 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     progress(f"K3s: {k3s.origin}")
 
     def install(there: Sequence[str]) -> None:
-        chosen.configure(node, folder, there)
+        delivery = deliver(there, bridge_address(engine))
+        chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
+        if delivery.commit:
+            kubeconfig = _write_kubeconfig(stack)
+            await_synced(kubeconfig, delivery.commit, delivery.applications, progress)
 
     install_in_stages(cache, progress, parts, install)
     return stack
@@ -84,7 +92,7 @@ def _tell(stack: Stack, progress: Progress) -> None:
     parts = outputs["parts"]
     for name, origin in sorted(parts.items()) if isinstance(parts, dict) else ():
         progress(f"{name}: {origin}")
-    _write_kubeconfig(stack, progress)
+    progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack)}")
 
 
 def down(cache: Cache, progress: Progress) -> None:
@@ -104,6 +112,7 @@ def down(cache: Cache, progress: Progress) -> None:
     _kubeconfig_file(stack).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
+        end_delivery()
         _stop_sandbox(cache, progress)
 
 
@@ -136,7 +145,7 @@ def smoke(cache: Cache, progress: Progress) -> None:
     stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
     if not stack.exists():
         raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
-    _write_kubeconfig(stack, progress)
+    progress(f"cluster: {_write_kubeconfig(stack)}")
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
     with tempfile.TemporaryDirectory() as folder:
         about = {
@@ -172,10 +181,10 @@ def _kubeconfig_file(stack: Stack) -> Path:
     return state_folder() / f"kubeconfig-{stack.name}"
 
 
-def _write_kubeconfig(stack: Stack, progress: Progress) -> None:
+def _write_kubeconfig(stack: Stack) -> Path:
     target = _kubeconfig_file(stack)
     new = target.with_suffix(".new")
     new.touch(mode=0o600)
     new.write_text(str(stack.outputs()["kubeconfig"]), encoding="utf-8")
     new.replace(target)
-    progress(f"cluster: export KUBECONFIG={target}")
+    return target

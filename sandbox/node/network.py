@@ -31,6 +31,15 @@ def ensure_network(engine: Engine) -> ipaddress.IPv4Network:
     raise EngineError(f"no subnet of {_POOL} is free on this machine: every one overlaps a route")
 
 
+def bridge_address(engine: Engine) -> str:
+    """Return this machine's own address on the sandbox's bridge, by which nodes and their pods reach it.
+
+    Raises:
+        EngineError: There is no bridge, and none can be made.
+    """
+    return str(next(ensure_network(engine).hosts()))
+
+
 def free_address(subnet: ipaddress.IPv4Network, taken: Iterable[str]) -> str:
     """Return the lowest address of a subnet that no node has; the first is the bridge's own.
 

@@ -91,7 +91,10 @@ def served(tmp_path: Path) -> Iterator[GitServer]:
 
 def running(folder: Path) -> list[int]:
     found = subprocess.run(
-        ["pgrep", "-f", f"base-path={folder}"], capture_output=True, text=True, check=False
+        ["pgrep", "-f", f"git-daemon --listen.* --base-path={folder} "],
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout
     return [int(pid) for pid in found.split()]
 

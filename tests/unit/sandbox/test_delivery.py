@@ -1,0 +1,142 @@
+"""Who delivers the services on the sandbox, what is in the repository, and when Argo CD is done."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from a1platform.delivery.yaml_sink import differences
+from a1platform.naming import PROJECT
+from a1platform.settings.services import ServicesSettings
+from sandbox.delivery import REPOSITORY, Delivery, deliver, end, git_folder, rendered
+from sandbox.git_repository import head, run
+from sandbox.git_server import stop
+from sandbox.node import Node
+from sandbox.parts import PARTS
+from sandbox.stack_settings import stack_settings
+from sandbox.syncing import missing_to
+
+ROOT = Path(__file__).parents[3]
+NODE = Node("a1", "192.0.2.2", 22, "a1", Path("/key"), "ssh-ed25519 AAAA")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """Give an address and a port to serve at, with a state folder of the test's own."""
+    monkeypatch.setenv("A1_STATE", str(tmp_path))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    yield "127.0.0.1", port
+    stop(git_folder())
+
+
+@pytest.mark.parametrize("missing", ["argo-cd", "external-secrets", "mcp-services"])
+def test_pulumi_delivers_as_long_as_argo_cd_or_what_the_services_need_is_not_there(
+    place: tuple[str, int], missing: str
+) -> None:
+    assert deliver(set(PARTS) - {missing}, *place) == Delivery({"delivery": "pulumi"})
+    assert not git_folder().exists()
+
+
+def test_with_argo_cd_the_settings_name_the_repository_that_is_served(place: tuple[str, int]) -> None:
+    done = deliver(PARTS, *place)
+    settings = ServicesSettings.model_validate(done.settings)
+    assert settings.delivery.value == "argocd"
+    assert settings.gitops.repo_url
+    told = run(git_folder() / REPOSITORY, "ls-remote", settings.gitops.repo_url, settings.gitops.revision)
+    assert told.decode().split()[0] == done.commit == head(git_folder() / REPOSITORY)
+    assert stack_settings([NODE], services=done.settings)["config"][f"{PROJECT}:services"] == done.settings
+
+
+def test_a_second_time_changes_nothing_and_fewer_parts_are_another_commit(place: tuple[str, int]) -> None:
+    first = deliver(PARTS, *place)
+    assert deliver(PARTS, *place) == first
+    assert deliver(set(PARTS) - {"keda"}, *place).commit != first.commit
+
+
+def test_every_application_of_the_repository_is_waited_for(place: tuple[str, int]) -> None:
+    done = deliver(PARTS, *place)
+    files = rendered(ServicesSettings.model_validate(done.settings), PARTS)
+    documents = [yaml.safe_load(text) for path, text in files.items() if path.startswith("manifests/root/")]
+    made = {one["metadata"]["name"] for one in documents if one["kind"] == "Application"}
+    assert set(done.applications) == {"a1-root", *made}
+
+
+def test_with_every_part_the_repository_holds_what_is_committed_here() -> None:
+    files = rendered(ServicesSettings(), PARTS)
+    assert (
+        differences(ROOT / "manifests", {path.removeprefix("manifests/"): files[path] for path in files})
+        == []
+    )
+
+
+def test_without_a_part_no_object_of_its_kinds_is_in_the_repository() -> None:
+    texts = "".join(rendered(ServicesSettings(), {"argo-cd", "mcp-services", "monitoring"}).values())
+    assert "keda.sh" not in texts
+    # Its kinds come with a part of their own.
+    assert "monitoring.coreos.com" not in texts
+
+
+def test_at_the_end_neither_server_nor_repository_is_left(place: tuple[str, int]) -> None:
+    deliver(PARTS, *place)
+    end()
+    end()
+    assert not git_folder().exists()
+    with pytest.raises(OSError, match="refused"), socket.socket() as client:
+        client.connect(place)
+
+
+def application(**status: Any) -> dict[str, Any]:  # noqa: ANN401 - as Kubernetes gives it
+    """Return an Application as it is when all is well, with some of its status otherwise."""
+    well = {"sync": {"status": "Synced", "revision": "c" * 40}, "health": {"status": "Healthy"}}
+    return {"status": {**well, **status}}
+
+
+def test_all_is_well_when_every_application_is_synced_to_the_commit_and_healthy() -> None:
+    assert missing_to("c" * 40, ["one", "two"], {"one": application(), "two": application()}) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (None, "not there yet"),
+        ({}, "Unknown and Unknown; at no commit"),
+        (application(sync={"status": "Synced", "revision": "d" * 40}), "Synced and Healthy; at dddddddddddd"),
+        (
+            application(
+                health={"status": "Degraded"},
+                resources=[
+                    {"kind": "Service", "name": "well", "health": {"status": "Healthy"}},
+                    {"kind": "ConfigMap", "name": "without"},
+                    {
+                        "kind": "Deployment",
+                        "name": "bad",
+                        "health": {"status": "Degraded", "message": "why"},
+                    },
+                ],
+            ),
+            "Synced and Degraded; at cccccccccccc; Deployment bad why",
+        ),
+        (
+            application(
+                sync={"status": "Unknown"},
+                conditions=[{"type": "ComparisonError", "message": "repository not found"}],
+            ),
+            "Unknown and Healthy; at no commit; repository not found",
+        ),
+        (
+            application(
+                sync={"status": "OutOfSync", "revision": "c" * 40},
+                operationState={"phase": "Failed", "message": "a policy refused it"},
+            ),
+            "OutOfSync and Healthy; at cccccccccccc; a policy refused it",
+        ),
+    ],
+)
+def test_what_is_not_well_is_named_with_what_argo_cd_says(found: dict[str, Any] | None, said: str) -> None:
+    applications = {} if found is None else {"one": found}
+    assert missing_to("c" * 40, ["one"], applications) == [f"one: {said}"]
