@@ -15,7 +15,8 @@ from a1platform.cluster.images import import_images
 from a1platform.cluster.k3s import BINARY, GROUP, first_server, k3s
 from a1platform.naming import token
 from a1platform.node.host_change import render_script
-from a1platform.node.ssh import Upload, remote_files, remote_script
+from a1platform.node.ssh import remote_files, remote_script
+from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import pulumi
 
 from a1platform.naming import token
+from a1platform.node.give_back import render_give_back
 from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
 from a1platform.node.preflight import render_preflight
-from a1platform.node.ssh import remote_script
+from a1platform.node.ssh import on_delete, remote_script
 from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
 
 
@@ -30,7 +31,7 @@ class HardenedNodeArgs:
 
 
 class HardenedNode(pulumi.ComponentResource):
-    """A host that is fit and hardened; given back as it was found on destroy.
+    """A host that is fit and hardened; given back as it was found on destroy, also what a cut run has left.
 
     Three SSH connections: facts and preflight; every change in one script, applied and verified; the
     confirmation in a connection of its own, which proves that the firewall lets new ones in.
@@ -56,14 +57,20 @@ class HardenedNode(pulumi.ComponentResource):
             render_preflight(args.preflight, args.node),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        # The only one that gives the host back, also what a failed run has left and no state knows of.
+        leftovers = on_delete(
+            f"{name}-leftovers",
+            args.node,
+            render_give_back(args.node.user, GROUP),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
+        )
         script = render_script(changes(args.hardening, args.node.user, args.peers), GROUP)
         hardening = remote_script(
             f"{name}-hardening",
             args.node,
             script,
             arguments="apply",
-            delete_arguments="revert",
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[leftovers]),
         )
         confirmation = remote_script(
             f"{name}-confirmation",

@@ -8,13 +8,14 @@ neither an error nor a process list shows it; a changed script updates in place,
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 from pulumi_command.remote import Command, ConnectionArgs, CopyToRemote, Logging
 
+from a1platform.node.give_back import COPIES
 from a1platform.node.shell import guarded, runner
+from a1platform.node.upload import Upload, render_install
 from a1platform.settings.node import NodeSettings
 
 _DIAL_TRIES = 3
@@ -76,6 +77,30 @@ def remote_script(  # noqa: PLR0913 - each is a choice of the caller
     )
 
 
+def on_delete(
+    name: str, node: NodeSettings, script: str, *, opts: pulumi.ResourceOptions | None = None
+) -> Command:
+    """Run a bash script as root on a node when the resource is deleted; until then the node is left alone.
+
+    Args:
+        name: Logical name.
+        node: Where to run.
+        script: Bash text.
+        opts: Options of the resource.
+    """
+    return Command(
+        name,
+        connection=connection(node),
+        delete=_call(node, ""),
+        stdin=pulumi.Output.secret(guarded(script)),
+        logging=Logging.NONE,
+        add_previous_output_in_env=False,
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
+        ),
+    )
+
+
 def _secret(text: pulumi.Output[str]) -> pulumi.Output[str]:
     return pulumi.Output.all(text, pulumi.Output.secret("")).apply("".join)
 
@@ -86,23 +111,6 @@ def _call(node: NodeSettings, arguments: str) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that is copied to a node.
-
-    Attributes:
-        source: Path below the uploaded folder, or the name of the uploaded file.
-        sha256: Digest that the file must have when it has arrived.
-        destination: Absolute path on the node.
-        mode: Four octal digits.
-    """
-
-    source: str
-    sha256: str
-    destination: str
-    mode: str = "0644"
 
 
 def remote_files(
@@ -133,7 +141,7 @@ def remote_files(
     """
     if not source.exists():
         raise ValueError(f"upload {name}: found no '{source}', expected a file or folder")
-    staged = f".a1-upload/{name}-{_digest(repr(sorted((u.source, u.sha256) for u in uploads)))}"
+    staged = f"{COPIES}/{name}-{_digest(repr(sorted((u.source, u.sha256) for u in uploads)))}"
     folder = source.is_dir()
     copy = CopyToRemote(
         f"{name}-copy",
@@ -145,7 +153,7 @@ def remote_files(
     return remote_script(
         name,
         node,
-        render_install(staged, uploads, node.user),
+        render_install(name, staged, uploads, node.user),
         arguments="apply",
         delete_arguments="revert",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
@@ -177,7 +185,7 @@ def remote_folder(
     """
     if not source.is_dir():
         raise ValueError(f"upload {name}: found no folder '{source}', expected one")
-    staged = f".a1-upload/{name}"
+    staged = f"{COPIES}/{name}"
     script = use(f"$(getent passwd {node.user} | cut -d: -f6)/{staged}")
     copy = CopyToRemote(
         f"{name}-copy",
@@ -192,55 +200,3 @@ def remote_folder(
         f"set -euo pipefail\n{script}",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
     )
-
-
-def render_install(staged: str, uploads: Sequence[Upload], user: str) -> str:
-    """Render the script that verifies copied files and moves them to their places, or removes them again.
-
-    Args:
-        staged: Folder of the copies, below the login user's home.
-        uploads: What goes where.
-        user: The login user.
-    """
-    rows = "".join(
-        f"{upload.sha256} {upload.mode} {upload.destination} {upload.source}\n" for upload in uploads
-    )
-    return f"""set -euo pipefail
-staged=$(getent passwd {user} | cut -d: -f6)/{staged}
-table() {{
-    cat <<'A1_TABLE'
-{rows}A1_TABLE
-}}
-has() {{ # digest, file
-    [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]
-}}
-apply() {{
-    local digest mode destination source
-    while read -r digest mode destination source; do
-        if has "$digest" "$destination"; then
-            chmod "$mode" -- "$destination"
-            continue
-        fi
-        if [ ! -f "$staged/$source" ]; then
-            echo "$destination: found neither it nor $staged/$source: replace the copy" >&2
-            exit 1
-        fi
-        if ! has "$digest" "$staged/$source"; then
-            echo "$source: found sha256 $(sha256sum <"$staged/$source" | cut -d' ' -f1), expected $digest" >&2
-            exit 1
-        fi
-        mkdir -p -- "$(dirname -- "$destination")"
-        install -m "$mode" -o root -g root -- "$staged/$source" "$destination.a1-new"
-        mv -fT -- "$destination.a1-new" "$destination"
-    done < <(table)
-    rm -rf -- "$staged"
-    rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$staged")" 2>/dev/null || true
-}}
-revert() {{
-    local digest _ destination
-    while read -r digest _ destination _; do
-        if has "$digest" "$destination"; then rm -f -- "$destination"; fi
-    done < <(table)
-}}
-"${{1:?a verb}}"
-"""

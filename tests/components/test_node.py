@@ -8,7 +8,8 @@ import pulumi
 import pytest
 
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
-from a1platform.node.ssh import Upload, remote_files, remote_script
+from a1platform.node.ssh import remote_files, remote_script
+from a1platform.node.upload import Upload
 from a1platform.settings.node import NodeSettings
 from tests.components.conftest import Declared
 
@@ -38,12 +39,12 @@ def declared(declare: Declare, node: NodeSettings) -> dict[str, Declared]:
 
 
 def test_the_preflight_comes_first_and_the_confirmation_last(declared: dict[str, Declared]) -> None:
-    assert declared["a1-hardening"].after == ("a1-preflight",)
+    assert "a1-preflight" in declared["a1-leftovers"].after
     assert declared["a1-confirmation"].after == ("a1-hardening",)
 
 
 def test_three_connections_harden_a_node(declared: dict[str, Declared]) -> None:
-    commands = {name for name, resource in declared.items() if resource.type.startswith("command:")}
+    commands = {name for name, resource in declared.items() if "create" in resource.inputs}
     assert commands == set(_COMMANDS)
 
 
@@ -70,9 +71,17 @@ def test_neither_the_script_nor_the_key_is_part_of_a_command_line(declared: dict
         assert "private-part" not in declared[name].inputs["create"] + declared[name].inputs["stdin"]
 
 
-def test_only_the_hardening_is_given_back_on_destroy(declared: dict[str, Declared]) -> None:
-    assert declared["a1-hardening"].inputs["delete"] == "sudo -n bash -s -- revert"
-    assert all("delete" not in declared[name].inputs for name in ("a1-preflight", "a1-confirmation"))
+def test_the_host_is_given_back_on_destroy_once_everything_else_is_gone(
+    declared: dict[str, Declared],
+) -> None:
+    assert declared["a1-leftovers"].inputs["delete"] == "sudo -n bash -s --"
+    assert all("delete" not in declared[name].inputs for name in _COMMANDS)
+    assert declared["a1-leftovers"].after == ("a1-preflight",)
+    assert declared["a1-hardening"].after == ("a1-leftovers",)
+
+
+def test_what_gives_the_host_back_costs_no_connection_before(declared: dict[str, Declared]) -> None:
+    assert {"create", "update"}.isdisjoint(declared["a1-leftovers"].inputs)
 
 
 def test_a_preview_without_a_node_declares_the_same(declare: Declare, node: NodeSettings) -> None:

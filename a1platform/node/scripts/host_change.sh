@@ -138,8 +138,9 @@ a1_apply() { # change, function prefix, order
     if [ -e "$record/pending" ] || [ -n "$("$2_verify")" ]; then
         : >"$record/pending"
         "$2_apply"
-        printf 'changed\t%s\n' "$1"
         rm -f -- "$record/pending"
+        # Last, as nobody may listen any more: the connection can be cut while the host goes on.
+        printf 'changed\t%s\n' "$1"
     fi
 }
 
