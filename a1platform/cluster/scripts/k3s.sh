@@ -20,34 +20,51 @@ a1_k3s_get() { # url, file
 }
 
 a1_k3s_download() { # release url, version, digest or nothing: verified before anything on the host is changed
-    local arch=amd64 suffix="" work expected found
+    local arch=amd64 suffix="" expected=$3 work found
     if [ "$(uname -m)" = aarch64 ]; then arch=arm64 suffix=-arm64; fi
-    expected=$3
     if [ -n "$expected" ] && [ "$(a1_k3s_digest "$a1_k3s")" = "$expected" ]; then return; fi
     if [ -z "$expected" ] && "$a1_k3s" --version 2>/dev/null | grep -qF "k3s version $2 "; then return; fi
-    mkdir -p /var/lib/a1/k3s
-    work=$(mktemp -d /var/lib/a1/k3s/download.XXXXXX)
-    if [ -z "$expected" ]; then
-        a1_k3s_get "$1/${2//+/%2B}/sha256sum-$arch.txt" "$work/sums" ||
-            a1_fail "K3s $2: could not download sha256sum-$arch.txt from $1"
-        expected=$(awk -v name="k3s$suffix" '$2 == name { print $1 }' "$work/sums")
-        [ -n "$expected" ] || a1_fail "K3s $2: found no digest of k3s$suffix in sha256sum-$arch.txt, expected one"
-    fi
-    a1_k3s_get "$1/${2//+/%2B}/k3s$suffix" "$work/k3s" || a1_fail "K3s $2: could not download k3s$suffix from $1"
-    found=$(a1_k3s_digest "$work/k3s")
-    if [ "$found" != "$expected" ]; then
+    # Below the change's record, so that it goes when the change does. A run that was cut has left its part.
+    work="$a1_state/k3s/download"
+    rm -rf -- "$work"
+    mkdir -p -- "$work"
+    if ! found=$(a1_k3s_fetch "$1/${2//+/%2B}" "$2" "$arch" "k3s$suffix" "$expected" "$work"); then
         rm -rf -- "$work"
-        a1_fail "K3s $2 from $1: found sha256 $found, expected $expected"
+        a1_fail "K3s $2 from $1: $found. Nothing was changed; put it right, then run up again."
     fi
     chmod 755 "$work/k3s"
-    mv -fT -- "$work/k3s" /var/lib/a1/k3s/k3s.verified
+    mv -fT -- "$work/k3s" "$a1_state/k3s/verified"
     rm -rf -- "$work"
+}
+
+a1_k3s_fetch() { # url, version, architecture, file, digest or nothing, folder: prints what went wrong
+    local expected=$5 found
+    if [ -z "$expected" ]; then
+        if ! found=$(a1_k3s_get "$1/sha256sum-$3.txt" "$6/sums" 2>&1); then
+            echo "could not download sha256sum-$3.txt: $found"
+            return 1
+        fi
+        expected=$(awk -v name="$4" '$2 == name { print $1 }' "$6/sums")
+        if [ -z "$expected" ]; then
+            echo "found no digest of $4 in sha256sum-$3.txt, expected one"
+            return 1
+        fi
+    fi
+    if ! found=$(a1_k3s_get "$1/$4" "$6/k3s" 2>&1); then
+        echo "could not download $4: $found"
+        return 1
+    fi
+    found=$(a1_k3s_digest "$6/k3s")
+    if [ "$found" != "$expected" ]; then
+        echo "$4: found sha256 $found, expected $expected"
+        return 1
+    fi
 }
 
 a1_k3s_place() { # makes a verified download the installed binary, and the names that it answers to
     local name
-    if [ -f /var/lib/a1/k3s/k3s.verified ]; then
-        mv -fT -- /var/lib/a1/k3s/k3s.verified "$a1_k3s"
+    if [ -f "$a1_state/k3s/verified" ]; then
+        mv -fT -- "$a1_state/k3s/verified" "$a1_k3s"
     fi
     for name in kubectl crictl ctr; do
         if [ ! -e "/usr/local/bin/$name" ]; then ln -sfn k3s "/usr/local/bin/$name"; fi
