@@ -2,13 +2,19 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from a1platform.naming import PROJECT
+from sandbox.advice import advice
+from sandbox.orphans import end_orphans
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -58,11 +64,12 @@ class Stack:
         self.read("stack", "rm", "--yes", "--preserve-config", self.name, stack=False)
 
     def release_dead_lock(self) -> None:
-        """Take away the lock that a killed run left: one of this machine whose process is gone."""
+        """Take away what a killed run left: its lock, if its process here is gone, and plugins at work."""
         backend = Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
         for path in backend.glob(f".pulumi/locks/*/*/{self.name}/*.json"):
             lock = json.loads(path.read_text(encoding="utf-8"))
             if lock.get("hostname") == socket.gethostname() and not Path(f"/proc/{lock['pid']}").exists():
+                end_orphans(self.environment["PULUMI_BACKEND_URL"])
                 path.unlink()
 
     def outputs(self) -> dict[str, object]:
@@ -76,9 +83,13 @@ class Stack:
         Raises:
             PulumiError: It failed.
         """
-        done = subprocess.run(self._command(*arguments), cwd=self.folder, env=self.environment, check=False)
-        if done.returncode:
-            raise PulumiError(f"pulumi {arguments[0]} ended with {done.returncode}; the lines above say why")
+        status, told = _shown(self._command(*arguments), self.folder, self.environment)
+        if status:
+            raise PulumiError(
+                "\n".join(
+                    (f"pulumi {arguments[0]} ended with {status}; the lines above say why", *advice(told))
+                )
+            )
 
     def read(self, *arguments: str, stack: bool = True) -> str:
         """Run a command and return what it prints.
@@ -93,18 +104,54 @@ class Stack:
         if done.returncode:
             # Runs tell their errors on standard output; other commands print results there, secrets too.
             told = done.stdout + done.stderr if arguments[0] in _CONFIGURED else done.stderr
-            raise PulumiError(f"pulumi {arguments[0]}: {told.strip()[-_LAST_CHARACTERS:]}")
+            shown = told.strip()[-_LAST_CHARACTERS:]
+            raise PulumiError("\n".join((f"pulumi {arguments[0]}: {shown}", *advice(told))))
         return done.stdout
 
     def _command(self, *arguments: str) -> list[str]:
         place = ["--config-file", str(self.config)] if self.config and arguments[0] in _CONFIGURED else []
+        if arguments[0] == "destroy" and self._node_is_gone():
+            # Only the program can tell Pulumi to forget instead of to delete.
+            place.append("--run-program")
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *place]
 
+    def _node_is_gone(self) -> bool:
+        file = self.config or self.folder / f"Pulumi.{self.name}.yaml"
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+        value = ((content or {}).get("config") or {}).get(f"{PROJECT}:nodeIsGone")
+        return str(value).lower() == "true"
 
+
+def _shown(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command, show what it writes as it comes, and return its exit status and the text.
+
+    An interrupt from the keyboard reaches the command too; it is given the time to end in order, as a killed
+    one leaves work half done. A second interrupt does not wait.
+    """
+    colour = ["--color", "always"] if os.isatty(1) else []
+    kept: list[str] = []
+    with subprocess.Popen(
+        [*command, *colour],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for patient in (True, False):
+            try:
+                for line in process.stdout or ():
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+                    kept.append(line)
+                break
+            except KeyboardInterrupt:
+                if not patient:
+                    raise
+    return process.returncode, _COLOUR.sub("", "".join(kept))
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LAST_CHARACTERS = 4000
 _CONFIGURED = frozenset({"up", "preview", "destroy", "refresh"})
-
-
-def is_interactive() -> bool:
-    """Tell whether a person watches, so that Pulumi may draw its tree."""
-    return os.isatty(1)

@@ -1,5 +1,7 @@
 """The A1 platform, left to right: settings, nodes, cluster, platform, services, outputs."""
 
+import signal
+
 import pulumi
 
 from a1platform.bundle import load as load_bundle
@@ -17,6 +19,9 @@ from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
 
+# Pulumi interrupts the program when a step has failed; a traceback would bury that step's error.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 settings = load()
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
@@ -29,6 +34,7 @@ nodes = [
     HardenedNode(
         node.name,
         HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, machines)),
+        pulumi.ResourceOptions(retain_on_delete=settings.node_is_gone),
     )
     for node in machines
 ]

@@ -1,0 +1,41 @@
+"""What a person is told to do about an error of a plugin."""
+
+import pytest
+
+from sandbox.advice import advice
+
+_OUTPUT = """\
+ +  command:remote:Command a1-preflight **creating failed** error: connection refused
+Diagnostics:
+  command:remote:Command (a1-preflight):
+    error: after 4 failed attempts: {error}
+
+  pulumi:pulumi:Stack (a1platform-test):
+    error: update failed
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "help_"),
+    [
+        ("ssh: handshake failed: ssh: host key mismatch", "another key than the pinned one"),
+        ("ssh: unable to authenticate, attempted methods [none publickey]", "refuses the key"),
+        ("dial tcp 192.0.2.1:22: connect: connection refused", "does not answer"),
+        ("dial tcp 192.0.2.1:22: connect: no route to host", "nodeIsGone"),
+        ("wait: remote command exited without exit status or exit signal", "run the command again"),
+        ('failed to write remote file x: sftp: "Failure" (SSH_FX_FAILURE)', "disk is full"),
+        ("install: error writing x: No space left on device", "disk is full"),
+    ],
+)
+def test_an_error_of_a_plugin_comes_with_what_to_do(error: str, help_: str) -> None:
+    (line,) = advice(_OUTPUT.format(error=error))
+    assert line.startswith("a1-preflight: ")
+    assert help_ in line
+
+
+def test_our_own_errors_say_it_themselves() -> None:
+    assert advice(_OUTPUT.format(error="vCPUs: found 2, expected at least 8")) == []
+
+
+def test_only_the_diagnostics_count() -> None:
+    assert advice(_OUTPUT.partition("Diagnostics:")[0]) == []
