@@ -118,6 +118,22 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     return ready, [part.name for part in missing]
 
 
+def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
+    """Return the names of the parts that can be installed, whichever recipe made them."""
+    try:
+        bundle = load(bundle_folder(cache))
+    except BundleError:
+        return []
+    held = []
+    for part in chosen(parts):
+        try:
+            bundle.verify([part.name])
+        except BundleError:
+            continue
+        held.append(part.name)
+    return held
+
+
 def chosen(parts: Iterable[str] | None) -> list[Part]:
     """Return parts by name in the order that they are built, with the parts that they need.
 

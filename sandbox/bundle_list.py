@@ -137,6 +137,7 @@ def add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str
 
 
 def drop(listed: dict[str, Any], name: str, why: str) -> dict[str, Any]:
-    """Return a list without a part, and with the reason."""
-    parts = {key: part for key, part in listed["parts"].items() if key != name}
-    return {**listed, "parts": parts, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}
+    """Return a list that says why a part was not made; what an earlier recipe made of it stays."""
+    if name in listed["parts"]:
+        return listed
+    return {**listed, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from a1platform.bundle import BundleError
-from sandbox.bundle import make_bundle, ready_parts
+from sandbox.bundle import held_parts, make_bundle, ready_parts
 from sandbox.cache import Cache
 from sandbox.progress import Progress
 
@@ -37,7 +37,8 @@ def install_in_stages(
     made: queue.SimpleQueue[str | BundleError | None] = queue.SimpleQueue()
     builder = threading.Thread(target=_build, args=(cache, progress, wanted, made), daemon=True)
     builder.start()
-    there: list[str] = []
+    # What an earlier recipe made goes on until today's takes its place: to leave it out would uninstall it.
+    there = held_parts(cache, wanted)
     failure: BundleError | None = None
     pending = True
     while pending:
@@ -47,7 +48,7 @@ def install_in_stages(
         failure = next((entry for entry in news if isinstance(entry, BundleError)), failure)
         pending = None not in news
         arrived = [entry for entry in news if isinstance(entry, str)]
-        there += arrived
+        there = list(dict.fromkeys((*there, *arrived)))
         if arrived and _FIRST in there:
             install(there)
     if failure:

@@ -1,0 +1,76 @@
+"""In which order the parts are installed while others are still made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from a1platform.bundle import BundleError
+from sandbox import stages
+from sandbox.cache import Cache
+from sandbox.progress import Progress
+
+
+class Bench:
+    """A bundle whose parts are made by a list."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        """Put the list in place of the real maker."""
+        self.cache = Cache(tmp_path)
+        self.held: list[str] = []
+        self.ready: list[str] = []
+        self.made: list[str] = ["system", "keda"]
+        self.failure: BundleError | None = None
+        self.installed: list[list[str]] = []
+        monkeypatch.setattr(stages, "make_bundle", self._make)
+        monkeypatch.setattr(stages, "held_parts", lambda *_: self.held)
+        missing = lambda: [part for part in self.made if part not in self.ready]  # noqa: E731
+        monkeypatch.setattr(stages, "ready_parts", lambda *_: (self.ready, missing()))
+
+    def _make(
+        self, _cache: Cache, _progress: Progress, _parts: Iterable[str] | None, on_part: Callable[[str], None]
+    ) -> None:
+        for part in self.made:
+            on_part(part)
+        if self.failure:
+            raise self.failure
+
+    def run(self) -> list[list[str]]:
+        """Install in stages, and return what was installed each time."""
+
+        def install(parts: Sequence[str]) -> None:
+            self.installed.append(list(parts))
+
+        stages.install_in_stages(self.cache, lambda _: None, None, install)
+        return self.installed
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
+    return Bench(monkeypatch, tmp_path)
+
+
+def test_what_is_made_already_is_installed_in_one_act(bench: Bench) -> None:
+    bench.ready = ["system", "keda"]
+    assert bench.run() == [["system", "keda"]]
+
+
+def test_in_the_end_everything_is_installed(bench: Bench) -> None:
+    assert bench.run()[-1] == ["system", "keda"]
+
+
+def test_nothing_that_runs_is_taken_away_while_it_is_made_anew(bench: Bench) -> None:
+    bench.held = ["system", "keda", "argo-cd"]
+    assert all(set(bench.held) <= set(parts) for parts in bench.run())
+
+
+def test_nothing_is_installed_before_what_the_cluster_itself_needs(bench: Bench) -> None:
+    bench.made = ["keda"]
+    assert bench.run() == []
+
+
+def test_a_part_that_cannot_be_made_is_told_after_the_others_are_installed(bench: Bench) -> None:
+    bench.failure = BundleError("not made: argo-cd")
+    with pytest.raises(BundleError, match="argo-cd"):
+        bench.run()
+    assert bench.installed[-1] == ["system", "keda"]
