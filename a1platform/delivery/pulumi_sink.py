@@ -34,7 +34,8 @@ def applied_as(manager: str, manifest: Manifest) -> Manifest:
         manager: The field manager.
         manifest: The object.
     """
-    return _annotated(manifest, {"pulumi.com/patchFieldManager": manager})
+    # Forced, as Argo CD does it: what was changed by hand is not a conflict that stops a run, it is put right.
+    return _annotated(manifest, {"pulumi.com/patchFieldManager": manager, "pulumi.com/patchForce": "true"})
 
 
 def awaited(manifest: Manifest, conditions: Mapping[str, str], seconds: int) -> Manifest:
