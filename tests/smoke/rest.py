@@ -11,6 +11,7 @@ import httpx2
 import kr8s
 
 Manifest = dict[str, Any]
+MANAGER = "a1-smoke"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,15 @@ class Rest:
         """Apply an object as far as admission goes, and keep nothing of it."""
         return self._apply(manifest, {"dryRun": "All"})
 
-    def apply(self, manifest: Manifest) -> None:
-        """Make an object what the manifest says."""
-        answer = self._apply(manifest, {})
+    def apply(self, manifest: Manifest, manager: str = MANAGER) -> None:
+        """Make an object what the manifest says.
+
+        Args:
+            manifest: The object, with every field that the manager owns.
+            manager: In whose name; a change of somebody's object is made in theirs, or they could not change
+                that field any more.
+        """
+        answer = self._apply(manifest, {"fieldManager": manager})
         assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
 
     def get(self, manifest: Manifest) -> Manifest | None:
@@ -59,6 +66,10 @@ class Rest:
             return None
         found: Manifest = answer.raise_for_status().json()
         return found
+
+    def log(self, pod: Manifest) -> str:
+        """Return what a pod has printed."""
+        return self._client.get(f"{_path(pod)}/log").raise_for_status().text
 
     def delete(self, manifest: Manifest) -> None:
         """Delete an object, where there is one."""
@@ -85,7 +96,7 @@ class Rest:
         )
 
     def _apply(self, manifest: Manifest, query: dict[str, str]) -> Answer:
-        owner = {"fieldManager": "a1-smoke", "force": "true"}
+        owner = {"fieldManager": MANAGER, "force": "true"}
         return self._patch(_path(manifest), manifest, "application/apply-patch+yaml", {**owner, **query})
 
     def _patch(self, path: str, content: Manifest, kind: str, query: dict[str, str]) -> Answer:
@@ -94,6 +105,28 @@ class Rest:
         )
         message = "" if answer.is_success else str(answer.json().get("message", answer.text))
         return Answer(answer.status_code, message, tuple(answer.headers.get_list("Warning")))
+
+
+def as_applied(found: Manifest, field: str) -> tuple[str, Manifest]:
+    """Return who applied a field of an object, and the object as far as it is theirs.
+
+    Args:
+        found: The object, whose values are mappings all the way.
+        field: A key of its `data`.
+    """
+    for entry in found["metadata"]["managedFields"]:
+        fields = entry["fieldsV1"]
+        if entry["operation"] == "Apply" and f"f:{field}" in fields.get("f:data", {}):
+            named = {key: found["metadata"][key] for key in ("name", "namespace")}
+            theirs = _picked(found, fields)
+            kept = {"apiVersion": found["apiVersion"], "kind": found["kind"]}
+            return entry["manager"], {**theirs, **kept, "metadata": {**theirs.get("metadata", {}), **named}}
+    raise AssertionError(f"nobody applied {field} of {found['metadata']['name']}")
+
+
+def _picked(value: Manifest, fields: Manifest) -> Manifest:
+    named = {key.removeprefix("f:"): below for key, below in fields.items() if key.startswith("f:")}
+    return {key: _picked(value[key], below) if below else value[key] for key, below in named.items()}
 
 
 def _path(manifest: Manifest) -> str:

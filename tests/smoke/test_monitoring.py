@@ -1,0 +1,148 @@
+"""Prometheus and what belongs to it: every target answers, no rule is in error, an alert arrives."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import kr8s
+import pytest
+
+from a1platform.observability.dashboards import queries
+from a1platform.platform.monitoring import PORT
+from a1platform.platform.namespaces import PROMETHEUS
+from a1platform.services.resolve import NAMESPACE
+from tests.smoke.conftest import Outputs
+from tests.smoke.reach import reached
+from tests.smoke.rest import Manifest, Rest
+from tests.smoke.wait import eventually
+
+pytestmark = [pytest.mark.smoke, pytest.mark.part("monitoring")]
+
+DASHBOARDS = sorted((Path(__file__).parents[2] / "dashboards").glob("*.json"))
+_ALERTMANAGER = "kps-alertmanager"
+_ALERTMANAGER_PORT = 9093
+_STACK = ("alertmanager", "apiserver", "coredns", "kubelet", "kube-state-metrics", "node-exporter", "operator")
+    "operator",
+    "alertmanager",
+    "kube-state-metrics",
+    "node-exporter",
+    "kubelet",
+    "apiserver",
+    "coredns",
+)
+
+
+@pytest.fixture(scope="module")
+def prometheus(api: kr8s.Api) -> Iterator[httpx2.Client]:
+    """Prometheus behind the Service that everybody knows it by."""
+    with reached(api, PROMETHEUS, "prometheus", PORT) as url, httpx2.Client(base_url=url, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture(scope="module")
+def alertmanager(api: kr8s.Api) -> Iterator[httpx2.Client]:
+    """Alertmanager."""
+    with (
+        reached(api, PROMETHEUS, _ALERTMANAGER, _ALERTMANAGER_PORT) as url,
+        httpx2.Client(base_url=url, timeout=30) as http,
+    ):
+        yield http
+
+
+def test_every_target_is_up(prometheus: httpx2.Client) -> None:
+    def down() -> list[str]:
+        targets = _asked(prometheus, "targets", state="active")["activeTargets"]
+        return [f"{one['scrapeUrl']}: {one['lastError']}" for one in targets if one["health"] != "up"]
+
+    # A target that has just come is unknown until it was asked for the first time.
+    assert eventually(down, 90, wanted=lambda seen: not seen, every=3) == []
+
+
+def test_the_stack_itself_and_the_cluster_are_targets(prometheus: httpx2.Client) -> None:
+    jobs = {one["labels"]["job"] for one in _asked(prometheus, "targets", state="active")["activeTargets"]}
+    missing = [name for name in _STACK if not any(name in job for job in jobs)]
+    assert missing == [], jobs
+
+
+@pytest.mark.part("mcp-services")
+def test_every_service_is_a_target(prometheus: httpx2.Client, outputs: Outputs) -> None:
+    def targets() -> set[str]:
+        active = _asked(prometheus, "targets", state="active")["activeTargets"]
+        return {one["labels"]["job"] for one in active if one["labels"].get("namespace") == NAMESPACE}
+
+    wanted = set(outputs.services)
+    assert eventually(targets, 60, wanted=lambda seen: seen == wanted) == wanted
+
+
+def test_no_rule_is_in_error(prometheus: httpx2.Client) -> None:
+    groups = _asked(prometheus, "rules")["groups"]
+    assert any(group["name"].startswith("mcp-gateway") for group in groups)
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert [f"{rule['name']}: {rule.get('lastError')}" for rule in rules if rule["health"] == "err"] == []
+
+
+@pytest.fixture
+def alert(rest: Rest, alertmanager: httpx2.Client) -> Iterator[str]:
+    """A rule whose alert fires at once, and that nobody is told of: it is silenced before it is there."""
+    name = f"A1Smoke{secrets.token_hex(4)}"
+    now = datetime.now(UTC)
+    silence = alertmanager.post(
+        "/api/v2/silences",
+        json={
+            "matchers": [{"name": "alertname", "value": name, "isRegex": False, "isEqual": True}],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(minutes=10)).isoformat(),
+            "createdBy": "a1-smoke",
+            "comment": "the smoke suite's own alert",
+        },
+    ).raise_for_status()
+    rule: Manifest = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": name.lower(), "namespace": PROMETHEUS},
+        "spec": {"groups": [{"name": name, "rules": [{"alert": name, "expr": "vector(1)"}]}]},
+    }
+    with rest.applied(rule):
+        yield name
+    alertmanager.delete(f"/api/v2/silence/{silence.json()['silenceID']}")
+
+
+def test_an_alert_of_a_new_rule_reaches_alertmanager(alert: str, alertmanager: httpx2.Client) -> None:
+    def arrived() -> list[Any]:
+        query = {"filter": f'alertname="{alert}"', "silenced": "true"}
+        found: list[Any] = alertmanager.get("/api/v2/alerts", params=query).raise_for_status().json()
+        return found
+
+    # The operator writes the rule, the kubelet brings it, Prometheus reads it, and its group takes its turn.
+    seen = eventually(arrived, 210, every=3)
+    assert [one["labels"]["alertname"] for one in seen] == [alert]
+    assert seen[0]["status"]["state"] == "suppressed"
+
+
+def test_the_alert_that_always_fires_is_there(alertmanager: httpx2.Client) -> None:
+    alerts = alertmanager.get("/api/v2/alerts").raise_for_status().json()
+    assert "Watchdog" in {one["labels"]["alertname"] for one in alerts}
+
+
+@pytest.mark.part("mcp-services")
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_query_of_a_dashboard_finds_data(path: Path, prometheus: httpx2.Client) -> None:
+    asked = queries(json.loads(path.read_text(encoding="utf-8")))
+    assert asked
+
+    def without_data() -> list[str]:
+        return [query for query in asked if not _asked(prometheus, "query", query=query)["result"]]
+
+    # A rate needs two samples of a counter, and one that has never counted is not there.
+    assert eventually(without_data, 90, wanted=lambda seen: not seen, every=5) == []
+
+
+def _asked(prometheus: httpx2.Client, what: str, **query: str) -> dict[str, Any]:
+    answer = prometheus.get(f"/api/v1/{what}", params=query).json()
+    assert answer["status"] == "success", answer.get("error")
+    data: dict[str, Any] = answer["data"]
+    return data
