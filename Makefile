@@ -44,12 +44,14 @@ smoke: venv ## Prove the running platform by what it does
 	@$(BIN)/python -m sandbox smoke
 
 test: venv ## The whole test suite, the sandbox's end-to-end tests included
+	@$(BIN)/python -m sandbox prepare
 	@$(BIN)/pytest -m "not smoke and not bench"
 
 test-fast: venv ## The tests that need neither network nor node
 	@$(BIN)/pytest
 
 bench: venv ## Measure: ratios taken in one run, printed as a table
+	@$(BIN)/python -m sandbox prepare
 	@$(BIN)/pytest -m bench -v
 
 dev: venv ## Run the five services and an example MCP server on this machine

@@ -1,4 +1,4 @@
-"""`python -m sandbox up|down|preview|smoke`: what the Makefile's targets of these names run."""
+"""`python -m sandbox up|down|preview|smoke|prepare`: what the Makefile's targets of these names run."""
 
 import argparse
 import sys
@@ -6,16 +6,17 @@ import sys
 from a1platform.bundle import BundleError
 from a1platform.cli.stack_file import StackFileError
 from sandbox.cache import Cache
+from sandbox.prepare import prepare
 from sandbox.progress import to_terminal
 from sandbox.up import down, preview, smoke, up
 
-_ACTIONS = {"down": down, "preview": preview, "smoke": smoke}
+_ACTIONS = {"down": down, "preview": preview, "smoke": smoke, "prepare": prepare}
 
 
 def main() -> int:
     """Run one action and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
-    parser.add_argument("action", choices=("up", "down", "preview", "smoke"))
+    parser.add_argument("action", choices=("up", *_ACTIONS))
     parser.add_argument(
         "--parts", default="", help="what `up` installs on the sandbox, comma-separated; all by default"
     )

@@ -1,0 +1,30 @@
+"""What the tests stand on, made before they begin, so that no test's time limit pays for a build."""
+
+from a1platform.versions import K3S
+from sandbox.build.go import build
+from sandbox.bundle import make_bundle
+from sandbox.bundle_list import add_k3s
+from sandbox.cache import Cache
+from sandbox.k3s_source import k3s_source
+from sandbox.progress import Progress
+from sandbox.recipes.gatekeeper import GATOR
+from sandbox.toolchain import ensure
+
+
+def prepare(cache: Cache, progress: Progress) -> None:
+    """Make the toolchain, K3s, the whole bundle and the policies' tester.
+
+    Args:
+        cache: Where they are kept; in no time where they are there.
+        progress: Takes a line per step.
+
+    Raises:
+        BuildError: Something does not build.
+        BundleError: A part cannot be made.
+        ReleaseError: A release answers with another file than its checksums name.
+    """
+    ensure(cache, progress)
+    k3s = k3s_source(cache, progress)
+    folder = make_bundle(cache, progress)
+    add_k3s(folder, K3S, k3s.path, k3s.origin)
+    build(GATOR, cache, progress)
