@@ -3,6 +3,10 @@
 Ports, environment and files are those of docs/services.md. Memory: measured at rest 99 MiB (gateway, policy,
 orchestrator), 75 (configuration), 57 (traces, empty), 85 (example), each below 80 % of its request, for the
 autoscaler would otherwise scale out for ever.
+
+CPU: a call costs 2.3 (gateway), 2.8 (policy) and 4.3 (orchestrator) thousandths of a core for a second, and a
+start 1400. What is reserved lets two pods carry 50 calls a second: with much less, a little load would make a
+small node busy with starting pods.
 """
 
 from a1platform.observability.queries import request_rate
@@ -31,11 +35,11 @@ def balanced(name: str) -> str:
     return f"http://{name}-pods:{HTTP_PORT}"
 
 
-def _sizes(small_mib: int, standard_milli: int, standard_mib: int) -> dict[Profile, Size]:
-    # Small: little is reserved and bursts are allowed, since 20 thousandths of a core as a limit would make a
-    # start of 1.4 CPU seconds last over a minute. Standard: requests equal limits.
+def _sizes(small_milli: int, small_mib: int, standard_milli: int, standard_mib: int) -> dict[Profile, Size]:
+    # Small: little is reserved and bursts are allowed, since 40 thousandths of a core as a limit would make a
+    # start of 1.4 CPU seconds last over half a minute. Standard: requests equal limits.
     return {
-        Profile.SMALL: Size(20, small_mib, 1000, 2 * small_mib),
+        Profile.SMALL: Size(small_milli, small_mib, 1000, 2 * small_mib),
         Profile.STANDARD: Size(standard_milli, standard_mib, standard_milli, standard_mib),
     }
 
@@ -44,7 +48,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=GATEWAY,
         role=GATEWAY,
-        sizes=_sizes(160, 500, 256),
+        sizes=_sizes(80, 160, 500, 256),
         calls=(POLICY, CONFIG, TRACEHUB),
         critical=True,
         public=True,
@@ -64,7 +68,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=POLICY,
         role=POLICY,
-        sizes=_sizes(160, 500, 256),
+        sizes=_sizes(100, 160, 500, 256),
         calls=(ORCHESTRATOR, CONFIG, TRACEHUB),
         critical=True,
         environment={
@@ -79,7 +83,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=ORCHESTRATOR,
         role=ORCHESTRATOR,
-        sizes=_sizes(160, 500, 256),
+        sizes=_sizes(150, 160, 500, 256),
         calls=(POLICY, CONFIG, TRACEHUB, EXAMPLE),
         critical=True,
         environment={
@@ -94,7 +98,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=CONFIG,
         role=CONFIG,
-        sizes=_sizes(128, 100, 128),
+        sizes=_sizes(30, 128, 100, 128),
         calls=(TRACEHUB,),
         environment={"TRACES_URL": direct(TRACEHUB), "DOCUMENTS_DIR": "/etc/mcp/documents"},
         documents="/etc/mcp/documents",
@@ -102,7 +106,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=TRACEHUB,
         role=TRACEHUB,
-        sizes=_sizes(128, 250, 256),
+        sizes=_sizes(40, 128, 250, 256),
         # Each pod keeps its own share of the traces, so a look-up asks all of them.
         calls=(TRACEHUB,),
         environment={"PEERS_URL": balanced(TRACEHUB), "TRACES_URL": direct(TRACEHUB)},
@@ -111,7 +115,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name=EXAMPLE,
         role="example-tools",
-        sizes=_sizes(128, 100, 128),
+        sizes=_sizes(40, 128, 100, 128),
         calls=(TRACEHUB,),
         example=True,
         environment={"TRACES_URL": direct(TRACEHUB)},

@@ -11,6 +11,9 @@ from a1platform.services.render import manifest_files
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import Profile, ServicesSettings
 
+MILLI_PER_CALL = {GATEWAY: 2.3, "mcp-policy-proxy": 2.8, ORCHESTRATOR: 4.3}
+"""Thousandths of a core for a second that a call costs, measured on the sandbox node."""
+AUTOSCALER_TOLERANCE = 1.1
 SETTINGS = ServicesSettings()
 SIXTH = CatalogEntry(name="mcp-sixth", role="sixth", sizes=CATALOG[0].sizes, calls=(CONFIG,))
 
@@ -74,7 +77,7 @@ def test_an_override_reaches_its_service_and_no_other() -> None:
     gateway, other = services[0], services[1]
     assert (gateway.autoscaling.min_replicas, gateway.size.cpu_milli) == (3, 50)
     assert gateway.image == "registry.example.com:5000/mcp:2.0.0"
-    assert (other.autoscaling.min_replicas, other.size.cpu_milli) == (2, 20)
+    assert (other.autoscaling.min_replicas, other.size.cpu_milli) == (2, 100)
     assert other.image == SETTINGS.image
 
 
@@ -86,7 +89,16 @@ def test_without_the_example_nobody_calls_it() -> None:
 
 def test_the_small_profile_reserves_little_enough_for_two_cores() -> None:
     requests = sum(one.size.cpu_milli * one.autoscaling.min_replicas for one in resolve(SETTINGS))
-    assert requests <= 250
+    assert requests <= 880
+
+
+def test_fifty_calls_a_second_start_no_pod_in_the_small_profile() -> None:
+    # A start costs as much as four hundred calls, so a small node would be busy with nothing but starting.
+    for one in resolve(SETTINGS):
+        if one.entry.name in MILLI_PER_CALL:
+            used = 50 * MILLI_PER_CALL[one.entry.name] / one.autoscaling.min_replicas
+            percent = 100 * used / one.size.cpu_milli
+            assert percent <= one.autoscaling.cpu_percent * AUTOSCALER_TOLERANCE, one.entry.name
 
 
 def test_critical_services_are_guaranteed_in_the_standard_profile() -> None:

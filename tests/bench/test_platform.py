@@ -1,0 +1,172 @@
+"""What the deployed platform asks for and uses, by part, and what the chain of services carries."""
+
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import kr8s
+import pytest
+from kr8s.objects import Deployment, Pod, new_class
+
+from a1platform.platform import namespaces
+from a1platform.services.catalog import GATEWAY
+from a1platform.services.model import HTTP_PORT
+from a1platform.services.resolve import NAMESPACE
+from sandbox import chosen
+from sandbox.cache import Cache, state_folder
+from sandbox.toolchain import ensure
+from tests.bench.conftest import Figures
+from tests.smoke.conftest import listed
+from tests.smoke.rest import Manifest, Rest
+from tests.smoke.wait import eventually
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
+
+_CPU_MILLI, _MEMORY_MIB = 1600, 4096
+_PARTS = {name: part for part, names in namespaces.PARTS.items() for name in names} | {
+    "kube-system": "K3s's own pods",
+    NAMESPACE: "services",
+}
+_LOAD = Path(__file__).with_name("load.py")
+_UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0, "k": 1000 / 2**20, "M": 1e6 / 2**20, "G": 1e9 / 2**20}
+
+PodMetrics = new_class("PodMetrics", "metrics.k8s.io/v1beta1", asyncio=False, plural="pods")
+NodeMetrics = new_class(
+    "NodeMetrics", "metrics.k8s.io/v1beta1", asyncio=False, namespaced=False, plural="nodes"
+)
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, str]:
+    """The outputs of what `make up` deployed; without a deployment the figures are skipped."""
+    environment = ensure(Cache.default(), lambda _: None).environment(state_folder())
+    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    if not stack.exists():
+        pytest.skip("nothing is deployed: `make up` first")
+    return {key: str(value) for key, value in stack.outputs().items()}
+
+
+@pytest.fixture(scope="module")
+def api(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> kr8s.Api:
+    """A client of the deployed cluster."""
+    path = tmp_path_factory.mktemp("bench") / "kubeconfig"
+    path.touch(mode=0o600)
+    path.write_text(outputs["kubeconfig"], encoding="utf-8")
+    client: kr8s.Api = kr8s.api(kubeconfig=str(path))
+    client.version()
+    return client
+
+
+def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figures: Figures) -> None:
+    requested = _requested(api)
+    used: dict[str, float] = defaultdict(float)
+    for pod in listed(PodMetrics, api, namespace=kr8s.ALL):
+        used[_part(pod.namespace)] += sum(_mib(one["usage"]["memory"]) for one in pod.raw["containers"])
+    for part in sorted(requested.keys() | used.keys()):
+        cpu, memory = requested.get(part, (0.0, 0.0))
+        figures.lines.append(
+            f"{part:18} requests {cpu:5.0f} m CPU and {memory:5.0f} MiB, uses {used[part]:5.0f} MiB"
+        )
+    whole = sum(_mib(node.raw["usage"]["memory"]) for node in listed(NodeMetrics, api))
+    figures.lines.append(
+        f"{'K3s and the system':18} use {whole - sum(used.values()):5.0f} MiB beside the pods"
+    )
+    cpu = round(sum(one for one, _ in requested.values()))
+    assert figures.amount("CPU that all pods request", cpu, "thousandths of a core", _CPU_MILLI)
+    assert figures.amount("memory in use on all nodes", round(whole), "MiB", _MEMORY_MIB)
+
+
+@pytest.fixture
+def loaded(api: kr8s.Api, outputs: dict[str, str]) -> Iterator[tuple[Rest, Manifest]]:
+    """A pod that loads the gateway from a namespace of its own, which goes with it."""
+    name = f"a1-bench-{secrets.token_hex(4)}"
+    image = Deployment.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]["template"]["spec"]
+    space: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    held = {"API_KEY": outputs["apiKey"], "URL": f"http://{GATEWAY}.{NAMESPACE}:{HTTP_PORT}/mcp"}
+    where = {"name": "load", "namespace": name}
+    secret: Manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": held}
+    pod = _pod(where, image["containers"][0]["image"])
+    with Rest.of(api) as rest, rest.applied(space, secret, pod):
+        yield rest, pod
+
+
+def test_the_chain_under_load_is_measured(loaded: tuple[Rest, Manifest], figures: Figures) -> None:
+    rest, pod = loaded
+
+    def phase() -> str:
+        found = rest.get(pod)
+        return str(found["status"]["phase"]) if found else ""
+
+    ended = eventually(phase, 300, wanted=lambda seen: seen in {"Succeeded", "Failed"}, every=2)
+    said = rest.log(pod)
+    assert ended == "Succeeded", said[-2000:]
+    seen = json.loads(said.splitlines()[-1])
+    steady, limit = seen["steady"], seen["limit"]
+    assert figures.amount("chain at 50 req/s, calls that failed", steady["bad"], "", 0)
+    for share in ("p50", "p95", "p99"):
+        figures.amount(f"chain at 50 req/s, {share.upper()}", round(steady[share], 1), "ms")
+    figures.amount("chain at its limit, 32 connections", round(limit["rate"], 1), "req/s")
+    figures.amount("chain at its limit, P95", round(limit["p95"], 1), "ms")
+
+
+def _requested(api: kr8s.Api) -> dict[str, tuple[float, float]]:
+    """Return by part what its pods request: thousandths of a core, and MiB."""
+    found: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+    for pod in listed(Pod, api, namespace=kr8s.ALL, field_selector="status.phase=Running"):
+        asked = [one.get("resources", {}).get("requests", {}) for one in pod.raw["spec"]["containers"]]
+        cpu, memory = found[_part(pod.namespace)]
+        found[_part(pod.namespace)] = (
+            cpu + sum(_milli(one.get("cpu", "0")) for one in asked),
+            memory + sum(_mib(one.get("memory", "0")) for one in asked),
+        )
+    return found
+
+
+def _part(namespace: str) -> str:
+    return _PARTS.get(namespace, namespace)
+
+
+def _milli(quantity: str) -> float:
+    return float(quantity[:-1]) if quantity.endswith("m") else float(quantity) * 1000
+
+
+def _mib(quantity: str) -> float:
+    for unit, factor in _UNITS.items():
+        if quantity.endswith(unit):
+            return float(quantity.removesuffix(unit)) * factor
+    return float(quantity) / 2**20
+
+
+def _pod(where: Manifest, image: str) -> Manifest:
+    secret = {"secretRef": {"name": "load"}}
+    size = {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": where,
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "load",
+                    "image": image,
+                    "command": ["/usr/bin/python3.11", "-c", _LOAD.read_text(encoding="utf-8")],
+                    "envFrom": [secret],
+                    "resources": size,
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                        "readOnlyRootFilesystem": True,
+                    },
+                }
+            ],
+        },
+    }
