@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from a1platform.naming import token
+from a1platform.node.drift import Watch, unwatched
 from a1platform.node.give_back import render_give_back
 from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
@@ -22,19 +23,21 @@ class HardenedNodeArgs:
         preflight: What it must have.
         hardening: How it is hardened.
         peers: Addresses of the cluster's other nodes.
+        watch: How the program learns whether the host has drifted.
     """
 
     node: NodeSettings
     preflight: PreflightSettings = field(default_factory=PreflightSettings)
     hardening: HardeningSettings = field(default_factory=HardeningSettings)
     peers: tuple[str, ...] = ()
+    watch: Watch = unwatched
 
 
 class HardenedNode(pulumi.ComponentResource):
     """A host that is fit and hardened; given back as it was found on destroy, also what a cut run has left.
 
-    Three SSH connections: facts and preflight; every change in one script, applied and verified; the
-    confirmation in a connection of its own, which proves that the firewall lets new ones in.
+    Four SSH connections: what has drifted; facts and preflight; every change in one script, applied and
+    verified; the confirmation in one of its own, which proves that the firewall lets new ones in.
 
     Attributes:
         ready: Resolves to the node's name once all of that is done; depend on the component to wait for it.
@@ -64,7 +67,10 @@ class HardenedNode(pulumi.ComponentResource):
             render_give_back(args.node.user, GROUP),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
         )
-        script = render_script(changes(args.hardening, args.node.user, args.peers), GROUP)
+        declared = changes(args.hardening, args.node.user, args.peers)
+        script = args.watch(args.node, render_script(declared, GROUP)).apply(
+            lambda state: render_script(declared, GROUP, mark=state.mark(GROUP))
+        )
         hardening = remote_script(
             f"{name}-hardening",
             args.node,

@@ -1,8 +1,8 @@
 """A change to a host as data, and its rendering to one bash script with the verbs apply, verify and revert.
 
-The script prints `changed<TAB>name` for what apply had to do and one `concern<TAB>expected<TAB>found` line
-per deviation for verify. Nothing in a change may be secret: the script is kept on the host and shown by `a1
-audit`.
+The script prints `changed<TAB>name` for what apply had to do and, for verify, one line per deviation:
+`concern<TAB>expected<TAB>found<TAB>since`, the last empty where nobody knows. Nothing in a change may be
+secret: the script is kept on the host and shown by `a1 audit`.
 """
 
 import re
@@ -17,6 +17,7 @@ STATE = "/var/lib/a1/host-changes"
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
 _MODE = re.compile(r"^0[0-7]{3}$")
+_PACKAGE = re.compile(r"^[a-z0-9][a-z0-9.+|-]*$")
 _OWNER = re.compile(r"^[a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*$")
 _END = "A1_END_OF_FILE"
 _NOTHING = ":"
@@ -31,6 +32,7 @@ class HostFile:
         content: Text that ends with a line break; never a secret.
         mode: Four octal digits, such as `0644`.
         owner: `user:group`.
+        machine: What `uname -m` says where the file belongs; everywhere when empty.
 
     Raises:
         ValueError: A field breaks one of these rules.
@@ -40,6 +42,7 @@ class HostFile:
     content: str
     mode: str = "0644"
     owner: str = "root:root"
+    machine: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what the script could not carry exactly."""
@@ -68,7 +71,9 @@ class HostChange:
         name: Name of the concern, a DNS label.
         reason: Why the host is changed, one line.
         files: Files that are put in place atomically, one by one, before `apply`.
-        check: Runs first, before anything is written; the files to be are under `$a1_staged`.
+        packages: Debian packages that are installed where they are missing, `a|b` where either will do; never
+            upgraded, and purged by revert where we have installed them and nothing else needs them.
+        check: Runs before anything is written; the files to be are under `$a1_staged`.
         record: Remembers live state that `revert` needs; runs before each apply, the first value stays.
         apply: Brings the files into force; runs when a file changed, `verify` finds something, or an earlier
             run was cut before it got here.
@@ -82,6 +87,7 @@ class HostChange:
     name: str
     reason: str
     files: tuple[HostFile, ...] = ()
+    packages: tuple[str, ...] = ()
     check: str = _NOTHING
     record: str = _NOTHING
     apply: str = _NOTHING
@@ -100,10 +106,15 @@ class HostChange:
         paths = [file.path for file in self.files]
         if len(paths) != len(set(paths)):
             raise ValueError(f"host change {self.name}: found a path twice in {paths}, expected each once")
+        wrong = [name for name in self.packages if not _PACKAGE.match(name)]
+        if wrong:
+            raise ValueError(f"host change {self.name}: found {wrong}, expected names of Debian packages")
 
 
-def render_script(changes: Sequence[HostChange], group: str, *, state: str = STATE) -> str:
-    """Render changes to one script whose first argument is the verb: apply, confirm, verify or revert.
+def render_script(changes: Sequence[HostChange], group: str, *, state: str = STATE, mark: str = "") -> str:
+    """Render changes to one script whose first argument is the verb: apply, confirm, verify, drift or revert.
+
+    `drift` prints the marks that this host keeps and what verify prints, and never fails because of it.
 
     Changes of the same group that an earlier script applied and this one no longer declares are reverted by
     apply, from the revert script that the host itself keeps; so a concern that is switched off is undone by
@@ -113,6 +124,7 @@ def render_script(changes: Sequence[HostChange], group: str, *, state: str = STA
         changes: In the order of their application; reverted in the opposite order.
         group: Owner of these changes on the host, such as `hardening`.
         state: Folder for the records.
+        mark: What the host shall remember of this apply once everything is in force, see `drift`.
 
     Returns:
         Bash text for `bash -s -- <verb>`.
@@ -123,16 +135,17 @@ def render_script(changes: Sequence[HostChange], group: str, *, state: str = STA
     names = [change.name for change in changes]
     if len(names) != len(set(names)):
         raise ValueError(f"host changes: found a name twice in {names}, expected each once")
-    return _render(changes, group, state, '"${1:?a verb}"')
+    return _render(changes, group, state, '"${1:?a verb}"', mark)
 
 
-def _render(changes: Sequence[HostChange], group: str, state: str, verb: str) -> str:
+def _render(changes: Sequence[HostChange], group: str, state: str, verb: str, mark: str = "") -> str:
     pairs = " ".join(f"{change.name}={_prefix(change)}" for change in changes)
     return "\n".join(
         (
             library("host_change.sh"),
             f"a1_state={shlex.quote(state)}",
             f"a1_group={shlex.quote(group)}",
+            *([f"a1_mark={shlex.quote(mark)}"] if mark else []),
             *(_functions(change) for change in changes),
             f"a1_run {verb} {pairs}".rstrip(),
             "",
@@ -167,6 +180,7 @@ def _functions(change: HostChange) -> str:
     prefix = _prefix(change)
     pieces = {
         "files": "\n".join(_file(change, file) for file in change.files) or _NOTHING,
+        "packages": _packages(change),
         "check": change.check,
         "record": change.record,
         "apply": change.apply,
@@ -179,6 +193,13 @@ def _functions(change: HostChange) -> str:
     return f"# {change.name}: {change.reason}\n{change.functions.strip()}\n{rendered}\n"
 
 
+def _packages(change: HostChange) -> str:
+    if not change.packages:
+        return _NOTHING
+    return f'a1_install {change.name} "$1" "$2" {shlex.join(change.packages)}'
+
+
 def _file(change: HostChange, file: HostFile) -> str:
     words = shlex.join((change.name, file.path, file.mode, file.owner))
-    return f"\"$1\" {words} <<'{_END}'\n{file.content}{_END}"
+    put = f"\"$1\" {words} <<'{_END}'\n{file.content}{_END}"
+    return f'if [ "$(uname -m)" = {shlex.quote(file.machine)} ]; then\n{put}\nfi' if file.machine else put

@@ -113,12 +113,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def remote_files(
+def remote_files(  # noqa: PLR0913 - each is a choice of the caller
     name: str,
     node: NodeSettings,
     source: Path,
     uploads: Sequence[Upload],
     *,
+    mark: pulumi.Input[str] = "",
     opts: pulumi.ResourceOptions | None = None,
 ) -> Command:
     """Copy a local file, or a folder's files, to a node and put them in place once their digests are right.
@@ -131,6 +132,7 @@ def remote_files(
         node: Where to copy to.
         source: An existing file or folder on this machine; everything in a folder is sent.
         uploads: What goes where; removed again on delete.
+        mark: Another one copies and puts in place again; empty where nobody watches.
         opts: Options of both resources.
 
     Returns:
@@ -141,19 +143,23 @@ def remote_files(
     """
     if not source.exists():
         raise ValueError(f"upload {name}: found no '{source}', expected a file or folder")
-    staged = f"{COPIES}/{name}-{_digest(repr(sorted((u.source, u.sha256) for u in uploads)))}"
+    content = repr(sorted((u.source, u.sha256) for u in uploads))
+    marked = pulumi.Output.from_input(mark)
+    staged = marked.apply(lambda value: f"{COPIES}/{name}-{_digest(content + value)}")
     folder = source.is_dir()
     copy = CopyToRemote(
         f"{name}-copy",
         connection=connection(node),
         source=pulumi.FileArchive(f"{source}/") if folder else pulumi.FileAsset(str(source)),
-        remote_path=staged if folder else f"{staged}/{source.name}",
+        remote_path=staged if folder else pulumi.Output.concat(staged, "/", source.name),
         opts=opts,
     )
     return remote_script(
         name,
         node,
-        render_install(name, staged, uploads, node.user),
+        pulumi.Output.all(staged, marked).apply(
+            lambda found: render_install(name, found[0], uploads, node.user, mark=found[1])
+        ),
         arguments="apply",
         delete_arguments="revert",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),

@@ -27,8 +27,14 @@ class Upload:
     mode: str = "0644"
 
 
-def render_install(
-    name: str, staged: str, uploads: Sequence[Upload], user: str, records: str = RECORDS
+def render_install(  # noqa: PLR0913 - each is a choice of the caller
+    name: str,
+    staged: str,
+    uploads: Sequence[Upload],
+    user: str,
+    records: str = RECORDS,
+    *,
+    mark: str = "",
 ) -> str:
     """Render the script that verifies copied files and moves them to their places, or removes them again.
 
@@ -41,12 +47,14 @@ def render_install(
         uploads: What goes where.
         user: The login user.
         records: Folder for the record.
+        mark: What the host shall remember of this upload once everything is in place.
     """
     rows = "".join(
         f"{upload.sha256} {upload.mode} {upload.destination} {upload.source}\n" for upload in uploads
     )
     return f"""{library("upload.sh")}
 a1_uploads={shlex.quote(records)}
+a1_mark={shlex.quote(mark)}
 case "${{1:?a verb}}" in
 apply)
     a1_upload_apply {name} "$(getent passwd {user} | cut -d: -f6)/{staged}" <<'A1_TABLE'

@@ -220,6 +220,26 @@ class FirewallSettings(ConcernSettings):
     confirm_seconds: Annotated[int, Field(ge=20, le=3600)] = 90
 
 
+class TimeSyncSettings(ConcernSettings):
+    """The clock.
+
+    Attributes:
+        servers: NTP servers that systemd-timesyncd asks; the distribution's own by default.
+    """
+
+    servers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")], ...] = ()
+
+
+class UpdatesSettings(ConcernSettings):
+    """Security updates that the host installs by itself.
+
+    Attributes:
+        hold_back: Packages that are left alone, beside those whose upgrade restarts the network.
+    """
+
+    hold_back: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()
+
+
 class HardeningSettings(Settings):
     """How hosts are hardened.
 
@@ -228,6 +248,10 @@ class HardeningSettings(Settings):
             to the container's network namespace may be set.
         sysctl: Kernel parameters.
         modules: Kernel modules that are loaded at boot or never.
+        auditd: The record of who did what on the host.
+        time_sync: The clock.
+        updates: Security updates.
+        login: What sessions of people leave open or behind.
         sshd: The SSH server.
         firewall: Packet filter on what arrives.
     """
@@ -235,5 +259,9 @@ class HardeningSettings(Settings):
     kernel: Literal["own", "shared"] = "own"
     sysctl: SysctlSettings = SysctlSettings()
     modules: ConcernSettings = ConcernSettings()
+    auditd: ConcernSettings = ConcernSettings()
+    time_sync: TimeSyncSettings = TimeSyncSettings()
+    updates: UpdatesSettings = UpdatesSettings()
+    login: ConcernSettings = ConcernSettings()
     sshd: ConcernSettings = ConcernSettings()
     firewall: FirewallSettings = FirewallSettings()

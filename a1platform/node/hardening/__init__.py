@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+from a1platform.node.hardening.auditd import auditd
 from a1platform.node.hardening.firewall import firewall
+from a1platform.node.hardening.login import login
 from a1platform.node.hardening.modules import modules
 from a1platform.node.hardening.sshd import sshd
 from a1platform.node.hardening.sysctl import sysctl
+from a1platform.node.hardening.time_sync import time_sync
+from a1platform.node.hardening.updates import updates
 from a1platform.node.host_change import HostChange
 from a1platform.settings.node import HardeningSettings
 
@@ -24,6 +28,10 @@ def changes(settings: HardeningSettings, user: str, peers: Sequence[str] = ()) -
     concerns = (
         (settings.modules, modules(settings)),
         (settings.sysctl, sysctl(settings)),
+        (settings.auditd, auditd()),
+        (settings.time_sync, time_sync(settings.time_sync)),
+        (settings.updates, updates(settings.updates)),
+        (settings.login, login()),
         (settings.sshd, sshd(user)),
         (settings.firewall, firewall(settings.firewall, peers)),
     )

@@ -32,6 +32,7 @@ def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChang
     return HostChange(
         name="firewall",
         reason="only what is named may reach the host",
+        packages=("nftables",),
         files=(
             HostFile(_RULES, render_rules(settings, peers), mode="0600"),
             HostFile(_UNIT, _unit()),

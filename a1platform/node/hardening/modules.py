@@ -7,8 +7,14 @@ LOADED = ("overlay", "br_netfilter", "nf_conntrack")
 """Needed by K3s; it loads them itself, but after boot's sysctls have been set, which then miss the
 bridge's."""
 
-REFUSED = ("cramfs", "freevxfs", "jffs2", "hfs", "hfsplus", "udf", "dccp", "rds", "tipc")
-"""Rare file systems and protocols with a history of holes. Not squashfs (snaps), vfat (EFI) or sctp."""
+REFUSED = (
+    *("cramfs", "freevxfs", "jffs2", "hfs", "hfsplus", "udf"),
+    *("dccp", "rds", "tipc"),
+    "firewire-ohci",
+)
+"""Rare file systems and protocols with a history of holes, and a bus that reads memory past the processor.
+
+Not squashfs (snaps), vfat (EFI), sctp or usb-storage (hosts that start from it)."""
 
 
 def modules(settings: HardeningSettings) -> HostChange:

@@ -13,8 +13,25 @@ a1_fail() {
     exit 1
 }
 
-a1_deviation() { # concern, expected, found
-    printf '%s\t%s\t%s\n' "$1" "${2//[$'\t\n']/ }" "${3//[$'\t\n']/ }"
+a1_deviation() { # concern, expected, found, since when if that is known
+    printf '%s\t%s\t%s\t%s\n' "$1" "${2//[$'\t\n']/ }" "${3//[$'\t\n']/ }" "${4:-}"
+}
+
+a1_time() { # seconds since 1970: as people and machines read it
+    date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ
+}
+
+a1_changed() { # path: when it was last changed, or the folder that it is missing from
+    local path=$1
+    while [ ! -e "$path" ] && [ ! -L "$path" ]; do path=$(dirname -- "$path"); done
+    a1_time "$(stat -c %Z -- "$path")"
+}
+
+a1_entered() { # unit, property with a time stamp: seconds since 1970, 0 where there is none
+    # By text, since systemd prints seconds only from version 251 on.
+    local stamp
+    stamp=$(TZ=UTC systemctl show --property="$2" --value "$1")
+    if [ -n "$stamp" ]; then date -d "$stamp" +%s; else echo 0; fi
 }
 
 a1_remember() { # change, key, value: the first value stays
@@ -23,6 +40,12 @@ a1_remember() { # change, key, value: the first value stays
     mkdir -p -- "$a1_state/$1/live"
     printf '%s\n' "$3" >"$entry.new~"
     mv -fT -- "$entry.new~" "$entry"
+}
+
+a1_stopped() { # unit: since when it is not running, nothing where it never has
+    local seconds
+    seconds=$(a1_entered "$1" InactiveEnterTimestamp)
+    if [ "$seconds" != 0 ]; then a1_time "$seconds"; fi
 }
 
 a1_record() { # change, path: the earlier file or its absence, once
@@ -81,13 +104,18 @@ a1_put() { # change, path, mode, owner: one rename makes the new file visible
 a1_compare() { # change, path, mode, owner; content on standard input
     local expected found
     if [ -L "$2" ] || [ ! -f "$2" ]; then
-        a1_deviation "$1 $2" "a file" "$(if [ -e "$2" ] || [ -L "$2" ]; then echo "no plain file"; else echo absent; fi)"
+        found=$(if [ -e "$2" ] || [ -L "$2" ]; then echo "no plain file"; else echo absent; fi)
+        a1_deviation "$1 $2" "a file" "$found" "$(a1_changed "$2")"
         return
     fi
     expected=$(sha256sum | cut -c1-12) found=$(sha256sum <"$2" | cut -c1-12)
-    [ "$expected" = "$found" ] || a1_deviation "$1 $2" "content sha256 $expected" "content sha256 $found"
+    if [ "$expected" != "$found" ]; then
+        a1_deviation "$1 $2" "content sha256 $expected" "content sha256 $found" "$(a1_changed "$2")"
+    fi
     expected="${3#0} $4" found=$(stat -c '%a %U:%G' -- "$2")
-    [ "$expected" = "$found" ] || a1_deviation "$1 $2" "mode and owner $expected" "mode and owner $found"
+    if [ "$expected" != "$found" ]; then
+        a1_deviation "$1 $2" "mode and owner $expected" "mode and owner $found" "$(a1_changed "$2")"
+    fi
 }
 
 a1_path() { # change, path: names a declared file
@@ -121,11 +149,60 @@ a1_keep_revert() { # change, function prefix, order: a revert that needs nothing
     local record="$a1_state/$1"
     {
         printf 'set -euo pipefail\nexport LC_ALL=C PATH=%q\na1_state=%q\n' "$PATH" "$a1_state"
-        declare -f a1_fail a1_restore a1_revert "$2_before_revert" "$2_revert"
+        declare -f a1_fail a1_restore a1_apt a1_uninstall a1_revert "$2_before_revert" "$2_revert"
         printf 'a1_revert %q %q\n' "$1" "$2"
     } | a1_keep "$record/revert"
     a1_keep "$record/order" <<<"$(printf '%03d' "$3")"
     a1_keep "$record/group" <<<"$a1_group"
+}
+
+a1_apt() { # a command of apt-get, without a question and without restarting services
+    DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 \
+        apt-get --quiet --quiet --yes -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "$@" 2>&1
+}
+
+a1_lacks() { # alternatives, as a|b: succeeds where none of them is installed
+    local name
+    for name in ${1//|/ }; do
+        if [ "$(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null || true)" = installed ]; then return 1; fi
+    done
+}
+
+a1_install() { # change, function prefix, order, packages: what is missing; nothing that is there is upgraded
+    local record="$a1_state/$1" change=$1 prefix=$2 order=$3 name plan missing=()
+    shift 3
+    for name in "$@"; do if a1_lacks "$name"; then missing+=("${name%%|*}"); fi; done
+    if [ "${#missing[@]}" = 0 ]; then return; fi
+    if ! plan=$(a1_apt --simulate --no-install-recommends install "${missing[@]}"); then
+        a1_apt update >/dev/null || true
+        plan=$(a1_apt --simulate --no-install-recommends install "${missing[@]}") ||
+            a1_fail "$change: found no package ${missing[*]} and could not get it, expected it installed: $plan"
+    fi
+    # `Inst name [version that is there] (new version ...)` is an upgrade.
+    if grep -qE '^Inst [^ ]+ \[|^Remv ' <<<"$plan"; then
+        a1_fail "$change: installing ${missing[*]} would upgrade or remove packages, expected it not to:"$'\n'"$plan"
+    fi
+    mkdir -p -- "$record/files"
+    # First, so that a run which is cut while it installs can be undone.
+    a1_keep_revert "$change" "$prefix" "$order"
+    awk '/^Inst / { print $2 }' <<<"$plan" >>"$record/packages"
+    plan=$(a1_apt --no-install-recommends --no-remove install "${missing[@]}") ||
+        a1_fail "$change: could not install ${missing[*]}: $plan"
+    printf 'installed\t%s\t%s\n' "$change" "${missing[*]}"
+}
+
+a1_uninstall() { # change: purges what it has installed, unless something else needs that by now
+    local record="$a1_state/$1/packages" installed other
+    if [ ! -s "$record" ]; then return; fi
+    mapfile -t installed < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null |
+        awk 'NR == FNR { ours[$1]; next } $1 in ours && $2 != "not-installed" { print $1 }' "$record" -)
+    if [ "${#installed[@]}" = 0 ]; then return; fi
+    other=$(a1_apt --simulate purge "${installed[@]}" | awk '/^(Purg|Remv) / { print $2 }' | grep -vxFf "$record" || true)
+    if [ -n "$other" ]; then
+        printf 'kept\t%s\t%s: needed by %s\n' "$1" "${installed[*]}" "${other//$'\n'/ }"
+    else
+        a1_apt purge "${installed[@]}" >/dev/null
+    fi
 }
 
 a1_apply() { # change, function prefix, order
@@ -152,6 +229,7 @@ a1_revert() { # change, function prefix
         if [ -d "$entry" ]; then a1_restore "$entry"; fi
     done
     "$2_revert"
+    a1_uninstall "$1"
     rm -rf -- "${a1_state:?}/$1"
     printf 'reverted\t%s\n' "$1"
 }
@@ -177,6 +255,16 @@ a1_lock() { # one run at a time, and no lock file to leave behind
     flock -w 600 9 || a1_fail "another run has held this host for 10 minutes: expected it to finish"
 }
 
+a1_marks() { # which run has last brought what into force here; `up` compares it with what it knows
+    local file name
+    for file in "$a1_state"/*.mark "${a1_state%/*}"/uploads/*/mark; do
+        [ -e "$file" ] || continue
+        name=$(basename -- "${file%.mark}")
+        case "$file" in */mark) name="upload-$(basename -- "${file%/mark}")" ;; esac
+        printf 'mark\t%s\t%s\n' "$name" "$(<"$file")"
+    done
+}
+
 a1_run() { # verb, then name=prefix for each change
     local verb=$1 found="" index=0 pair names=""
     shift
@@ -186,7 +274,12 @@ a1_run() { # verb, then name=prefix for each change
         a1_lock
         a1_staged=$(mktemp -d)
         trap 'rm -rf -- "$a1_staged"' EXIT
-        for pair in "$@"; do # every check before the first write
+        for pair in "$@"; do # first, as the checks ask what is installed here
+            index=$((index + 1))
+            "${pair#*=}_packages" "${pair#*=}" "$index"
+        done
+        index=0
+        for pair in "$@"; do # every check before the first write to what is there
             "${pair#*=}_files" a1_stage
             "${pair#*=}_check"
         done
@@ -198,6 +291,7 @@ a1_run() { # verb, then name=prefix for each change
         done
         found=$(for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done)
         [ -z "$found" ] || a1_fail "not in force after apply (concern, expected, found):"$'\n'"$found"
+        if [ -n "${a1_mark:-}" ]; then a1_keep "$a1_state/$a1_group.mark" <<<"$a1_mark"; fi
         ;;
     confirm)
         a1_lock
@@ -210,10 +304,15 @@ a1_run() { # verb, then name=prefix for each change
             exit 1
         fi
         ;;
+    drift) # for `up`: never fails because of what it finds
+        a1_marks
+        for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done
+        ;;
     revert)
         a1_lock
+        rm -f -- "$a1_state/$a1_group.mark"
         a1_revert_recorded
         ;;
-    *) a1_fail "unknown verb: found '$verb', expected apply, confirm, verify or revert" ;;
+    *) a1_fail "unknown verb: found '$verb', expected apply, confirm, verify, drift or revert" ;;
     esac
 }

@@ -80,6 +80,7 @@ a1_upload_apply() { # name, folder of the copies; rows of digest, mode, path and
     while read -r digest mode path copy; do
         a1_upload_put "$digest" "$mode" "$path" "$2/$copy"
     done <<<"$rows"
+    if [ -n "${a1_mark:-}" ]; then printf '%s\n' "$a1_mark" >"$a1_uploads/$1/mark"; fi
     rm -rf -- "$2"
     rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$2")" 2>/dev/null || true
 }

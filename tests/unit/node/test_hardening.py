@@ -61,14 +61,16 @@ def test_root_logs_in_only_where_root_is_the_login_user() -> None:
 
 
 def test_tunnels_keep_working() -> None:
-    assert "AllowTcpForwarding yes\n" in sshd("ops").files[0].content
+    assert "AllowTcpForwarding local\n" in sshd("ops").files[0].content
 
 
 def test_a_concern_that_is_off_is_not_applied() -> None:
     settings = HardeningSettings.model_validate(
         {"firewall": {"enabled": False, "reason": "a cloud firewall"}}
     )
-    assert [change.name for change in changes(settings, "ops")] == ["modules", "sysctl", "sshd"]
+    assert [change.name for change in changes(settings, "ops")] == [
+        *("modules", "sysctl", "auditd", "time-sync", "updates", "login", "sshd")
+    ]
 
 
 def test_the_firewall_replaces_its_own_table_and_no_other() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ class Host:
         self.state = root / "state"
         (root / "etc").mkdir()
 
-    def change(self, *contents: tuple[str, str], **pieces: str) -> HostChange:
+    def change(self, *contents: tuple[str, str], **pieces: Any) -> HostChange:  # noqa: ANN401 - any field
         """A change with files below etc/."""
         files = tuple(
             HostFile(str(self.root / "etc" / path), text, "0640", _OWNER) for path, text in contents

@@ -1,0 +1,153 @@
+"""Security updates, installed by the host itself; nothing that restarts the network, K3s or the host.
+
+A restart of systemd-networkd drops the routes that it does not know, the pods' among them (kops#17433), and
+upgrading systemd does restart it, past every policy. So such packages are held back, networkd is told to
+leave foreign routes alone, and needrestart never restarts what pods depend on.
+"""
+
+import re
+
+from a1platform.node.host_change import HostChange, HostFile
+from a1platform.settings.node import UpdatesSettings
+
+RESTARTS_THE_NETWORK = ("systemd", "netplan.io", "ifupdown", "network-manager", "dhcpcd")
+"""Packages whose upgrade restarts what configures the network."""
+
+TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+
+_ORIGINS = (
+    "origin=Debian,codename=${distro_codename}-security,label=Debian-Security",
+    "origin=Debian,codename=${distro_codename},label=Debian-Security",
+    "origin=Ubuntu,archive=${distro_codename}-security,label=Ubuntu",
+)
+_UNITS = ("k3s", "k3s-agent", "containerd", "systemd-networkd", "NetworkManager", "networking", "ifup@")
+
+
+def updates(settings: UpdatesSettings) -> HostChange:
+    """Return the change that lets the host install security updates by itself.
+
+    Args:
+        settings: Further packages to hold back.
+    """
+    return HostChange(
+        name="updates",
+        reason="security updates arrive by themselves and restart neither the network nor K3s",
+        packages=("unattended-upgrades",),
+        files=(
+            # After 20auto-upgrades and 50unattended-upgrades, so these values win.
+            HostFile("/etc/apt/apt.conf.d/52a1-security-updates", render_apt(settings)),
+            HostFile("/etc/needrestart/conf.d/90-a1.conf", _needrestart()),
+            HostFile("/etc/systemd/networkd.conf.d/90-a1.conf", _NETWORKD),
+        ),
+        functions=_FUNCTIONS,
+        record=_RECORD,
+        apply=_APPLY,
+        verify=_VERIFY,
+        revert=_REVERT,
+    )
+
+
+def render_apt(settings: UpdatesSettings) -> str:
+    """Return what apt and unattended-upgrades read."""
+    origins = "".join(f'    "{origin}";\n' for origin in _ORIGINS)
+    held = (*RESTARTS_THE_NETWORK, *settings.hold_back)
+    blacklist = "".join(f'    "{_exactly(name)}";\n' for name in held)
+    return f"""\
+// The A1 platform: security updates only; no package goes, nothing restarts by itself.
+APT::Periodic::Enable "1";
+APT::Periodic::Update-Package-Lists "1";
+APT::Periodic::Unattended-Upgrade "1";
+APT::Periodic::AutocleanInterval "7";
+#clear Unattended-Upgrade::Allowed-Origins;
+#clear Unattended-Upgrade::Origins-Pattern;
+Unattended-Upgrade::Origins-Pattern {{
+{origins}}};
+#clear Unattended-Upgrade::Package-Blacklist;
+Unattended-Upgrade::Package-Blacklist {{
+{blacklist}}};
+Unattended-Upgrade::Automatic-Reboot "false";
+Unattended-Upgrade::MinimalSteps "true";
+Unattended-Upgrade::Remove-Unused-Kernel-Packages "false";
+Unattended-Upgrade::Remove-New-Unused-Dependencies "false";
+Unattended-Upgrade::Remove-Unused-Dependencies "false";
+"""
+
+
+def _exactly(name: str) -> str:
+    """Return the regular expression that fits this package alone."""
+    return re.sub(r"([.+])", r"\\\1", name) + "$"
+
+
+def _needrestart() -> str:
+    rules = "".join(
+        f"$nrconf{{override_rc}}->{{qr(^{name.replace('@', chr(92) + '@')})}} = 0;\n" for name in _UNITS
+    )
+    return f"# The A1 platform: what pods depend on is never restarted after an update.\n{rules}"
+
+
+_NETWORKD = """\
+# The A1 platform: networkd leaves routes alone that others made, such as the pods', also when it restarts.
+[Network]
+ManageForeignRoutes=no
+ManageForeignRoutingPolicyRules=no
+"""
+
+_FUNCTIONS = f"""
+a1_updates_expected() {{
+    cat <<'A1_TABLE'
+APT::Periodic::Enable 1
+APT::Periodic::Update-Package-Lists 1
+APT::Periodic::Unattended-Upgrade 1
+Unattended-Upgrade::Automatic-Reboot false
+A1_TABLE
+}}
+
+a1_updates_timer() {{ # timer: at boot, and now
+    echo "$(systemctl is-enabled "$1" 2>/dev/null || true) $(systemctl is-active "$1" || true)"
+}}
+
+a1_updates_timers="{" ".join(TIMERS)}"
+"""
+
+_RECORD = """
+local timer
+for timer in $a1_updates_timers; do
+    a1_remember updates "$timer" "$(a1_updates_timer "$timer")"
+done
+"""
+
+_APPLY = """
+# shellcheck disable=SC2086 # a list of names
+systemctl --quiet unmask $a1_updates_timers
+# shellcheck disable=SC2086
+systemctl --quiet enable --now $a1_updates_timers
+"""
+
+# What apt itself makes of all its files, since a later one could say otherwise.
+_VERIFY = """
+local key value found effective timer
+effective=$(apt-config dump)
+while read -r key value; do
+    found=$(sed -n "s/^$key \\"\\(.*\\)\\";$/\\1/p" <<<"$effective" | tail -n 1)
+    [ "$found" = "$value" ] || a1_deviation "updates $key" "$value" "${found:-absent}"
+done < <(a1_updates_expected)
+for timer in $a1_updates_timers; do
+    found=$(a1_updates_timer "$timer")
+    [ "$found" = "enabled active" ] || a1_deviation "updates $timer" "enabled active" "$found"
+done
+"""
+
+_REVERT = """
+local entry timer enabled active
+for entry in "$a1_state/updates/live"/*.timer; do
+    if [ ! -e "$entry" ]; then continue; fi
+    timer=$(basename -- "$entry")
+    read -r enabled active <"$entry" || true
+    case "$enabled" in
+    enabled) ;;
+    masked) systemctl --quiet disable "$timer" && systemctl --quiet mask --now "$timer" ;;
+    *) systemctl --quiet disable "$timer" ;;
+    esac
+    if [ "$active" != active ]; then systemctl stop "$timer"; fi
+done
+"""

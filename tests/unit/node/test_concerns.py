@@ -1,0 +1,146 @@
+"""The concerns that are more than a list: audit rules, updates, the clock, logins."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from a1platform.node.hardening.auditd import KEY, auditd, render_rules, render_x86_rules
+from a1platform.node.hardening.login import LOGIN_DEFS, login
+from a1platform.node.hardening.time_sync import time_sync
+from a1platform.node.hardening.updates import RESTARTS_THE_NETWORK, render_apt, updates
+from a1platform.node.host_change import HostChange, render_script
+from a1platform.node.shell import guarded
+from a1platform.settings.node import TimeSyncSettings, UpdatesSettings
+
+
+def _rules() -> list[str]:
+    lines = (render_rules() + render_x86_rules()).splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def _content(change: HostChange, path: str) -> str:
+    return next(file.content for file in change.files if file.path == path)
+
+
+def test_every_audit_rule_has_a_key_of_ours_so_that_it_can_be_told_from_others() -> None:
+    assert all(re.search(rf" -F key={KEY}[a-z]+$", rule) for rule in _rules())
+    assert len(set(_rules())) == len(_rules())
+
+
+def test_what_containers_do_all_day_is_not_recorded() -> None:
+    noisy = ("unlinkat", "openat", "fchmodat", "execve", "mount", "adjtimex")
+    rules = [rule for rule in _rules() if any(f"{call}" in rule for call in noisy) and "-S" in rule]
+    assert rules
+    assert all("-F auid!=unset" in rule for rule in rules)
+
+
+def test_loading_a_kernel_module_is_recorded_whoever_does_it() -> None:
+    rules = [rule for rule in _rules() if "init_module" in rule]
+    assert len(rules) == 2
+    assert not any("auid" in rule for rule in rules)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        *("time", "identity", "network", "session", "permissions", "denied", "privileged", "sudo"),
+        *("mounts", "deletion", "modules", "configuration", "programs", "cluster"),
+    ],
+)
+def test_each_family_of_the_benchmark_is_covered(family: str) -> None:
+    assert any(rule.endswith(f"key={KEY}{family}") for rule in _rules())
+
+
+def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
+    assert not any(rule.startswith("-e") for rule in _rules())
+
+
+def test_rules_for_calls_that_only_x86_has_stay_off_other_machines() -> None:
+    assert "arch=b32" not in render_rules()
+    (x86,) = (file for file in auditd().files if file.content == render_x86_rules())
+    assert x86.machine == "x86_64"
+
+
+def test_the_audit_log_turns_over_and_never_stops_or_fills_the_disk() -> None:
+    conf = dict(
+        line.split(" = ")
+        for line in _content(auditd(), "/etc/audit/auditd.conf").splitlines()
+        if " = " in line
+    )
+    assert conf["max_log_file_action"] == "ROTATE"
+    assert int(conf["max_log_file"]) * int(conf["num_logs"]) <= 200
+    actions = {value for key, value in conf.items() if key.endswith("_action")}
+    assert not actions & {"SUSPEND", "HALT", "SINGLE", "KEEP_LOGS"}
+
+
+def test_updates_are_security_updates_and_nothing_restarts_by_itself() -> None:
+    text = render_apt(UpdatesSettings())
+    origins = re.findall(r'"(origin=[^"]+)"', text)
+    assert origins
+    assert all("security" in origin.lower() for origin in origins)
+    assert 'Automatic-Reboot "false"' in text
+    assert text.count('"true"') == 1  # MinimalSteps
+
+
+def test_packages_that_restart_the_network_are_held_back_with_the_sites_own() -> None:
+    text = render_apt(UpdatesSettings(hold_back=("libstdc++6",)))
+    held = re.findall(r'"(.+\$)";', text)
+    assert [pattern for pattern in held if re.match(pattern, "libstdc++6")] == [r"libstdc\+\+6$"]
+    for name in RESTARTS_THE_NETWORK:
+        assert sum(bool(re.match(pattern, name)) for pattern in held) == 1
+    assert not any(re.match(pattern, "systemd-resolved") for pattern in held)
+
+
+def test_what_pods_depend_on_is_never_restarted_after_an_update() -> None:
+    change = updates(UpdatesSettings())
+    needrestart = _content(change, "/etc/needrestart/conf.d/90-a1.conf")
+    assert "qr(^k3s)} = 0;" in needrestart
+    assert "qr(^systemd-networkd)} = 0;" in needrestart
+    assert "ManageForeignRoutes=no" in _content(change, "/etc/systemd/networkd.conf.d/90-a1.conf")
+
+
+def test_a_host_with_another_clock_daemon_keeps_it_and_gets_no_second_one() -> None:
+    (packages,) = time_sync(TimeSyncSettings()).packages
+    assert packages.startswith("systemd-timesyncd|")
+    assert "chrony" in packages.split("|")
+
+
+def test_servers_for_the_clock_are_written_where_they_are_given() -> None:
+    path = "/etc/systemd/timesyncd.conf.d/90-a1.conf"
+    assert "NTP=" not in _content(time_sync(TimeSyncSettings()), path)
+    given = time_sync(TimeSyncSettings(servers=("192.0.2.123", "ntp.example.org")))
+    assert "NTP=192.0.2.123 ntp.example.org\n" in _content(given, path)
+
+
+def test_nobody_is_locked_out_by_an_expired_password() -> None:
+    assert "PASS_MAX_DAYS" not in LOGIN_DEFS
+    assert all(reason for _, reason in LOGIN_DEFS.values())
+
+
+def test_lines_of_login_defs_are_replaced_where_they_stand_and_put_back_to_the_byte(tmp_path: Path) -> None:
+    file = tmp_path / "login.defs"
+    before = "# comment\nUMASK\t\t022\nPASS_MAX_DAYS 99999\n PASS_MIN_DAYS  0\nLAST yes\n"
+    file.write_text(before)
+    time = file.stat().st_mtime_ns
+    moved = {"/etc/login.defs": str(file), "/etc/.a1-new": str(tmp_path / ".a1-new")}
+    change = login()
+    pieces = {name: getattr(change, name) for name in ("functions", "record", "apply", "verify", "revert")}
+    for old, new in moved.items():
+        pieces = {name: text.replace(old, new) for name, text in pieces.items()}
+    script = render_script([HostChange("login", "a test", **pieces)], "tests", state=str(tmp_path / "state"))
+
+    def run(verb: str) -> str:
+        command = ["bash", "-s", "--", verb]
+        done = subprocess.run(command, input=guarded(script), capture_output=True, text=True, check=True)
+        return done.stdout
+
+    run("apply")
+    assert file.read_text() == (
+        "# comment\nUMASK 027\nPASS_MAX_DAYS 99999\nPASS_MIN_DAYS 1\nLAST yes\nSHA_CRYPT_MIN_ROUNDS 65536\n"
+    )
+    assert run("apply") == ""
+    run("revert")
+    assert file.read_text() == before
+    assert file.stat().st_mtime_ns == time
