@@ -32,6 +32,7 @@ keda-admission: {image: webhooks, resources: webhooks, replicas: webhooks, servi
 {{- /* Upstream waits 20 s before it asks at all. */}}
 {{- $_ := set $container.readinessProbe "initialDelaySeconds" 3 }}
 {{- $_ := set $container.readinessProbe "periodSeconds" 3 }}
+{{- $_ := set $container "env" (concat ($container.env | default list) $root.Values.env) }}
 {{- if eq $role.image "metricsApiServer" }}
 {{- $_ := set $container "command" (list "/keda-adapter") }}
 {{- $_ := set $container "args" (without $container.args "/usr/local/bin/keda-adapter") }}
