@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from a1platform.cluster import config
 from a1platform.node.host_change import HostChange, HostFile
+from a1platform.node.upload import RECORDS
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings, own_address
 
@@ -46,7 +47,7 @@ def k3s(
         files=own,
         functions=_script("k3s.sh"),
         check=_check(settings, uploaded),
-        apply=f"a1_k3s_apply {start}",
+        apply=f"{'' if uploaded else f'a1_k3s_claim {RECORDS}'}\na1_k3s_apply {start}",
         verify="a1_k3s_verify",
         before_revert=leave + _script("k3s_uninstall.sh"),
         revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\nsystemctl daemon-reload",

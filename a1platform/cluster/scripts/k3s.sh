@@ -61,6 +61,13 @@ a1_k3s_fetch() { # url, version, architecture, file, digest or nothing, folder: 
     fi
 }
 
+a1_k3s_claim() { # uploads' records: a binary that came from a bundle stays when the bundle goes
+    local record
+    for record in "$1"/*/; do
+        if grep -qs " $a1_k3s\$" "$record/files"; then rm -rf -- "$record"; fi
+    done
+}
+
 a1_k3s_place() { # makes a verified download the installed binary, and the names that it answers to
     local name
     if [ -f "$a1_state/k3s/verified" ]; then

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from a1platform.cluster.k3s import GROUP, UNIT, k3s
+from a1platform.cluster.k3s import BINARY, GROUP, UNIT, k3s
 from a1platform.node.host_change import HostFile, render_script
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
@@ -43,6 +43,20 @@ def test_without_an_uploaded_binary_the_release_is_verified_before_anything_is_w
         *("a1_k3s_download", K3sSettings().release_url, K3sSettings().version, _DIGEST),
     ]
     assert "rm -f -- /usr/local/bin/k3s" in change.revert
+
+
+def test_a_binary_that_came_from_a_bundle_stays_when_the_bundle_goes(
+    server: NodeSettings, tmp_path: Path
+) -> None:
+    for name, path in (("binary", BINARY), ("images", "/var/lib/rancher/k3s/agent/images/a.tar")):
+        (tmp_path / "uploads" / name).mkdir(parents=True)
+        (tmp_path / "uploads" / name / "files").write_text(f"{_DIGEST} {path}\n")
+    change = k3s(K3sSettings(), server, [server])
+    assert "a1_k3s_claim" in change.apply
+    assert "a1_k3s_claim" not in k3s(K3sSettings(), server, [server], _DIGEST).apply
+    script = f"set -euo pipefail\n{change.functions}\na1_k3s_claim {tmp_path}/uploads"
+    subprocess.run(["bash", "-s"], input=script, text=True, check=True)
+    assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["images"]
 
 
 def test_what_the_host_keeps_for_the_uninstall_calls_none_of_our_functions(server: NodeSettings) -> None:
