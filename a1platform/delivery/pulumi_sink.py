@@ -34,7 +34,7 @@ def applied_as(manager: str, manifest: Manifest) -> Manifest:
         manager: The field manager.
         manifest: The object.
     """
-    # Forced, as Argo CD does it: what was changed by hand is not a conflict that stops a run, it is put right.
+    # Forced, as Argo CD does it: what was changed by hand is put right instead of stopping a run.
     return _annotated(manifest, {"pulumi.com/patchFieldManager": manager, "pulumi.com/patchForce": "true"})
 
 

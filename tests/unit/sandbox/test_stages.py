@@ -24,8 +24,10 @@ class Bench:
         self.installed: list[list[str]] = []
         monkeypatch.setattr(stages, "make_bundle", self._make)
         monkeypatch.setattr(stages, "held_parts", lambda *_: self.held)
-        missing = lambda: [part for part in self.made if part not in self.ready]  # noqa: E731
-        monkeypatch.setattr(stages, "ready_parts", lambda *_: (self.ready, missing()))
+        monkeypatch.setattr(stages, "ready_parts", self._readiness)
+
+    def _readiness(self, *_: object) -> tuple[list[str], list[str]]:
+        return self.ready, [part for part in self.made if part not in self.ready]
 
     def _make(
         self, _cache: Cache, _progress: Progress, _parts: Iterable[str] | None, on_part: Callable[[str], None]
