@@ -22,6 +22,7 @@ EXAMPLE = "mcp-example-tools"
 
 REQUESTS_PER_POD = 250
 _SPANS_PER_POD = 2000
+_API_KEYS = SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth")
 _INTERNAL_KEY = SecretFile("mcp-internal", "key", "/etc/mcp/internal")
 
 
@@ -57,11 +58,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
             "CONFIG_URL": direct(CONFIG),
             "TRACES_URL": direct(TRACEHUB),
         },
-        secrets=(
-            SecretFile("mcp-auth", "jwks.json", "/etc/mcp/auth"),
-            SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth"),
-            _INTERNAL_KEY,
-        ),
+        secrets=(SecretFile("mcp-auth", "jwks.json", "/etc/mcp/auth"), _API_KEYS, _INTERNAL_KEY),
         keeps_state=True,
         trigger=Trigger(request_rate(GATEWAY), REQUESTS_PER_POD),
     ),
@@ -101,6 +98,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         sizes=_sizes(30, 128, 100, 128),
         calls=(TRACEHUB,),
         environment={"TRACES_URL": direct(TRACEHUB), "DOCUMENTS_DIR": "/etc/mcp/documents"},
+        secrets=(_INTERNAL_KEY,),
         documents="/etc/mcp/documents",
     ),
     CatalogEntry(
@@ -110,6 +108,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         # Each pod keeps its own share of the traces, so a look-up asks all of them.
         calls=(TRACEHUB,),
         environment={"PEERS_URL": balanced(TRACEHUB), "TRACES_URL": direct(TRACEHUB)},
+        secrets=(_API_KEYS,),
         trigger=Trigger("sum(rate(mcp_tracehub_spans_total[1m]))", _SPANS_PER_POD),
     ),
     CatalogEntry(

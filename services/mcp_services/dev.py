@@ -172,7 +172,9 @@ def main() -> int:
     try:
         stack.start_all()
         sys.stdout.write(f"MCP      {stack.url('mcp-gateway')}/mcp\nAPI key  {stack.api_key}\n")
-        sys.stdout.write(f"traces   {stack.url('mcp-tracehub')}/v1/correlations/<X-Correlation-ID>\n")
+        sys.stdout.write(
+            f"traces   {stack.url('mcp-tracehub')}/v1/correlations/<X-Correlation-ID> (with the key)\n"
+        )
         sys.stdout.write(f"edit     {stack.documents}\nlogs     {stack.folder}/*.log\nCtrl-C ends all.\n")
         sys.stdout.flush()
         while True:

@@ -19,10 +19,10 @@ pytest_plugins = ["mcp_services.testing"]
 MODES = ["auto", "legacy", "2026-07-28"]
 
 
-async def eventually(url: str, seconds: float = 5.0) -> httpx2.Response:
+async def eventually(url: str, key: str, seconds: float = 5.0) -> httpx2.Response:
     """The first answer that is not 404."""
     deadline = time.monotonic() + seconds
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(headers={"X-API-Key": key}) as http:
         while True:
             answer = await http.get(url)
             if answer.status_code != 404 or time.monotonic() > deadline:
@@ -71,9 +71,23 @@ async def test_a_call_is_found_by_its_correlation_id_with_a_span_of_each_service
     async with connect("2026-07-28", **headers) as client:
         await client.call_tool("example__echo", {"text": "hello"})
     await asyncio.sleep(2.5)
-    found = (await eventually(f"{stack.url('mcp-tracehub')}/v1/correlations/chain-test-1")).json()
+    url = f"{stack.url('mcp-tracehub')}/v1/correlations/chain-test-1"
+    found = (await eventually(url, stack.api_key)).json()
     services = {span["service"] for trace in found["traces"] for span in trace["spans"]}
     assert services == {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "example-tools"}
+
+
+async def test_traces_and_configuration_are_for_those_who_show_a_credential(stack: Stack) -> None:
+    async with httpx2.AsyncClient() as http:
+        for path in ("traces/00", "correlations/chain-test-1"):
+            url = f"{stack.url('mcp-tracehub')}/v1/{path}"
+            wrong = await http.get(url, headers={"Authorization": "Bearer wrong"})
+            right = await http.get(url, headers={"Authorization": f"Bearer {stack.api_key}"})
+            assert [(await http.get(url)).status_code, wrong.status_code] == [401, 401]
+            assert right.status_code in {200, 404}
+        url = f"{stack.url('mcp-config')}/v1/config/policies"
+        assert (await http.get(url)).status_code == 401
+        assert (await http.get(url, headers={"X-API-Key": stack.api_key})).status_code == 401
 
 
 async def test_a_changed_document_is_followed_within_five_seconds_without_a_restart(

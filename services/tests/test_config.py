@@ -86,7 +86,11 @@ async def following(pods: Pods, state: Path) -> AsyncIterator[Follower[Limits]]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    settings = RoleSettings(config_url=f"http://127.0.0.1:{runner.addresses[0][1]}", state_dir=str(state))
+    key = state / "key"
+    key.write_text("k" * 32)
+    settings = RoleSettings(
+        config_url=f"http://127.0.0.1:{runner.addresses[0][1]}", state_dir=str(state), internal_key_file=key
+    )
     follower = Follower("test", "limits", settings, Limits.model_validate)
     async with aiohttp.ClientSession() as client, follower.following(client):
         yield follower

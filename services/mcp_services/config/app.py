@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from mcp_services.config.store import InvalidDocumentError, Store, parse
 from mcp_services.core import exchange
+from mcp_services.core.identity import InternalTokens, InvalidTokenError
 from mcp_services.core.jsonrpc import reply
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
@@ -38,13 +39,18 @@ class ConfigSettings(RoleSettings):
 class Api:
     """The handlers."""
 
-    def __init__(self, store: Store) -> None:
-        """Serve from `store`."""
+    def __init__(self, store: Store, tokens: InternalTokens) -> None:
+        """Serve from `store` to who shows an internal token."""
         self._store = store
+        self._tokens = tokens
 
     async def read(self, request: Request) -> Response:
         """Answer `GET /v1/config/{scope}`; `wait` waits for another version than `If-None-Match`."""
         exchange.current().method = "config/read"
+        try:
+            self._tokens.verify(request.headers.get("authorization"))
+        except InvalidTokenError as error:
+            return reply({"error": str(error)}, 401)
         scope = request.path_params["scope"]
         if scope not in SCOPES:
             return reply({"error": f"no such scope; there are {', '.join(SCOPES)}"}, 404)
@@ -94,7 +100,8 @@ def build() -> Role:
     """mcp-config."""
     settings = ConfigSettings()
     store = Store(settings.documents_dir)
-    api = Api(store)
+    tokens = InternalTokens(settings.internal_key_file, "mcp-config")
+    api = Api(store, tokens)
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -116,6 +123,8 @@ def build() -> Role:
         Route("/v1/validate", api.validate, methods=["POST"]),
         Route("/v1/versions", api.versions),
     ]
-    return Role(
-        "mcp-config", settings, Starlette(routes=routes), lifespan, lambda: bool(store.versions), store.end
-    )
+
+    def ready() -> bool:
+        return bool(store.versions) and tokens.ready()
+
+    return Role("mcp-config", settings, Starlette(routes=routes), lifespan, ready, store.end)

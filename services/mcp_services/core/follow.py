@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 
 from mcp_services.core import metrics
+from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.settings import RoleSettings
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class Follower(Generic[T]):
         """Follow `scope`; `parse` makes a value or raises ValueError, upon which the version before stays."""
         self._role, self._scope, self._parse = role, scope, parse
         self._url = f"{settings.config_url}/v1/config/{scope}"
+        self._tokens = InternalTokens(settings.internal_key_file, role)
         folder = settings.state_folder
         self._kept: Path | None = folder / f"{scope}.json" if folder else None
         self._value: T | None = None
@@ -84,7 +86,7 @@ class Follower(Generic[T]):
         while True:
             try:
                 await self._ask(client)
-            except (aiohttp.ClientError, OSError, orjson.JSONDecodeError) as error:
+            except (aiohttp.ClientError, OSError, orjson.JSONDecodeError, InvalidTokenError) as error:
                 if not self.loaded:
                     self._recall()
                 metrics.CONFIG_STALE.labels(self._role).set(1)
@@ -93,10 +95,13 @@ class Follower(Generic[T]):
 
     async def _ask(self, client: aiohttp.ClientSession) -> None:
         wait = _WAIT_SECONDS if self._etag else 0
+        headers = {"Authorization": f"Bearer {self._tokens.mint(Subject(self._role, 'service'))}"}
+        if self._etag:
+            headers["If-None-Match"] = self._etag
         async with client.get(
             self._url,
             params={"wait": wait},
-            headers={"If-None-Match": self._etag} if self._etag else {},
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=wait + 5, sock_connect=2.0),
         ) as answer:
             if answer.status == 200:  # noqa: PLR2004

@@ -16,6 +16,7 @@ class RoleSettings(BaseSettings):
         log_level: Least level that is written.
         state_dir: Writable folder for the last good configuration; empty for memory only.
         config_url: Base URL of mcp-config.
+        internal_key_file: The key of the internal tokens, for the roles that mint or verify them.
         traces_url: Base URL of an OTLP/HTTP receiver; empty for no traces.
         trace_ratio: Share of new traces that are recorded, 0 to 1.
         drain_seconds: Time between SIGTERM and the closed listener, in which requests are still served.
@@ -30,6 +31,7 @@ class RoleSettings(BaseSettings):
     log_level: str = "INFO"
     state_dir: str = "/var/lib/mcp"
     config_url: str = "http://mcp-config:8080"
+    internal_key_file: Path = Path("/etc/mcp/internal/key")
     traces_url: str = "http://mcp-tracehub:8080"
     trace_ratio: float = Field(default=1.0, ge=0, le=1)
     drain_seconds: NonNegativeFloat = 5.0

@@ -49,7 +49,6 @@ class GatewaySettings(RoleSettings):
     jwks_file: Path = Path("/etc/mcp/auth/jwks.json")
     jwks_url: str = ""
     api_keys_file: Path = Path("/etc/mcp/auth/api-keys.json")
-    internal_key_file: Path = Path("/etc/mcp/internal/key")
     max_body_bytes: int = 4 * 1024 * 1024
     body_seconds: float = 30.0
 

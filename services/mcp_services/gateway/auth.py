@@ -1,16 +1,15 @@
 """Authenticates a client: a JWT whose key is in the JWKS, or an API key whose SHA-256 is known."""
 
 import asyncio
-import hashlib
 import logging
 import time
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import jwt
 import orjson
 
+from mcp_services.core.api_keys import ApiKeys, bearer
 from mcp_services.core.files import WatchedFile
 from mcp_services.core.identity import Subject
 
@@ -41,16 +40,6 @@ def _jwks(content: bytes) -> dict[str, jwt.PyJWK]:
         raise ValueError("not a usable set of keys") from error
 
 
-def _api_keys(content: bytes) -> dict[str, Subject]:
-    entries: list[dict[str, Any]] = orjson.loads(content)
-    return {
-        one["sha256"].lower(): Subject(
-            one["name"], "key", tuple(one.get("scopes", ())), tuple(one.get("groups", ()))
-        )
-        for one in entries
-    }
-
-
 class Authenticator:
     """Knows the keys."""
 
@@ -59,7 +48,7 @@ class Authenticator:
     ) -> None:
         """Accept tokens for `audience`, of `issuer` unless that is empty."""
         self._file: WatchedFile[dict[str, jwt.PyJWK]] = WatchedFile(jwks_file, _jwks, {})
-        self._api_keys: WatchedFile[dict[str, Subject]] = WatchedFile(api_keys_file, _api_keys, {})
+        self._api_keys = ApiKeys(api_keys_file)
         self._url, self._audience, self._issuer = jwks_url, audience, issuer
         self._fetched: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
@@ -67,7 +56,7 @@ class Authenticator:
 
     def ready(self) -> bool:
         """Whether any credential could be accepted."""
-        return bool(self._api_keys.get() or self._file.get() or self._fetched or self._url)
+        return bool(self._api_keys.any() or self._file.get() or self._fetched or self._url)
 
     async def authenticate(
         self, authorization: str | None, api_key: str | None, client: aiohttp.ClientSession
@@ -77,14 +66,12 @@ class Authenticator:
         Raises:
             UnauthenticatedError: There is none, or it is not valid.
         """
-        scheme, _, token = (authorization or "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = bearer(authorization)
         if not token and not api_key:
             raise UnauthenticatedError("missing")
         if token.count(".") == _DOTS_OF_A_JWT:
             return await self._by_jwt(token, client)
-        # Keys are random and long, so one round of SHA-256 suffices, and a look-up by digest leaks no timing.
-        found = self._api_keys.get().get(hashlib.sha256((api_key or token).encode()).hexdigest())
+        found = self._api_keys.subject(api_key or token)
         if found is None:
             raise UnauthenticatedError("unknown_key")
         return found

@@ -36,7 +36,6 @@ class OrchestratorSettings(RoleSettings):
     """Settings of mcp-orchestrator-api; docs/services.md describes each."""
 
     policy_url: str = "http://mcp-policy-proxy:8080"
-    internal_key_file: Path = Path("/etc/mcp/internal/key")
     server_tokens_dir: Path = Path("/etc/mcp/servers")
 
 

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 import orjson
@@ -33,7 +32,6 @@ class PolicySettings(RoleSettings):
     """Settings of mcp-policy-proxy; docs/services.md describes each."""
 
     orchestrator_url: str = "http://mcp-orchestrator-api:8080"
-    internal_key_file: Path = Path("/etc/mcp/internal/key")
 
 
 def rest_question(method: str, path: str, subject: Subject) -> Question | None:

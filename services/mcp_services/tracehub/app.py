@@ -7,6 +7,7 @@ import logging
 import zlib
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mcp_services.core import exchange, metrics, relay
+from mcp_services.core.api_keys import ApiKeys, bearer
 from mcp_services.core.jsonrpc import reply
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
@@ -33,6 +35,7 @@ _LOG = logging.getLogger(__name__)
 _ROLE = "mcp-tracehub"
 _MOST_BYTES = 8 * 1024 * 1024
 _QUEUE_REQUESTS = 256
+_CREDENTIALS = ("authorization", "x-api-key")
 _SERVICES = frozenset(
     {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "mcp-config", _ROLE, "example-tools"}
 )
@@ -42,6 +45,7 @@ class TracehubSettings(RoleSettings):
     """Settings of mcp-tracehub; docs/services.md describes each."""
 
     peers_url: str = ""
+    api_keys_file: Path = Path("/etc/mcp/auth/api-keys.json")
     jaeger_otlp_url: str = ""
     max_traces: int = 5000
 
@@ -100,6 +104,7 @@ class Tracehub:
         """Keep as many traces as `settings` say."""
         self.settings = settings
         self.store = Store(settings.max_traces)
+        self._keys = ApiKeys(settings.api_keys_file)
         self.forwarder = Forwarder(settings.jaeger_otlp_url)
         self._client: aiohttp.ClientSession | None = None
         self._peers: Pool | None = None
@@ -139,6 +144,8 @@ class Tracehub:
     async def trace(self, request: Request) -> Response:
         """Answer `GET /v1/traces/{id}`."""
         exchange.current().method = "traces/read"
+        if not self._may_read(request):
+            return _unauthenticated()
         trace_id = request.path_params["id"].lower()
         spans = {span["spanId"]: span for span in self.store.trace(trace_id)}
         for answer in await self._ask_peers(request, f"/v1/traces/{trace_id}"):
@@ -149,6 +156,8 @@ class Tracehub:
     async def correlation(self, request: Request) -> Response:
         """Answer `GET /v1/correlations/{id}`."""
         exchange.current().method = "correlations/read"
+        if not self._may_read(request):
+            return _unauthenticated()
         correlation_id = request.path_params["id"]
         found: dict[str, dict[str, Span]] = {
             one: {span["spanId"]: span for span in self.store.trace(one)}
@@ -161,15 +170,21 @@ class Tracehub:
         traces = [{"traceId": one, "spans": _ordered(spans)} for one, spans in sorted(found.items())]
         return reply({"correlationId": correlation_id, "traces": traces}, 200 if traces else 404)
 
+    def _may_read(self, request: Request) -> bool:
+        # Traces tell who called what, so whoever gets to the port shows a key as at the gateway.
+        shown = request.headers.get("x-api-key") or bearer(request.headers.get("authorization"))
+        return bool(shown) and self._keys.subject(shown) is not None
+
     async def _ask_peers(self, request: Request, path: str) -> list[dict[str, list[Any]]]:
         if self._peers is None or self._client is None or "local" in request.query_params:
             return []
         client = self._client
+        shown = {name: value for name in _CREDENTIALS if (value := request.headers.get(name))}
 
         async def ask(base: str) -> dict[str, list[Any]]:
             with contextlib.suppress(aiohttp.ClientError, OSError, orjson.JSONDecodeError):
                 async with client.get(
-                    f"{base}{path}?local=1", timeout=aiohttp.ClientTimeout(total=2)
+                    f"{base}{path}?local=1", headers=shown, timeout=aiohttp.ClientTimeout(total=2)
                 ) as answer:
                     found: dict[str, list[Any]] = orjson.loads(await answer.read())
                     return found
@@ -177,6 +192,12 @@ class Tracehub:
 
         bases = [str(address.base).rstrip("/") for address in await self._peers.addresses()]
         return list(await asyncio.gather(*map(ask, bases)))
+
+
+def _unauthenticated() -> Response:
+    answer = reply({"error": "an API key is needed"}, 401)
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def _ordered(spans: dict[str, Span]) -> list[Span]:

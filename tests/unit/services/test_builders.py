@@ -171,3 +171,13 @@ def test_no_two_objects_have_the_same_name_and_kind() -> None:
     names = [identity(one) for one in objects]
     assert len(names) == len(set(names))
     assert {one["metadata"]["namespace"] for one in objects} == {"a1-orchestrator"}
+
+
+@EVERY
+def test_each_service_of_the_platform_has_all_that_a_service_has(service: McpServiceArgs) -> None:
+    kinds = {one["kind"] for one in service_objects(service)}
+    wanted = {"Deployment", "Service", "NetworkPolicy", "PodDisruptionBudget", "ServiceMonitor"}
+    if not service.entry.example:
+        wanted.add("ExternalSecret")
+    assert wanted <= kinds
+    assert kinds & {"HorizontalPodAutoscaler", "ScaledObject"}
