@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +13,31 @@ from rich.markup import escape
 from rich.table import Table
 
 from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.cluster.k3s import GROUP as K3S
+from a1platform.cluster.k3s import k3s
 from a1platform.node.connection import HostUnreachableError, connected, run_script
+from a1platform.node.drift import Finding, parse
 from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
+from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import HardeningSettings, NodeSettings, peer_addresses
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a stack declares of its hosts.
+
+    Attributes:
+        nodes: The hosts.
+        hardening: How they are hardened.
+        k3s: What K3s runs with.
+        binary: Digest of the K3s binary, where a bundle brings it.
+    """
+
+    nodes: tuple[NodeSettings, ...]
+    hardening: HardeningSettings
+    k3s: K3sSettings
+    binary: str | None = None
 
 
 @dataclass(frozen=True)
@@ -28,31 +49,46 @@ class Deviation:
         concern: The concern and the thing, such as `sysctl net.ipv4.tcp_syncookies`.
         expected: What was declared.
         found: What is there.
+        since: When it became so, empty where nobody knows.
     """
 
     node: str
     concern: str
     expected: str
     found: str
+    since: str = ""
 
 
-def audit_node(
-    node: NodeSettings, hardening: HardeningSettings, nodes: tuple[NodeSettings, ...]
-) -> tuple[Deviation, ...]:
+def declared(file: StackFile) -> Declaration:
+    """Return what a stack's file declares; raises StackFileError where it cannot be used."""
+    bundle = file.bundle()
+    binary = bundle.k3s.sha256 if bundle and bundle.k3s else None
+    return Declaration(file.nodes(), file.hardening(), file.k3s(), binary)
+
+
+def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]:
     """Compare one host with its declaration, over one SSH connection, changing nothing.
 
     A host that cannot be asked is a deviation as well: silence is not compliance.
     """
-    script = render_script(changes(hardening, node.user, peer_addresses(node, nodes)), GROUP)
+    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes))
+    scripts = (
+        render_script(hardening, GROUP),
+        render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary)], K3S),
+    )
+    found: list[Finding] = []
     try:
         with connected(node) as client:
-            answer = run_script(client, node, script, "verify")
+            for script in scripts:
+                answer = run_script(client, node, script, "verify")
+                rows = parse(answer.stdout)
+                if answer.status != 0 and not rows:
+                    reason = f"{answer.status}: {answer.stderr.strip()}"
+                    rows = (Finding("verification", "exit status 0", reason),)
+                found += rows
     except HostUnreachableError as error:
-        return (Deviation(node.name, "connection", "an answer", str(error)),)
-    rows = [line.split("\t") for line in answer.stdout.splitlines()]
-    if answer.status != 0 and not rows:
-        rows = [["verification", "exit status 0", f"{answer.status}: {answer.stderr.strip()}"]]
-    return tuple(Deviation(node.name, *row) for row in rows)
+        found = [Finding("connection", "an answer", str(error))]
+    return tuple(Deviation(node.name, **asdict(finding)) for finding in found)
 
 
 def audit(
@@ -65,19 +101,18 @@ def audit(
     errors = Console(stderr=True)
     try:
         file = StackFile(folder / f"Pulumi.{stack}.yaml")
-        nodes, hardening = file.nodes(), file.hardening()
+        wanted = declared(file)
     except StackFileError as error:
         errors.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
+    nodes = wanted.nodes
     if not nodes:
         errors.print(
             f"[red]error:[/] {file.path}: found no nodes, expected one (`a1 init HOST`)", soft_wrap=True
         )
         raise typer.Exit(2)
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = [
-            row for rows in pool.map(lambda node: audit_node(node, hardening, nodes), nodes) for row in rows
-        ]
+        found = [row for rows in pool.map(lambda node: audit_node(node, wanted), nodes) for row in rows]
     _show(found, nodes, as_json=as_json)
     if found:
         raise typer.Exit(1)
@@ -93,8 +128,8 @@ def _show(found: Sequence[Deviation], nodes: Sequence[NodeSettings], *, as_json:
         console.print(f"{', '.join(node.name for node in nodes)}: as declared", highlight=False)
         return
     table = Table()
-    for column in ("node", "concern", "expected", "found"):
+    for column in ("node", "concern", "expected", "found", "since"):
         table.add_column(column, overflow="fold")
     for row in found:
-        table.add_row(*(escape(text) for text in (row.node, row.concern, row.expected, row.found)))
+        table.add_row(*(escape(text) for text in astuple(row)))
     console.print(table)

@@ -6,9 +6,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from a1platform.bundle import Bundle, BundleError
+from a1platform.bundle import load as load_bundle
 from a1platform.naming import PROJECT
 from a1platform.settings import problems
-from a1platform.settings.model import A1Settings
+from a1platform.settings.cluster import K3sSettings
+from a1platform.settings.model import A1Settings, BundleFolder
 from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
 from a1platform.settings.platform import PlatformSettings
@@ -56,6 +59,23 @@ class StackFile:
         """Return what is asked of hosts."""
         settings: PreflightSettings = self._parse("preflight", TypeAdapter(PreflightSettings), {})
         return settings
+
+    def k3s(self) -> K3sSettings:
+        """Return what K3s runs with."""
+        settings: K3sSettings = self._parse("k3s", TypeAdapter(K3sSettings), {})
+        return settings
+
+    def bundle(self) -> Bundle | None:
+        """Return the bundle that everything is installed from, where there is one.
+
+        Raises:
+            StackFileError: It cannot be used.
+        """
+        folder: Path | None = self._parse("bundle", TypeAdapter(BundleFolder | None), None)
+        try:
+            return load_bundle(folder) if folder else None
+        except BundleError as error:
+            raise StackFileError(str(error)) from error
 
     def platform(self) -> PlatformSettings:
         """Return which third-party parts are wanted, and how."""

@@ -12,8 +12,9 @@ from a1platform.bundle import Bundle
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.config import TOKEN_FILE
 from a1platform.cluster.images import import_images
-from a1platform.cluster.k3s import BINARY, GROUP, first_server, k3s
+from a1platform.cluster.k3s import BINARY, BINARY_CONCERN, GROUP, first_server, k3s
 from a1platform.naming import token
+from a1platform.node.drift import Watch, unwatched
 from a1platform.node.host_change import render_script
 from a1platform.node.ssh import remote_files, remote_script
 from a1platform.node.upload import Upload
@@ -37,6 +38,7 @@ class K3sClusterArgs:
         bundle: K3s and all images; without it each node downloads the release and pulls images.
         parts: Parts of the bundle whose images the nodes need.
         node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
+        watch: How the program learns whether K3s on a node has drifted.
     """
 
     name: str
@@ -45,6 +47,7 @@ class K3sClusterArgs:
     bundle: Bundle | None = None
     parts: Sequence[str] = ()
     node_is_gone: bool = False
+    watch: Watch = unwatched
 
 
 class K3sCluster(pulumi.ComponentResource):
@@ -170,18 +173,20 @@ mv -fT {TOKEN_FILE}.new {TOKEN_FILE}"""
 def _install(name: str, args: K3sClusterArgs, node: NodeSettings, opts: pulumi.ResourceOptions) -> Command:
     ready: list[pulumi.Resource] = []
     binary = args.bundle.k3s if args.bundle else None
+    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None)
+    state = args.watch(node, render_script([change], GROUP))
     if binary:
         upload = Upload(binary.path.name, binary.sha256, BINARY, "0755")
-        ready.append(remote_files(f"{name}-binary", node, binary.path, [upload], opts=opts))
+        mark = state.apply(lambda found: found.upload_mark(f"{name}-binary", BINARY_CONCERN))
+        ready.append(remote_files(f"{name}-binary", node, binary.path, [upload], mark=mark, opts=opts))
     images = args.bundle.part(SYSTEM).images if args.bundle else ()
     if images:
         uploads = [Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images]
         ready.append(remote_files(f"{name}-images", node, images[0].path.parent, uploads, opts=opts))
-    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None)
     return remote_script(
         f"{name}-k3s",
         node,
-        render_script([change], GROUP),
+        state.apply(lambda found: render_script([change], GROUP, mark=found.mark(GROUP))),
         arguments="apply",
         delete_arguments="revert",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=ready)),

@@ -13,6 +13,8 @@ from a1platform.settings.node import NodeSettings
 CONFIG_FILE = "/etc/rancher/k3s/config.yaml"
 AUDIT_POLICY_FILE = "/etc/rancher/k3s/audit.yaml"
 ADMISSION_FILE = "/etc/rancher/k3s/admission.yaml"
+ACCOUNTS_FILE = "/var/lib/rancher/k3s/server/manifests/a1-default-accounts.yaml"
+"""K3s itself applies what is in this folder."""
 TOKEN_FILE = "/etc/rancher/k3s/token"  # noqa: S105 - a path
 """The cluster's token on a node that joins, for root alone."""
 API_PORT = 6443
@@ -203,6 +205,27 @@ def admission_config() -> str:
         },
         sort_keys=False,
     )
+
+
+def default_accounts() -> str:
+    """Return the default service accounts of K3s's own namespaces, without a token for every pod (CIS 5.1.5).
+
+    Those of the platform's namespaces come with the namespaces.
+    """
+    return yaml.safe_dump_all(
+        default_account(namespace)
+        for namespace in ("default", "kube-node-lease", "kube-public", "kube-system")
+    )
+
+
+def default_account(namespace: str) -> dict[str, Any]:
+    """Return a namespace's default service account, whose token no pod gets that does not ask for it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default", "namespace": namespace},
+        "automountServiceAccountToken": False,
+    }
 
 
 def unit(settings: K3sSettings, role: Literal["server", "agent"], binary: str) -> str:

@@ -12,6 +12,10 @@ from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings, own_address
 
 GROUP = "k3s"
+BINARY_CONCERN = "k3s binary"
+"""What a deviation of the binary is called."""
+# Before the files are put below it, which would make the folder readable for everybody.
+_RECORD = "(umask 022 && mkdir -p /var/lib/rancher/k3s)\nmkdir -p /var/lib/rancher/k3s/server/logs"
 BINARY = "/usr/local/bin/k3s"
 UNIT = "/etc/systemd/system/k3s.service"
 
@@ -45,10 +49,11 @@ def k3s(
         name="k3s",
         reason="the cluster's control plane and its node agent",
         files=own,
-        functions=_script("k3s.sh"),
+        functions=_script("k3s.sh") + _script("k3s_verify.sh"),
         check=_check(settings, uploaded),
         apply=f"{'' if uploaded else f'a1_k3s_claim {RECORDS}'}\na1_k3s_apply {start}",
-        verify="a1_k3s_verify",
+        record=_RECORD,
+        verify=shlex.join(("a1_k3s_verify", uploaded or "", *(file.path for file in own))),
         before_revert=leave + _script("k3s_uninstall.sh"),
         revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\nsystemctl daemon-reload",
     )
@@ -81,6 +86,7 @@ def _files(
             HostFile(config.CONFIG_FILE, text, mode="0600"),
             HostFile(config.AUDIT_POLICY_FILE, config.audit_policy(), mode="0600"),
             HostFile(config.ADMISSION_FILE, config.admission_config(), mode="0600"),
+            HostFile(config.ACCOUNTS_FILE, config.default_accounts(), mode="0600"),
         ]
     extra = [HostFile(file.path, file.content, mode=file.mode) for file in settings.extra_files]
     return (*own, HostFile(UNIT, config.unit(settings, node.role, binary)), *extra)

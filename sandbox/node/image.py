@@ -34,6 +34,7 @@ _PACKAGES = (
     "systemd",
     "systemd-sysv",
     "systemd-timesyncd",
+    "unattended-upgrades",
 )
 # What acts on the host's kernel or devices, or has nothing to act on in a container.
 _MASKED = (
@@ -52,6 +53,7 @@ _MASKED = (
     "sys-kernel-tracing.mount",
     "systemd-journald-audit.socket",
     "systemd-modules-load.service",
+    "unattended-upgrades.service",
 )
 _CUSTOMISE = f"""
 set -eu
@@ -59,6 +61,9 @@ useradd --create-home --uid 1000 --shell /bin/bash --password '*' {USER}
 echo '{USER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{USER}
 chmod 0440 /etc/sudoers.d/{USER}
 rm -f /etc/ssh/ssh_host_*
+# As an installed Debian has it.
+sed -n 's#^deb \\(.*\\)/debian/* {SUITE} main$#deb \\1/debian-security {SUITE}-security main#p' \
+    /etc/apt/sources.list >/etc/apt/sources.list.d/security.list
 : > /etc/machine-id
 # journald would switch the kernel's audit on, for the host too.
 mkdir -p /etc/systemd/journald.conf.d

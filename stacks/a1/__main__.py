@@ -7,6 +7,7 @@ import pulumi
 from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
+from a1platform.node.drift import unwatched, watched
 from a1platform.outputs import StackOutputs
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.platform.recovery import on_server
@@ -26,6 +27,7 @@ settings = load()
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
+watch = watched if settings.nodes and not settings.node_is_gone else unwatched
 bundle = load_bundle(settings.bundle) if settings.bundle else None
 if bundle:
     bundle.verify()
@@ -33,7 +35,7 @@ if bundle:
 nodes = [
     HardenedNode(
         node.name,
-        HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, machines)),
+        HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, machines), watch),
         pulumi.ResourceOptions(retain_on_delete=settings.node_is_gone),
     )
     for node in machines
@@ -47,6 +49,7 @@ cluster = K3sCluster(
         bundle=bundle,
         parts=image_parts(settings.platform, bundle),
         node_is_gone=settings.node_is_gone,
+        watch=watch,
     ),
     pulumi.ResourceOptions(depends_on=nodes),
 )

@@ -23,7 +23,10 @@ a1_k3s_download() { # release url, version, digest or nothing: verified before a
     local arch=amd64 suffix="" expected=$3 work found
     if [ "$(uname -m)" = aarch64 ]; then arch=arm64 suffix=-arm64; fi
     if [ -n "$expected" ] && [ "$(a1_k3s_digest "$a1_k3s")" = "$expected" ]; then return; fi
-    if [ -z "$expected" ] && "$a1_k3s" --version 2>/dev/null | grep -qF "k3s version $2 "; then return; fi
+    if [ -z "$expected" ] && [ "$(a1_k3s_digest "$a1_k3s")" = "$(a1_k3s_expected "")" ] &&
+        "$a1_k3s" --version 2>/dev/null | grep -qF "k3s version $2 "; then
+        return
+    fi
     # Below the change's record, so that it goes when the change does. A run that was cut has left its part.
     work="$a1_state/k3s/download"
     rm -rf -- "$work"
@@ -138,9 +141,16 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
     local node=$1 seconds=$2 dns=$3 entry file
     shift 3
     a1_k3s_place
+    systemctl enable --quiet k3s
+    if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@"; then
+        a1_k3s_settle "$@"
+        return
+    fi
+    a1_k3s_settle "$@"
     if a1_k3s_start "$node" "$seconds" "$dns"; then
-        # K3s writes its certificates 0644; CIS 1.1.20 asks for 0600.
-        find /var/lib/rancher/k3s/server/tls -name '*.crt' -exec chmod 600 {} +
+        # Again, as it has written its own meanwhile.
+        a1_k3s_settle "$@"
+        a1_k3s_digest "$a1_k3s" | a1_keep "$a1_state/k3s/binary"
         a1_k3s_keep "$@"
         return
     fi
@@ -157,12 +167,4 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
         a1_fail "K3s runs with its previous configuration again. Correct the settings, then run up again."
     fi
     a1_fail "K3s does not start with its previous configuration either: see journalctl --unit k3s on the node."
-}
-
-a1_k3s_verify() {
-    local found
-    found=$(systemctl is-active k3s || true)
-    [ "$found" = active ] || a1_deviation "k3s service" active "$found"
-    found=$(systemctl is-enabled k3s 2>/dev/null || true)
-    [ "$found" = enabled ] || a1_deviation "k3s at boot" enabled "${found:-absent}"
 }

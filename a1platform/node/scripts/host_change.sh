@@ -93,6 +93,12 @@ a1_put() { # change, path, mode, owner: one rename makes the new file visible
     if [ -z "$(a1_compare "$1" "$2" "$3" "$4" <"$a1_staged$2")" ]; then return; fi
     a1_record "$1" "$2"
     : >"$a1_state/$1/pending"
+    if [ -f "$2" ] && [ ! -L "$2" ] && cmp -s -- "$a1_staged$2" "$2"; then
+        # Its time stays, by which a change tells whether its program has read it.
+        chown -- "$4" "$2"
+        chmod -- "$3" "$2"
+        return
+    fi
     folder=$(dirname -- "$2")
     if [ ! -d "$folder" ]; then (umask 022 && mkdir -p -- "$folder"); fi
     new="$folder/.a1-new.$(basename -- "$2")"

@@ -87,6 +87,12 @@ def test_the_audit_log_never_holds_the_content_of_a_secret() -> None:
     )
 
 
+def test_no_pod_of_the_system_namespaces_gets_a_token_it_does_not_ask_for() -> None:
+    accounts = list(yaml.safe_load_all(config.default_accounts()))
+    assert {account["metadata"]["name"] for account in accounts} == {"default"}
+    assert not any(account["automountServiceAccountToken"] for account in accounts)
+
+
 def test_a_start_that_hangs_is_given_up() -> None:
     unit = config.unit(K3sSettings(start_timeout=120), "server", "0" * 64)
     assert "TimeoutStartSec=120\n" in unit

@@ -59,6 +59,25 @@ def test_a_binary_that_came_from_a_bundle_stays_when_the_bundle_goes(
     assert [path.name for path in (tmp_path / "uploads").iterdir()] == ["images"]
 
 
+def test_an_uploaded_binary_is_audited_by_its_digest_and_every_file_by_name(server: NodeSettings) -> None:
+    change = k3s(K3sSettings(), server, [server], _DIGEST)
+    words = change.verify.split()
+    assert words[:2] == ["a1_k3s_verify", _DIGEST]
+    assert words[2:] == [file.path for file in change.files]
+
+
+def test_what_would_override_our_configuration_is_named(server: NodeSettings, tmp_path: Path) -> None:
+    folder = tmp_path / "config.yaml.d"
+    folder.mkdir()
+    (folder / "declared.yaml").touch()
+    (folder / "stray.yaml").touch()
+    functions = k3s(K3sSettings(), server, [server], _DIGEST).functions
+    moved = functions.replace("/etc/rancher/k3s/config.yaml.d", str(folder))
+    script = f"set -euo pipefail\n{moved}\na1_k3s_overrides {folder}/declared.yaml"
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{folder}/stray.yaml\n"
+
+
 def test_what_the_host_keeps_for_the_uninstall_calls_none_of_our_functions(server: NodeSettings) -> None:
     change = k3s(K3sSettings(), server, [server], _DIGEST)
     assert "a1_k3s" not in change.before_revert + change.revert
