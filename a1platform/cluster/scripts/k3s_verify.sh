@@ -1,0 +1,63 @@
+# What must hold of K3s on a node beside its files. Runs inside the host change script, whose library is at hand.
+# shellcheck shell=bash
+# What K3s and the benchmark want to be root's alone; K3s writes some of it readable for everybody.
+a1_k3s_private() { # -print or an action: files and folders that are not root's alone
+    local server=/var/lib/rancher/k3s/server agent=/var/lib/rancher/k3s/agent
+    find "$server/tls" "$server/cred" "$server/token" "$server/logs" "$agent"/*.kubeconfig "$agent"/*.key "$agent"/*.crt \
+        /etc/rancher/k3s/k3s.yaml -perm /077 ! -type l "$@" 2>/dev/null || true
+}
+
+a1_k3s_expected() { # digest of an uploaded binary or nothing: the digest that the binary must have, where it is known
+    if [ -n "$1" ]; then echo "$1"; else cat -- "$a1_state/k3s/binary" 2>/dev/null || true; fi
+}
+
+a1_k3s_overrides() { # files of the change: what else K3s or its unit would read
+    local path
+    for path in /etc/rancher/k3s/config.yaml.d/* /etc/systemd/system/k3s.service.d/*; do
+        if [ -e "$path" ] && ! printf '%s\n' "$@" | grep -qxF -- "$path"; then printf '%s\n' "$path"; fi
+    done
+}
+
+a1_k3s_changed() { # files of the change: when the newest of them or the binary was written
+    stat -c %Y -- "$a1_k3s" "$@" 2>/dev/null | sort -n | tail -n 1
+}
+
+a1_k3s_runs() { # files of the change: succeeds when K3s runs with what is there
+    local changed
+    changed=$(a1_k3s_changed "$@")
+    systemctl is-active --quiet k3s && [ "${changed:-0}" -le "$(a1_entered k3s ExecMainStartTimestamp)" ]
+}
+
+a1_k3s_settle() { # files of the change: puts right what needs no restart, and removes what is not ours
+    local path
+    a1_k3s_private -exec chmod go-rwx {} +
+    mkdir -p -- "$a1_state/k3s/overrides"
+    # Kept for whoever wrote it, until K3s goes.
+    a1_k3s_overrides "$@" | while read -r path; do mv -fT -- "$path" "$a1_state/k3s/overrides/${path//\//%}"; done
+    rmdir --ignore-fail-on-non-empty -- "$a1_state/k3s/overrides"
+}
+
+a1_k3s_verify() { # digest of an uploaded binary or nothing, then the files of the change
+    local expected found path
+    expected=$(a1_k3s_expected "$1")
+    shift
+    found=$(a1_k3s_digest "$a1_k3s")
+    if [ -n "$expected" ] && [ "$found" != "$expected" ]; then
+        a1_deviation "k3s binary" "sha256 ${expected:0:12}" "sha256 ${found:0:12}" "$(a1_changed "$a1_k3s")"
+    fi
+    found=$(systemctl is-active k3s || true)
+    if [ "$found" != active ]; then
+        a1_deviation "k3s service" active "$found" "$(a1_stopped k3s)"
+    elif ! a1_k3s_runs "$@"; then
+        a1_deviation "k3s running program" "started after its files were written" "started before" \
+            "$(a1_time "$(a1_k3s_changed "$@")")"
+    fi
+    found=$(systemctl is-enabled k3s 2>/dev/null || true)
+    [ "$found" = enabled ] || a1_deviation "k3s at boot" enabled "${found:-absent}"
+    a1_k3s_overrides "$@" | while read -r path; do
+        a1_deviation "k3s override $path" absent there "$(a1_changed "$path")"
+    done
+    a1_k3s_private -print | while read -r path; do
+        a1_deviation "k3s $path" "for root alone" "$(stat -c 'mode %a' -- "$path")" "$(a1_changed "$path")"
+    done
+}
