@@ -20,6 +20,10 @@ if obj.status ~= nil and obj.status.health ~= nil then
   health.status = obj.status.health.status
   health.message = obj.status.health.message or ""
 end
+if health.status == "Healthy" and (obj.status.sync == nil or obj.status.sync.status ~= "Synced") then
+  health.status = "Progressing"
+  health.message = "not as its repository says"
+end
 return health
 """
 
@@ -75,9 +79,14 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
     ours = {
         "fullnameOverride": "argocd",
         "configs": {
-            "params": {"server.insecure": True},
+            "params": {
+                "server.insecure": True,
+                # An Application names the object that is not well.
+                "controller.resource.health.persist": True,
+            },
             "cm": {
-                # Without it the root Application is healthy whatever becomes of those below it.
+                # Without it the root Application is healthy whatever becomes of those below it. One whose
+                # objects are old is no better: what runs may be healthy and not what was asked for.
                 "resource.customizations.health.argoproj.io_Application": _APPLICATION_HEALTH,
             },
         },

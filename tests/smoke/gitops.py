@@ -1,7 +1,6 @@
-"""Argo CD's Applications as a check needs them: how they are, a look at the repository now, and a pause."""
+"""Argo CD's Applications as a check needs them: how they are, and a look at the repository now."""
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import kr8s
@@ -15,7 +14,6 @@ from tests.smoke.wait import eventually
 Application = new_class("Application", "argoproj.io/v1alpha1", asyncio=False, namespaced=True)
 AppProject = new_class("AppProject", "argoproj.io/v1alpha1", asyncio=False, namespaced=True)
 _REFRESH = "argocd.argoproj.io/refresh"
-_PAUSE = "argocd.argoproj.io/skip-reconcile"
 
 
 def applications(api: kr8s.Api) -> dict[str, Manifest]:
@@ -31,41 +29,25 @@ def state(application: Manifest) -> tuple[str, str]:
     return status.get("sync", {}).get("status", ""), status.get("health", {}).get("status", "")
 
 
-def look(api: kr8s.Api, name: str, how: str = "normal") -> Manifest:
-    """Have Argo CD compare an Application with its repository now, and return it once that is done.
+def look(api: kr8s.Api, *names: str, how: str = "normal") -> dict[str, Manifest]:
+    """Have Argo CD compare Applications with their repository now, and return them once that is done.
 
     Args:
         api: The cluster.
-        name: The Application.
+        names: The Applications.
         how: `hard` renders the manifests anew, whatever is cached.
     """
-    one: Any = Application.get(name, namespace=NAMESPACE, api=api)
-    one.annotate({_REFRESH: how})
+    for name in names:
+        one: Any = Application.get(name, namespace=NAMESPACE, api=api)
+        one.annotate({_REFRESH: how})
 
-    def seen() -> Manifest:
-        one.refresh()
-        found: Manifest = one.raw
-        return found
+    def seen() -> dict[str, Manifest]:
+        return {name: one for name, one in applications(api).items() if name in names}
 
-    done = eventually(seen, 60, wanted=lambda raw: _REFRESH not in raw["metadata"].get("annotations", {}))
-    assert _REFRESH not in done["metadata"].get("annotations", {}), f"Argo CD does not look at {name}"
+    done = eventually(seen, 120, wanted=lambda found: not _unseen(found))
+    assert _unseen(done) == [], "Argo CD does not look at them"
     return done
 
 
-@contextlib.contextmanager
-def paused(api: kr8s.Api, name: str) -> Iterator[None]:
-    """Have Argo CD leave alone for a while what an Application holds; nothing where it does not deliver.
-
-    Args:
-        api: The cluster.
-        name: The Application: a service, or `shared`.
-    """
-    if name not in applications(api):
-        yield
-        return
-    one: Any = Application.get(name, namespace=NAMESPACE, api=api)
-    one.annotate({_PAUSE: "true"})
-    try:
-        yield
-    finally:
-        one.patch({"metadata": {"annotations": {_PAUSE: None, _REFRESH: "normal"}}})
+def _unseen(found: dict[str, Manifest]) -> list[str]:
+    return [name for name, one in found.items() if _REFRESH in one["metadata"].get("annotations", {})]

@@ -30,6 +30,10 @@ off
 {{- $object := index . 1 }}
 {{- $values := index $root.Values (index (include "argo-cd.components" $root | fromYaml) $object.metadata.name) }}
 {{- $_ := set $object.spec "replicas" (int (dig "replicas" 1 $values)) }}
+{{- /* The programs read these settings at their start only. */}}
+{{- $metadata := $object.spec.template.metadata }}
+{{- $checksum := $root.Values.configs.params | toJson | sha256sum }}
+{{- $_ := set $metadata "annotations" (merge (dict "checksum/cmd-params" $checksum) ($metadata.annotations | default dict)) }}
 {{- $pod := $object.spec.template.spec }}
 {{- $_ := set $pod "securityContext" (merge ($pod.securityContext | default dict) (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault"))) }}
 {{- $own := $root.Values.global.image }}

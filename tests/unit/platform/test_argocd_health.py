@@ -1,0 +1,57 @@
+"""How Argo CD judges an Application below another one, by Argo CD's own program."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from a1platform.platform.argocd import ArgoCdArgs, values
+from a1platform.platform.chart import OFFICIAL
+from a1platform.settings.platform import ArgoCdSettings
+from a1platform.settings.services import Profile
+from sandbox.cache import Cache
+
+_KEY = "resource.customizations.health.argoproj.io_Application"
+
+
+@pytest.fixture(scope="module")
+def program() -> str:
+    """Return `argocd`, from PATH or as it was built for the bundle."""
+    built = sorted((Cache.default().root / "programs").glob("argo-cd-*/argocd"))
+    found = shutil.which("argocd") or (str(built[0]) if built else "")
+    if not found:
+        pytest.skip("argocd is not installed, and was not built here yet")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "judged"),
+    [
+        ({}, "Progressing"),
+        ({"health": {"status": "Healthy"}}, "Progressing"),
+        ({"health": {"status": "Healthy"}, "sync": {"status": "OutOfSync"}}, "Progressing"),
+        ({"health": {"status": "Healthy"}, "sync": {"status": "Synced"}}, "Healthy"),
+        ({"health": {"status": "Degraded"}, "sync": {"status": "OutOfSync"}}, "Degraded"),
+    ],
+)
+def test_an_application_is_healthy_only_when_it_is_also_as_its_repository_says(
+    program: str, tmp_path: Path, status: dict[str, Any], judged: str
+) -> None:
+    told = values(ArgoCdArgs(OFFICIAL["argo-cd"], ArgoCdSettings(), Profile.SMALL, monitoring=True))
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "argocd-cm", "labels": {"app.kubernetes.io/part-of": "argocd"}},
+        "data": {_KEY: told["configs"]["cm"][_KEY]},
+    }
+    application = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "it"}}
+    for name, content in (("config", config), ("application", {**application, "status": status})):
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    command = [program, "admin", "settings", "resource-overrides", "health", str(tmp_path / "application")]
+    done = subprocess.run(
+        [*command, "--argocd-cm-path", str(tmp_path / "config")], capture_output=True, text=True, check=False
+    )
+    assert f"STATUS: {judged}\n" in done.stdout, done.stderr
