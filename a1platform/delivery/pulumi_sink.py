@@ -60,7 +60,7 @@ def _annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
     }
 
 
-def declare(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
+def declare(manifest: Manifest, opts: pulumi.ResourceOptions, *, name: str = "") -> pulumi.CustomResource:
     """Declare one object.
 
     The resource is registered under its kind's own type with the manifest as it stands, because the classes
@@ -69,10 +69,11 @@ def declare(manifest: Manifest, opts: pulumi.ResourceOptions) -> pulumi.CustomRe
     Args:
         manifest: The object, with a literal name and namespace.
         opts: Parent, provider and what to wait for.
+        name: Logical name, where the object's own name is that of others elsewhere.
     """
     return pulumi.CustomResource(
         type_token(manifest),
-        logical_name(manifest),
+        name or logical_name(manifest),
         dict(manifest),
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=PULUMI_KUBERNETES)),
     )

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 import pulumi
 
+from a1platform.cluster.config import default_account
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import PART_OF
@@ -54,11 +55,16 @@ def namespace(name: str, exempt: Collection[str]) -> Manifest:
 def declare_namespaces(
     names: Iterable[str], exempt: Collection[str], opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
-    """Declare namespaces.
+    """Declare namespaces, in which no pod gets a token of the default account that it does not ask for.
 
     Args:
         names: Their names.
         exempt: Namespaces that no admission policy reaches.
         opts: Parent and what to wait for.
     """
-    return [declare(namespace(name, exempt), opts) for name in names]
+    declared: list[pulumi.Resource] = []
+    for name in names:
+        made = declare(namespace(name, exempt), opts)
+        inside = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[made]))
+        declared += [made, declare(default_account(name), inside, name=f"{name}-default-account")]
+    return declared

@@ -119,6 +119,13 @@ def test_every_namespace_is_there_before_any_release(online: dict[str, Declared]
         assert namespaces <= _before(online, name)
 
 
+def test_no_namespace_hands_tokens_of_its_default_account_to_every_pod(online: dict[str, Declared]) -> None:
+    spaces = {one.inputs["metadata"]["name"] for one in _of(online, NAMESPACE).values()}
+    accounts = [online[f"{space}-default-account"] for space in spaces]
+    assert {one.inputs["metadata"]["namespace"] for one in accounts} == spaces
+    assert not any(one.inputs["automountServiceAccountToken"] for one in accounts)
+
+
 def test_pods_are_restricted_everywhere_but_where_the_node_exporter_needs_the_host(
     online: dict[str, Declared],
 ) -> None:
@@ -264,7 +271,8 @@ def test_with_everything_switched_off_only_the_services_namespace_is_left(declar
     settings = _settings(gatekeeper=off, externalSecrets=off, keda=off, argoCd=off, monitoring=off)
     declared = declare(_program(PlatformArgs(settings)))
     assert {one.name for one in declared.values() if one.type.startswith("kubernetes:")} == {
-        "a1-orchestrator-namespace"
+        "a1-orchestrator-namespace",
+        "a1-orchestrator-default-account",
     }
 
 
