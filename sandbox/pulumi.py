@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,27 @@ class Stack:
                 end_orphans(self.environment["PULUMI_BACKEND_URL"])
                 path.unlink()
 
+    def node_is_gone(self) -> bool:
+        """Tell whether the configuration says that the machines are lost for good."""
+        file = self.config or self.folder / f"Pulumi.{self.name}.yaml"
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+        value = ((content or {}).get("config") or {}).get(f"{PROJECT}:nodeIsGone")
+        return str(value).lower() == "true"
+
+    def retain_everything(self) -> None:
+        """Make the next `destroy` forget every resource instead of reaching for it.
+
+        In the state, not by the program: what a destroy that failed has deleted lacks the outputs that the
+        program needs, and the machine's key or bundle may be gone as well.
+        """
+        state = json.loads(self.read("stack", "export"))
+        for resource in state["deployment"].get("resources") or ():
+            resource["retainOnDelete"] = True
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump(state, file)
+            file.flush()
+            self.read("stack", "import", "--file", file.name)
+
     def outputs(self) -> dict[str, object]:
         """Return the outputs, secrets in plain text: never print them."""
         found: dict[str, object] = json.loads(self.read("stack", "output", "--json", "--show-secrets"))
@@ -110,16 +132,7 @@ class Stack:
 
     def _command(self, *arguments: str) -> list[str]:
         place = ["--config-file", str(self.config)] if self.config and arguments[0] in _CONFIGURED else []
-        if arguments[0] == "destroy" and self._node_is_gone():
-            # Only the program can tell Pulumi to forget instead of to delete.
-            place.append("--run-program")
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *place]
-
-    def _node_is_gone(self) -> bool:
-        file = self.config or self.folder / f"Pulumi.{self.name}.yaml"
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
-        value = ((content or {}).get("config") or {}).get(f"{PROJECT}:nodeIsGone")
-        return str(value).lower() == "true"
 
 
 def _shown(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

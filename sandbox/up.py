@@ -16,7 +16,7 @@ from sandbox.delivery import deliver
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
-from sandbox.node import nodes, start, stop
+from sandbox.node import GROUP, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
@@ -106,6 +106,9 @@ def down(cache: Cache, progress: Progress) -> None:
     stack = chosen.production(environment) if configured else chosen.sandbox(environment)
     if stack.exists():
         stack.release_dead_lock()
+        if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
+            progress("the machine is gone: what was on it is forgotten")
+            stack.retain_everything()
         with step(progress, f"pulumi destroy, stack {stack.name}"):
             stack.run(*_DOWN)
         stack.remove()
@@ -165,6 +168,13 @@ def _write_outputs(stack: Stack, folder: Path) -> Path:
     outputs = {key: value for key, value in stack.outputs().items() if key != "kubeconfig"}
     path.write_text(json.dumps(outputs), encoding="utf-8")
     return path
+
+
+def _sandbox_is_gone(cache: Cache) -> bool:
+    """Tell whether no sandbox node runs, as after a restart of this machine."""
+    engine = find_engine(cache)
+    wanted = ("--filter", "label=a1.sandbox=node", "--filter", f"label=a1.group={GROUP}")
+    return engine is None or not engine.run("ps", "--quiet", *wanted)
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:

@@ -1,6 +1,6 @@
 """A stack of a test's own that provisions a node by the real program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,40 +21,66 @@ DESTROY = ("destroy", "--yes", "--skip-preview")
 
 @dataclass(frozen=True)
 class Deployment:
-    """A stack of the test's own and the node that it provisions."""
+    """A stack of the test's own and the nodes that it provisions.
+
+    Attributes:
+        stack: The stack.
+        node: The first node, a server.
+        bundle: What everything is installed from.
+        others: Further nodes.
+    """
 
     stack: Stack
     node: Node
     bundle: Path
+    others: tuple[Node, ...] = ()
 
     def configure(self, change: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
         """Write the configuration anew, with a change to it."""
-        settings = stack_settings([self.node], self.bundle, parts=())
+        settings = stack_settings([self.node, *self.others], self.bundle, parts=())
         change(settings["config"])
         assert self.stack.config
         write(self.stack.config, settings)
 
-    def on_node(self, command: str) -> str:
-        """Run a command as root on the node and return what it prints."""
-        with self.node.connect() as client:
+    def on_node(self, command: str, node: Node | None = None) -> str:
+        """Run a command as root on a node, the first by default, and return what it prints."""
+        with (node or self.node).connect() as client:
             _, output, _ = client.exec_command(f"sudo -n sh -c '{command}'", timeout=60)
             return output.read().decode().strip()
 
 
-def deployment(cache: Cache, node: Node, state: Path) -> Deployment:
-    """Return a configured stack of its own for a node that nothing has touched yet.
+def deployment(cache: Cache, node: Node, state: Path, others: Sequence[Node] = ()) -> Deployment:
+    """Return a configured stack of its own for nodes that nothing has touched yet.
 
     Args:
         cache: Where the toolchain and the bundle are.
-        node: The node, started.
+        node: The first node, started.
         state: Folder for the stack's state.
+        others: Further nodes, started.
     """
     environment = ensure(cache, to_terminal).environment(state)
     stack = Stack("test", environment, config=state / "Pulumi.test.yaml")
-    made = Deployment(stack, node, cluster_bundle(cache))
+    made = Deployment(stack, node, cluster_bundle(cache), tuple(others))
     made.configure()
     stack.create()
     return made
+
+
+def traces(deployment: Deployment, node: Node | None = None) -> dict[str, str]:
+    """Return what an uninstall must not leave behind on a node, the first by default."""
+    commands = {
+        "mounts": 'cut -d" " -f2 /proc/self/mounts | sort',
+        "links": "ls /sys/class/net | sort",
+        "rules": 'iptables-save | grep -cE "KUBE|CNI|flannel" || true',
+        "tables": "nft list tables | grep -w a1 || true",
+        "units": 'systemctl list-unit-files --no-legend | cut -d" " -f1 | grep -E "k3s|a1-" || true',
+        "processes": 'pgrep --list-name "k3s|containerd" | cut -d" " -f2 || true',
+        "files": (
+            "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni "
+            "/var/lib/a1 -xdev \\( -type f -o -type l \\) 2>/dev/null | sort"
+        ),
+    }
+    return {name: deployment.on_node(command, node) for name, command in commands.items()}
 
 
 def cluster_bundle(cache: Cache) -> Path:

@@ -15,7 +15,7 @@ from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.node import Node
 from sandbox.pulumi import PulumiError
-from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
+from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
 
@@ -31,7 +31,7 @@ def bare(
 @pytest.fixture(scope="module")
 def before(bare: Deployment) -> dict[str, str]:
     """What an uninstall must not leave behind, as it was before."""
-    return _traces(bare)
+    return traces(bare)
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +41,6 @@ def deployed(bare: Deployment, before: dict[str, str]) -> Iterator[Deployment]:
     yield bare
     if bare.stack.exists():
         bare.stack.read(*DESTROY)
-
-
-def _traces(deployment: Deployment) -> dict[str, str]:
-    return {
-        "mounts": deployment.on_node('cut -d" " -f2 /proc/self/mounts | sort'),
-        "links": deployment.on_node("ls /sys/class/net | sort"),
-        "rules": deployment.on_node('iptables-save | grep -cE "KUBE|CNI|flannel" || true'),
-        "tables": deployment.on_node("nft list tables | grep -w a1 || true"),
-        "units": deployment.on_node(
-            'systemctl list-unit-files --no-legend | cut -d" " -f1 | grep -E "k3s|a1-" || true'
-        ),
-        "processes": deployment.on_node(
-            'pgrep -fl "k3s|containerd" | grep -v pgrep | grep -v "sh -c" || true'
-        ),
-        "files": deployment.on_node(
-            "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni "
-            "/var/lib/a1 -xdev \\( -type f -o -type l \\) 2>/dev/null | sort"
-        ),
-    }
 
 
 def _started(deployment: Deployment) -> str:
@@ -75,7 +56,7 @@ def test_a_wrong_host_key_is_refused_and_nothing_is_sent(bare: Deployment, befor
             bare.stack.read(*UP)
     finally:
         bare.configure()
-    assert _traces(bare) == before
+    assert traces(bare) == before
 
 
 def test_the_node_is_ready_with_the_pinned_release(deployed: Deployment, tmp_path: Path) -> None:
@@ -131,4 +112,4 @@ def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> No
 
 def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
     deployed.stack.read(*DESTROY)
-    assert _traces(deployed) == before
+    assert traces(deployed) == before

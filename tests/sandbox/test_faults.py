@@ -1,0 +1,209 @@
+"""Faults that a run must survive: a clear message, nothing lost, and `up` succeeds once the fault is gone.
+
+The tests stand in the order of an installation and share one node, so each begins where the last has ended.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from a1platform.naming import PROJECT
+from sandbox.cache import Cache
+from sandbox.engine import Engine
+from sandbox.node import Node, reboot
+from sandbox.node.keys import key_pair
+from sandbox.node.network import bridge_address
+from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
+from tests.sandbox.faults import K3S_BEGINS, Lab, Releases, copy_of, cut_power, random_moments
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
+_KILLS = int(os.environ.get("A1_KILLS", "2"))
+# The longest that an `up` from nothing and a `destroy` take on two idle processors.
+_UP_SECONDS, _DESTROY_SECONDS = 30.0, 8.0
+# The shortest from the start of K3s to the end of its installation.
+_INSTALLING_SECONDS = 6.0
+
+
+@pytest.fixture(scope="module")
+def lab(cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A configured stack and a node that nothing has touched yet."""
+    return Lab(deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(scope="module")
+def before(lab: Lab) -> dict[str, str]:
+    return traces(lab.deployment)
+
+
+@pytest.fixture(scope="module")
+def without_k3s(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The deployment with a bundle that holds the images alone, so that the node downloads K3s."""
+    folder = copy_of(
+        lab.deployment.bundle, tmp_path_factory.mktemp("images"), lambda listed: listed.pop("k3s")
+    )
+    return dataclasses.replace(lab.deployment, bundle=folder)
+
+
+def _with_node(lab: Lab, **changes: object) -> None:
+    """Configure the node otherwise than it is."""
+    node = dataclasses.replace(lab.deployment.node, **changes)  # type: ignore[arg-type]
+    dataclasses.replace(lab.deployment, node=node).configure()
+
+
+def test_a_key_that_the_host_does_not_know_is_refused_with_what_to_do(
+    lab: Lab, before: dict[str, str], tmp_path: Path
+) -> None:
+    _with_node(lab, private_key=key_pair(tmp_path / "other").path)
+    said = lab.refused()
+    assert "unable to authenticate" in said
+    assert "a1-preflight: the host refuses the key" in said
+    assert traces(lab.deployment) == before
+
+
+def test_a_host_that_cannot_be_reached_is_named_with_what_to_do(lab: Lab) -> None:
+    _with_node(lab, address=lab.deployment.node.address.rpartition(".")[0] + ".254")
+    said = lab.refused()
+    assert "a1-preflight: the host does not answer" in said
+    assert "Traceback" not in said
+
+
+def test_a_bundle_with_a_changed_file_is_refused_before_the_host_is_touched(
+    lab: Lab, before: dict[str, str], tmp_path: Path
+) -> None:
+    changed = copy_of(lab.deployment.bundle, tmp_path / "bundle", lambda _: None)
+    (changed / "k3s" / "k3s").unlink()
+    (changed / "k3s" / "k3s").write_text("another program")
+    dataclasses.replace(lab.deployment, bundle=changed).configure()
+    said = lab.refused()
+    assert "k3s/k3s is not the file that bundle.json describes; make the bundle again" in said
+    assert traces(lab.deployment) == before
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("missing file", "could not download k3s: curl: (22) The requested URL returned error: 404"),
+        ("cut connection", "could not download k3s: curl: (18)"),
+        ("wrong digest", f"expected {'0' * 64}. Nothing was changed"),
+    ],
+)
+def test_a_release_that_is_not_what_it_should_be_is_refused_before_k3s_is_touched(
+    lab: Lab, without_k3s: Deployment, engine: Engine, fault: str, sentence: str
+) -> None:
+    releases = Releases(lab.deployment.bundle / "k3s" / "k3s", fault)
+    with releases.served(bridge_address(engine)) as url:
+        without_k3s.configure(lambda config: config[f"{PROJECT}:k3s"].update(releaseUrl=url))
+        said = lab.refused()
+    assert sentence in said
+    assert (
+        lab.deployment.on_node("ls /etc/rancher /var/lib/a1/host-changes/k3s 2>&1 | grep -c download") == "0"
+    )
+
+
+@pytest.mark.parametrize("folder", ["/home/a1/.a1-upload", "/usr/local/bin"])
+def test_a_full_disk_is_named_as_such_and_leaves_no_part_of_a_file(lab: Lab, folder: str) -> None:
+    lab.deployment.configure()
+    lab.deployment.on_node(f"mkdir -p {folder} && mount -t tmpfs -o size=1m,mode=777 none {folder}")
+    try:
+        said = lab.refused()
+        assert "its disk is full or read-only. Free space there" in said
+        assert lab.deployment.on_node("find /var/lib/rancher /usr/local/bin -name *.a1-new") == ""
+    finally:
+        lab.deployment.on_node(f"umount {folder}; rmdir --ignore-fail-on-non-empty {folder}")
+
+
+def test_destroy_undoes_what_failed_runs_have_left(lab: Lab, before: dict[str, str]) -> None:
+    lab.succeeds(*DESTROY)
+    assert traces(lab.deployment) == before
+
+
+def test_a_first_configuration_that_k3s_refuses_shows_why(lab: Lab) -> None:
+    def break_it(config: dict[str, Any]) -> None:
+        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = ["no-such-flag=1"]
+
+    lab.deployment.configure(break_it)
+    said = lab.refused()
+    assert "no-such-flag" in said
+    assert "it has never been ready on this node. Correct the settings, then run up again" in said
+    lab.deployment.configure()
+
+
+def test_up_succeeds_after_power_was_cut_during_the_install(
+    lab: Lab, without_k3s: Deployment, engine: Engine, group: str
+) -> None:
+    def restart() -> None:
+        time.sleep(random_moments(1)[0] * _INSTALLING_SECONDS)
+        cut_power(engine, lab.deployment.node, group)
+        reboot(engine, "a1", group)
+
+    with Releases(lab.deployment.bundle / "k3s" / "k3s").served(bridge_address(engine)) as url:
+        without_k3s.configure(lambda config: config[f"{PROJECT}:k3s"].update(releaseUrl=url))
+        said = lab.refused_while(K3S_BEGINS, restart)
+        assert "cluster-a1-k3s: the connection was cut in the middle" in said
+        lab.succeeds()
+        assert lab.converged()
+
+
+def test_up_succeeds_after_the_connection_was_cut_during_the_install(lab: Lab) -> None:
+    lab.deployment.configure(lambda config: config[f"{PROJECT}:k3s"].update(maxPods=60))
+    said = lab.refused_while(K3S_BEGINS, lab.cut_connections)
+    assert "cluster-a1-k3s: the connection was cut in the middle" in said
+    lab.succeeds()
+    assert lab.converged()
+
+
+def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> None:
+    for index, moment in enumerate(random_moments(_KILLS)):
+        if index % 2 == 0:
+            lab.kill(*DESTROY, after=moment * _DESTROY_SECONDS)
+        else:
+            lab.succeeds(*DESTROY)
+            lab.kill(*UP, after=moment * _UP_SECONDS)
+        lab.succeeds()
+        assert lab.converged(), f"kill {index + 1} of {_KILLS}"
+
+
+def test_no_secret_is_in_anything_that_was_said_or_is_kept(lab: Lab) -> None:
+    secrets = _secrets(lab.deployment)
+    backend = Path(lab.deployment.stack.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    kept = {str(path): path.read_text(errors="replace") for path in backend.rglob("*") if path.is_file()}
+    assert len(kept) > 3
+    journal = lab.deployment.on_node("journalctl --no-pager --output cat; cat /var/lib/a1/*/*/* 2>/dev/null")
+    for name, secret in secrets.items():
+        for said in lab.said:
+            assert secret not in said, f"{name} in the output of a run"
+        for path, text in kept.items():
+            assert secret not in text, f"{name} in {path}"
+        assert secret not in journal, f"{name} in what the node keeps"
+
+
+def _secrets(deployment: Deployment) -> dict[str, str]:
+    outputs = deployment.stack.outputs()
+    kubeconfig = str(outputs["kubeconfig"])
+    found = {
+        "the SSH key": deployment.node.private_key.read_text().splitlines()[2],
+        "the token": deployment.on_node("cat /var/lib/rancher/k3s/server/token").rsplit(":", 1)[-1],
+        "the client's key": next(
+            line.split()[-1] for line in kubeconfig.splitlines() if "client-key-data" in line
+        ),
+        "the API key": str(outputs["apiKey"]),
+        "the passphrase": Path(deployment.stack.environment["PULUMI_CONFIG_PASSPHRASE_FILE"]).read_text(),
+    }
+    assert all(len(secret) > 12 for secret in found.values())
+    return found
+
+
+def test_a_node_that_is_gone_for_good_is_forgotten_by_a_switch(lab: Lab, engine: Engine, group: str) -> None:
+    cut_power(engine, lab.deployment.node, group)
+    said = lab.refused(*DESTROY)
+    assert "set a1platform:nodeIsGone to true and run `make down`" in said
+    lab.deployment.configure(lambda config: config.update({f"{PROJECT}:nodeIsGone": True}))
+    assert lab.deployment.stack.node_is_gone()
+    lab.deployment.stack.retain_everything()
+    lab.succeeds(*DESTROY)
+    lab.deployment.stack.remove()
