@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pulumi
-from mcp_services.gateway import auth
+from mcp_services.core.api_keys import ApiKeys
 
 from a1platform.services.catalog import store_keys
 from a1platform.services.credentials import Credentials, api_keys
@@ -14,9 +15,11 @@ from tests.components.conftest import Declared
 Declare = Callable[..., dict[str, Declared]]
 
 
-def test_the_gateway_knows_the_client_by_the_digest_of_its_key_only() -> None:
+def test_the_gateway_knows_the_client_by_the_digest_of_its_key_only(tmp_path: Path) -> None:
     text = api_keys("of-the-client")
-    (subject,) = auth._api_keys(text.encode()).values()
+    (tmp_path / "api-keys.json").write_text(text)
+    subject = ApiKeys(tmp_path / "api-keys.json").subject("of-the-client")
+    assert subject is not None
     assert (subject.id, subject.scopes) == ("smoke", ("tools",))
     assert "of-the-client" not in text
 
