@@ -23,7 +23,7 @@ from tests.sandbox.faults import K3S_BEGINS, Lab, Releases, copy_of, cut_power, 
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
 _KILLS = int(os.environ.get("A1_KILLS", "2"))
-# The longest that an `up` from nothing and a `destroy` take on two idle processors.
+# About what an `up` from nothing and a `destroy` take on two idle processors.
 _UP_SECONDS, _DESTROY_SECONDS = 30.0, 8.0
 # The shortest from the start of K3s to the end of its installation.
 _INSTALLING_SECONDS = 6.0
@@ -157,7 +157,9 @@ def test_up_succeeds_after_the_connection_was_cut_during_the_install(lab: Lab) -
     assert lab.converged()
 
 
+@pytest.mark.timeout(1200 + 300 * _KILLS)
 def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> None:
+    lab.succeeds()
     for index, moment in enumerate(random_moments(_KILLS)):
         if index % 2 == 0:
             lab.kill(*DESTROY, after=moment * _DESTROY_SECONDS)
