@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from a1platform.bundle import load
 from a1platform.delivery.argocd import ROOT
 from a1platform.services.model import Capabilities
 from a1platform.services.render import manifest_files
@@ -39,22 +40,38 @@ def git_folder() -> Path:
     return state_folder() / "git"
 
 
-def deliver(parts: Iterable[str], address: str, port: int = PORT) -> Delivery:
+def services_image(bundle: Path) -> str:
+    """Return the services' image under the name that tells its content: a changed program is a changed pod.
+
+    Args:
+        bundle: The bundle's folder.
+
+    Returns:
+        The name, or an empty text before the image is made.
+    """
+    part = load(bundle).parts.get("mcp-services")
+    return part.images[0].references[-1] if part else ""
+
+
+def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "") -> Delivery:
     """Return how the services are delivered, their manifests published and served where Git is needed.
 
     Args:
         parts: Names of the bundle's parts that are installed.
         address: This machine's address on the nodes' bridge.
         port: Where it is served.
+        image: The services' image; that of the settings' default where it is empty.
 
     Raises:
         GitError: The repository cannot be written or served.
     """
     installed = set(parts)
+    named = {"image": image} if image else {}
     if not installed >= _NEEDED:
-        return Delivery({"delivery": "pulumi"})
+        return Delivery({"delivery": "pulumi", **named})
     server = GitServer(git_folder(), address, port)
     settings = {
+        **named,
         "delivery": "argocd",
         "gitops": {"repoUrl": server.url(REPOSITORY), "revision": BRANCH, "path": "manifests"},
     }

@@ -12,7 +12,7 @@ from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
-from sandbox.delivery import deliver
+from sandbox.delivery import deliver, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
@@ -68,7 +68,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     progress(f"K3s: {k3s.origin}")
 
     def install(there: Sequence[str]) -> None:
-        delivery = deliver(there, bridge_address(engine))
+        delivery = deliver(there, bridge_address(engine), image=services_image(folder))
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
         if delivery.commit:

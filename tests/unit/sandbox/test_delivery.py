@@ -1,5 +1,6 @@
 """Who delivers the services on the sandbox, what is in the repository, and when Argo CD is done."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from a1platform.delivery.yaml_sink import differences
 from a1platform.naming import PROJECT
 from a1platform.settings.services import ServicesSettings
-from sandbox.delivery import REPOSITORY, Delivery, deliver, end, git_folder, rendered
+from sandbox.delivery import REPOSITORY, Delivery, deliver, end, git_folder, rendered, services_image
 from sandbox.git_repository import head, run
 from sandbox.git_server import stop
 from sandbox.node import Node
@@ -140,3 +141,29 @@ def test_all_is_well_when_every_application_is_synced_to_the_commit_and_healthy(
 def test_what_is_not_well_is_named_with_what_argo_cd_says(found: dict[str, Any] | None, said: str) -> None:
     applications = {} if found is None else {"one": found}
     assert missing_to("c" * 40, ["one"], applications) == [f"one: {said}"]
+
+
+def test_another_image_of_the_services_is_another_commit_and_so_other_pods(place: tuple[str, int]) -> None:
+    first, second = (
+        deliver(PARTS, *place, image=f"docker.io/a1platform/mcp-services:0.1.0-{one}") for one in "ab"
+    )
+    assert first.commit != second.commit
+    assert second.settings["image"].endswith("-b")
+
+
+def test_the_image_of_the_services_is_named_by_its_content(tmp_path: Path) -> None:
+    assert services_image(_bundle(tmp_path, {})) == ""
+    names = [
+        "docker.io/a1platform/mcp-services:0.1.0",
+        "docker.io/a1platform/mcp-services:0.1.0-b9baed5f8253",
+    ]
+    image = {"path": "images/a.tar", "sha256": "0" * 64, "references": names}
+    part = {"chart": None, "images": [image], "origin": "this repository"}
+    assert services_image(_bundle(tmp_path, {"mcp-services": part})) == names[1]
+
+
+def _bundle(folder: Path, parts: dict[str, Any]) -> Path:
+    k3s = {"version": "v1.30.5+k3s1", "path": "k3s", "sha256": "0" * 64, "origin": "a test"}
+    content = {"schema": 1, "k3s": k3s, "parts": parts, "leftOut": {}}
+    (folder / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
