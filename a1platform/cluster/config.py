@@ -21,6 +21,8 @@ API_PORT = 6443
 _ELECTED = ("kube-cloud-controller-manager-arg", "kube-controller-manager-arg", "kube-scheduler-arg")
 # An agent refuses to start with a setting of servers.
 _SERVER_ONLY = frozenset(("disable", "etcd-arg", "kube-apiserver-arg", "tls-san", *_ELECTED))
+_LEASES = "Environment=CATTLE_ELECTION_LEASE_DURATION=10m CATTLE_ELECTION_RENEW_DEADLINE=9m\n"
+"""Of K3s's own controllers, `k3s` and `k3s-etcd`; the same host takes them up again at once."""
 _QUIET = ("/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi*")
 AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
 
@@ -228,7 +230,7 @@ def default_account(namespace: str) -> dict[str, Any]:
     }
 
 
-def unit(settings: K3sSettings, role: Literal["server", "agent"], binary: str) -> str:
+def unit(settings: K3sSettings, role: Literal["server", "agent"], binary: str, *, alone: bool = False) -> str:
     """Return the systemd unit of K3s.
 
     The stock unit starts without a time limit and restarts for ever, so a bad configuration hangs
@@ -238,7 +240,9 @@ def unit(settings: K3sSettings, role: Literal["server", "agent"], binary: str) -
         settings: The time limit and the limit of open files.
         role: What the node is.
         binary: What identifies the binary, such as its digest: another one makes K3s start anew.
+        alone: Whether it is the only server, which has nobody to leave its own leases to.
     """
+    leases = _LEASES if alone else ""
     return f"""\
 # a1platform: k3s {settings.version} {binary}
 [Unit]
@@ -254,7 +258,7 @@ Type=notify
 ExecStartPre=-/sbin/modprobe br_netfilter
 ExecStartPre=-/sbin/modprobe overlay
 ExecStart=/usr/local/bin/k3s {role}
-KillMode=process
+{leases}KillMode=process
 Delegate=yes
 LimitNOFILE={settings.open_files}
 LimitNPROC=infinity

@@ -89,7 +89,7 @@ def _files(
             HostFile(config.ACCOUNTS_FILE, config.default_accounts(), mode="0600"),
         ]
     extra = [HostFile(file.path, file.content, mode=file.mode) for file in settings.extra_files]
-    return (*own, HostFile(UNIT, config.unit(settings, node.role, binary)), *extra)
+    return (*own, HostFile(UNIT, config.unit(settings, node.role, binary, alone=len(servers) == 1)), *extra)
 
 
 @cache

@@ -33,6 +33,8 @@ def test_a_server_alone_holds_no_election_that_it_could_lose(server: NodeSetting
     alone = yaml.safe_load(config.server_config(K3sSettings(), server, ("192.0.2.10",), alone=True))
     assert all("leader-elect=false" in alone[key] for key in controllers)
     assert "leader-elect=false" not in yaml.safe_dump(_parsed(K3sSettings(), server))
+    assert "CATTLE_ELECTION_RENEW_DEADLINE=9m" in config.unit(K3sSettings(), "server", "0" * 64, alone=True)
+    assert "CATTLE" not in config.unit(K3sSettings(), "server", "0" * 64)
 
 
 def test_an_agent_gets_nothing_that_only_servers_know(server: NodeSettings) -> None:
