@@ -1,8 +1,8 @@
 """Who delivers the services on the sandbox: Pulumi, then Argo CD from Git as soon as it is there."""
 
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from a1platform.services.render import manifest_files
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import ServicesSettings
 from sandbox.cache import state_folder
-from sandbox.git_repository import BRANCH, publish
+from sandbox.git_repository import BRANCH, head, paths, publish
 from sandbox.git_server import PORT, GitServer, stop
 
 REPOSITORY = "a1platform.git"
@@ -26,13 +26,20 @@ class Delivery:
 
     Attributes:
         settings: The stack's `services`.
-        commit: What Argo CD is to sync; empty where Pulumi delivers.
-        applications: The Applications that sync it.
+        files: What Argo CD is to sync; empty where Pulumi delivers.
+        first: What it is to sync before the parts change: nothing of a part that goes, as nobody is left
+            afterwards to end its objects. Empty where no part goes.
     """
 
     settings: dict[str, Any]
-    commit: str = ""
-    applications: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    first: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def applications(self) -> tuple[str, ...]:
+        """The Applications that sync the files."""
+        folders = {path.split("/")[1] for path in self.files}
+        return (ROOT, *sorted(folders - {"root"})) if folders else ()
 
 
 def git_folder() -> Path:
@@ -54,7 +61,9 @@ def services_image(bundle: Path) -> str:
 
 
 def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "") -> Delivery:
-    """Return how the services are delivered, their manifests published and served where Git is needed.
+    """Return how the services are delivered, with a repository served where Argo CD delivers.
+
+    What is there keeps what it holds; what is new holds the files at once, as nothing follows it yet.
 
     Args:
         parts: Names of the bundle's parts that are installed.
@@ -75,22 +84,49 @@ def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "
         "delivery": "argocd",
         "gitops": {"repoUrl": server.url(REPOSITORY), "revision": BRANCH, "path": "manifests"},
     }
-    files = rendered(ServicesSettings.model_validate(settings), installed)
-    commit = publish(git_folder() / REPOSITORY, files, "feat(services): what this sandbox runs\n")
+    checked = ServicesSettings.model_validate(settings)
+    offered = offered_by(installed)
+    files = rendered(checked, offered)
+    held = paths(git_folder() / REPOSITORY) or frozenset(files)
+    commit = head(git_folder() / REPOSITORY) or commit_files(files)
     server.ensure(REPOSITORY, commit)
-    folders = {path.split("/")[1] for path in files}
-    return Delivery(settings, commit, (ROOT, *sorted(folders - {"root"})))
+    used = Capabilities(
+        keda=any(path.endswith("/scaledobject.yaml") for path in held),
+        monitoring=any(path.endswith("/servicemonitor.yaml") for path in held),
+    )
+    both = Capabilities(used.keda and offered.keda, used.monitoring and offered.monitoring)
+    return Delivery(settings, files, first=rendered(checked, both) if both != used else {})
 
 
-def rendered(settings: ServicesSettings, parts: Iterable[str]) -> dict[str, str]:
-    """Return the repository's files: what the program would declare with these settings and parts.
+def commit_files(files: Mapping[str, str]) -> str:
+    """Publish files to the repository and return the commit that holds them.
 
     Args:
-        settings: The services' slice of the stack's configuration.
+        files: Text by path.
+
+    Raises:
+        GitError: The repository cannot be written.
+    """
+    return publish(git_folder() / REPOSITORY, files, "feat(services): what this sandbox runs\n")
+
+
+def offered_by(parts: Iterable[str]) -> Capabilities:
+    """Return what a cluster with these parts offers the services.
+
+    Args:
         parts: Names of the bundle's parts that are installed.
     """
     there = set(parts)
-    offered = Capabilities(keda="keda" in there, monitoring=there >= {"monitoring", "monitoring-crds"})
+    return Capabilities(keda="keda" in there, monitoring=there >= {"monitoring", "monitoring-crds"})
+
+
+def rendered(settings: ServicesSettings, offered: Capabilities) -> dict[str, str]:
+    """Return the repository's files: what the program would declare with these settings.
+
+    Args:
+        settings: The services' slice of the stack's configuration.
+        offered: What the cluster offers.
+    """
     files = manifest_files(resolve(settings, offered), settings.gitops)
     return {f"{settings.gitops.path}/{path}": text for path, text in files.items()}
 

@@ -65,8 +65,19 @@ def head(repository: Path) -> str | None:
     Raises:
         GitError: Git refused.
     """
+    if not (repository / "HEAD").exists():
+        return None
     found = run(repository, "for-each-ref", "--format=%(objectname)", _HEAD)
     return found.decode().strip() or None
+
+
+def paths(repository: Path) -> frozenset[str]:
+    """Return what the branch holds; nothing where there is none.
+
+    Raises:
+        GitError: Git refused.
+    """
+    return frozenset(_held(repository)) if head(repository) else frozenset()
 
 
 def run(

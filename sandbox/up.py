@@ -12,7 +12,7 @@ from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
-from sandbox.delivery import deliver, services_image
+from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
@@ -69,14 +69,21 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
 
     def install(there: Sequence[str]) -> None:
         delivery = deliver(there, bridge_address(engine), image=services_image(folder))
+        if delivery.first and _kubeconfig_file(stack).exists():
+            _follow(stack, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
-        if delivery.commit:
-            kubeconfig = _write_kubeconfig(stack)
-            await_synced(kubeconfig, delivery.commit, delivery.applications, progress)
+        if delivery.files:
+            _write_kubeconfig(stack)
+            # Not before: its images and kinds are there only now.
+            _follow(stack, delivery, commit_files(delivery.files), progress)
 
     install_in_stages(cache, progress, parts, install)
     return stack
+
+
+def _follow(stack: Stack, delivery: Delivery, commit: str, progress: Progress) -> None:
+    await_synced(_kubeconfig_file(stack), commit, delivery.applications, progress)
 
 
 def _apply(stack: Stack, progress: Progress) -> None:

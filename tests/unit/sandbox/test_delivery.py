@@ -12,8 +12,18 @@ import yaml
 from a1platform.delivery.yaml_sink import differences
 from a1platform.naming import PROJECT
 from a1platform.settings.services import ServicesSettings
-from sandbox.delivery import REPOSITORY, Delivery, deliver, end, git_folder, rendered, services_image
-from sandbox.git_repository import head, run
+from sandbox.delivery import (
+    REPOSITORY,
+    Delivery,
+    commit_files,
+    deliver,
+    end,
+    git_folder,
+    offered_by,
+    rendered,
+    services_image,
+)
+from sandbox.git_repository import head, paths, run
 from sandbox.git_server import stop
 from sandbox.node import Node
 from sandbox.parts import PARTS
@@ -49,26 +59,47 @@ def test_with_argo_cd_the_settings_name_the_repository_that_is_served(place: tup
     assert settings.delivery.value == "argocd"
     assert settings.gitops.repo_url
     told = run(git_folder() / REPOSITORY, "ls-remote", settings.gitops.repo_url, settings.gitops.revision)
-    assert told.decode().split()[0] == done.commit == head(git_folder() / REPOSITORY)
+    assert told.decode().split()[0] == head(git_folder() / REPOSITORY)
+    assert paths(git_folder() / REPOSITORY) == set(done.files)
     assert stack_settings([NODE], services=done.settings)["config"][f"{PROJECT}:services"] == done.settings
 
 
-def test_a_second_time_changes_nothing_and_fewer_parts_are_another_commit(place: tuple[str, int]) -> None:
+def test_a_second_time_changes_nothing(place: tuple[str, int]) -> None:
     first = deliver(PARTS, *place)
+    commit = head(git_folder() / REPOSITORY)
     assert deliver(PARTS, *place) == first
-    assert deliver(set(PARTS) - {"keda"}, *place).commit != first.commit
+    assert commit_files(first.files) == commit
+
+
+def test_what_is_new_is_committed_only_once_its_part_is_installed(place: tuple[str, int]) -> None:
+    deliver(set(PARTS) - {"keda"}, *place)
+    commit = head(git_folder() / REPOSITORY)
+    more = deliver(PARTS, *place)
+    assert head(git_folder() / REPOSITORY) == commit
+    assert not more.first
+    assert commit_files(more.files) != commit
+
+
+def test_objects_of_a_part_that_goes_are_gone_before_it_and_none_of_a_new_part_is_there_yet(
+    place: tuple[str, int],
+) -> None:
+    deliver(set(PARTS) - {"monitoring"}, *place)
+    other = deliver(set(PARTS) - {"keda"}, *place)
+    assert not [text for text in other.first.values() if "keda.sh" in text or "monitoring.coreos.com" in text]
+    assert [text for text in other.files.values() if "monitoring.coreos.com" in text]
+    assert set(other.applications) == {"a1-root", *(path.split("/")[1] for path in other.first)} - {"root"}
 
 
 def test_every_application_of_the_repository_is_waited_for(place: tuple[str, int]) -> None:
     done = deliver(PARTS, *place)
-    files = rendered(ServicesSettings.model_validate(done.settings), PARTS)
+    files = rendered(ServicesSettings.model_validate(done.settings), offered_by(PARTS))
     documents = [yaml.safe_load(text) for path, text in files.items() if path.startswith("manifests/root/")]
     made = {one["metadata"]["name"] for one in documents if one["kind"] == "Application"}
     assert set(done.applications) == {"a1-root", *made}
 
 
 def test_with_every_part_the_repository_holds_what_is_committed_here() -> None:
-    files = rendered(ServicesSettings(), PARTS)
+    files = rendered(ServicesSettings(), offered_by(PARTS))
     assert (
         differences(ROOT / "manifests", {path.removeprefix("manifests/"): files[path] for path in files})
         == []
@@ -76,7 +107,7 @@ def test_with_every_part_the_repository_holds_what_is_committed_here() -> None:
 
 
 def test_without_a_part_no_object_of_its_kinds_is_in_the_repository() -> None:
-    texts = "".join(rendered(ServicesSettings(), {"argo-cd", "mcp-services", "monitoring"}).values())
+    texts = "".join(rendered(ServicesSettings(), offered_by({"argo-cd", "monitoring"})).values())
     assert "keda.sh" not in texts
     # Its kinds come with a part of their own.
     assert "monitoring.coreos.com" not in texts
@@ -147,7 +178,7 @@ def test_another_image_of_the_services_is_another_commit_and_so_other_pods(place
     first, second = (
         deliver(PARTS, *place, image=f"docker.io/a1platform/mcp-services:0.1.0-{one}") for one in "ab"
     )
-    assert first.commit != second.commit
+    assert commit_files(first.files) != commit_files(second.files)
     assert second.settings["image"].endswith("-b")
 
 
