@@ -39,7 +39,8 @@ class Delivery:
     def applications(self) -> tuple[str, ...]:
         """The Applications that sync the files."""
         folders = {path.split("/")[1] for path in self.files}
-        return (ROOT, *sorted(folders - {"root"})) if folders else ()
+        # The root last, as it says what the others say.
+        return (*sorted(folders - {"root"}), ROOT) if folders else ()
 
 
 def git_folder() -> Path:
