@@ -1,12 +1,16 @@
 """Services of the cluster at an address of this machine, by port-forward; and a pod of a service."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import kr8s
 from kr8s.objects import Pod, Service
+from mcp import Client
 
 from tests.smoke.conftest import listed
+
+Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
+"""Opens a client of the gateway, with headers beside its own."""
 
 
 def ready_pod(api: kr8s.Api, namespace: str, selector: dict[str, str]) -> Pod:

@@ -16,11 +16,12 @@ from a1platform.platform.monitoring import PORT
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs
-from tests.smoke.reach import reached
+from tests.smoke.reach import Connect, reached
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
 pytestmark = [pytest.mark.smoke, pytest.mark.part("monitoring")]
+pytest_plugins = ["tests.smoke.mcp_client"]
 
 DASHBOARDS = sorted((Path(__file__).parents[2] / "dashboards").glob("*.json"))
 _ALERTMANAGER = "kps-alertmanager"
@@ -132,15 +133,19 @@ def test_the_alert_that_always_fires_is_there(alertmanager: httpx2.Client) -> No
 
 @pytest.mark.part("mcp-services")
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_query_of_a_dashboard_finds_data(path: Path, prometheus: httpx2.Client) -> None:
+async def test_every_query_of_a_dashboard_finds_data(
+    path: Path, prometheus: httpx2.Client, connect: Connect
+) -> None:
+    async with connect() as client:
+        await client.call_tool("example__echo", {"text": "hello"})
     asked = queries(json.loads(path.read_text(encoding="utf-8")))
     assert asked
 
     def without_data() -> list[str]:
         return [query for query in asked if not _asked(prometheus, "query", query=query)["result"]]
 
-    # A rate needs two samples of a counter, and one that has never counted is not there.
-    assert eventually(without_data, 90, wanted=lambda seen: not seen, every=5) == []
+    # A counter is there once something was counted, and its rate after two samples.
+    assert eventually(without_data, 120, wanted=lambda seen: not seen, every=5) == []
 
 
 def _asked(prometheus: httpx2.Client, what: str, **query: str) -> dict[str, Any]:

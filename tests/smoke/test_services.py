@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
@@ -12,51 +12,27 @@ import kr8s
 import pytest
 import yaml
 from kr8s.objects import Pod, new_class
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.services.builders.workload import DOCUMENTS
-from a1platform.services.catalog import GATEWAY, TRACEHUB
+from a1platform.services.catalog import TRACEHUB
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
 from a1platform.services.shared import FOLDER
 from tests.smoke.conftest import Outputs, listed
-from tests.smoke.reach import reached
+from tests.smoke.reach import Connect, reached
 from tests.smoke.rest import Manifest, Rest, as_applied
 from tests.smoke.wait import eventually
 
 pytestmark = [pytest.mark.smoke, pytest.mark.part("mcp-services")]
+pytest_plugins = ["tests.smoke.mcp_client"]
 
 Application = new_class("Application", "argoproj.io/v1alpha1", asyncio=False, namespaced=True)
-Connect = Callable[..., AbstractAsyncContextManager[Client]]
 _POLICIES = "policies.yaml"
 _SKIP = "argocd.argoproj.io/skip-reconcile"
 _FOLLOWED_SECONDS = 150
 """The kubelet brings a changed ConfigMap to the pods within about a minute."""
-
-
-@pytest.fixture(scope="module")
-def gateway(api: kr8s.Api) -> Iterator[str]:
-    """The gateway's URL on this machine."""
-    with reached(api, NAMESPACE, GATEWAY, HTTP_PORT) as url:
-        yield url
-
-
-@pytest.fixture
-def connect(gateway: str, outputs: Outputs) -> Connect:
-    """Opens the official SDK's client to the gateway, as the client `smoke`."""
-
-    @asynccontextmanager
-    async def opened(**headers: str) -> AsyncIterator[Client]:
-        sent = {"Authorization": f"Bearer {outputs.api_key}", **headers}
-        async with httpx2.AsyncClient(headers=sent, timeout=30) as http:
-            transport = streamable_http_client(f"{gateway}/mcp", http_client=http)
-            async with Client(transport, cache=None) as client:
-                yield client
-
-    return opened
 
 
 async def test_the_official_client_lists_and_calls_a_tool_through_the_whole_chain(connect: Connect) -> None:
