@@ -128,6 +128,8 @@ def _join(
             f"{name}-{node.name}-token",
             node,
             cluster_token.apply(_render_token),
+            arguments="apply",
+            delete_arguments="revert",
             opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[last])),
         )
         before = pulumi.ResourceOptions(depends_on=[key, last])
@@ -162,8 +164,14 @@ def _images(
 
 
 def _render_token(cluster_token: str) -> str:
+    folder = Path(TOKEN_FILE).parent
     return f"""umask 077
-mkdir -p {Path(TOKEN_FILE).parent}
+if [ "$1" = revert ]; then
+    rm -f {TOKEN_FILE}
+    rmdir --ignore-fail-on-non-empty -p {folder} 2>/dev/null || true
+    exit
+fi
+mkdir -p {folder}
 cat >{TOKEN_FILE}.new <<'A1_TOKEN'
 {cluster_token}
 A1_TOKEN

@@ -110,6 +110,20 @@ def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> No
                 assert secret not in text, f"a secret stands in {path.name}"
 
 
+def test_k3s_alone_is_put_back_with_the_images_that_stayed(deployed: Deployment) -> None:
+    # What a destroy leaves that was killed after the uninstall.
+    urn = "urn:pulumi:test::a1platform::a1platform:cluster:K3sCluster$command:remote:Command::cluster-a1-k3s"
+    deployed.stack.read(*DESTROY, "--target", urn, "--target-dependents")
+    assert deployed.on_node("systemctl is-active k3s || true") == "inactive"
+    deployed.stack.read(*UP)
+    assert (
+        deployed.on_node(
+            "k3s kubectl -n kube-system get deployment coredns -o jsonpath={.status.readyReplicas}"
+        )
+        == "1"
+    )
+
+
 def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
     deployed.stack.read(*DESTROY)
     assert traces(deployed) == before

@@ -53,7 +53,9 @@ done
 for folder in /etc/rancher /run/k3s /run/flannel /var/lib/rancher /var/lib/kubelet /var/lib/cni /var/lib/a1/k3s \
     /var/log/pods /var/log/containers; do
     [ -e "$folder" ] || continue
-    # A folder that is a mount of its own stays, empty.
-    find "$folder" -xdev -mindepth 1 -delete 2>/dev/null || rm -rf -- "${folder:?}"/* 2>/dev/null || true
-    rmdir -- "$folder" 2>/dev/null || true
+    # What other resources have put there, they take away themselves: a run that is cut between here and there
+    # would leave them in the state and not on the host. A folder that is a mount of its own stays, empty.
+    find "$folder" -xdev -mindepth 1 ! -type d ! -path '/var/lib/rancher/k3s/agent/images/*' \
+        ! -path /etc/rancher/k3s/token -delete || true
+    find "$folder" -xdev -depth -type d -empty -delete 2>/dev/null || true
 done
