@@ -116,12 +116,9 @@ def test_k3s_alone_is_put_back_with_the_images_that_stayed(deployed: Deployment)
     deployed.stack.read(*DESTROY, "--target", urn, "--target-dependents")
     assert deployed.on_node("systemctl is-active k3s || true") == "inactive"
     deployed.stack.read(*UP)
-    assert (
-        deployed.on_node(
-            "k3s kubectl -n kube-system get deployment coredns -o jsonpath={.status.readyReplicas}"
-        )
-        == "1"
-    )
+    ready = "get deployment coredns -o jsonpath={.status.readyReplicas}"
+    kubectl = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace kube-system"
+    assert deployed.on_node(f"{kubectl} {ready}") == "1"
 
 
 def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
