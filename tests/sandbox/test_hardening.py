@@ -1,0 +1,282 @@
+"""A hardened node over its whole life: in force, drifted, repaired, started anew, given back."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from a1platform.cli.audit import Deviation, audit_node, declared
+from a1platform.cli.stack_file import StackFile
+from a1platform.naming import PROJECT
+from sandbox.cache import Cache
+from sandbox.engine import Engine
+from sandbox.node import Node, reboot
+from sandbox.pulumi import PulumiError
+from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
+from tests.sandbox.snapshot import differences, snapshot
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
+
+_CERTIFICATE = "/var/lib/rancher/k3s/server/tls/server-ca.crt"
+_GUARD_SECONDS = 20
+# What is done to the host, and how the audit calls it.
+_TAMPER = {
+    "sysctl": ("sysctl -w net.ipv4.conf.all.accept_redirects=1", "sysctl net.ipv4.conf.all.accept_redirects"),
+    "sysctl file": ("rm /etc/sysctl.d/90-a1.conf", "sysctl /etc/sysctl.d/90-a1.conf"),
+    "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
+    "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),
+    "sshd": (
+        "sed -i /^Password/s/no/yes/ /etc/ssh/sshd_config.d/00-a1.conf && systemctl reload ssh",
+        "sshd PasswordAuthentication",
+    ),
+    "firewall": ("nft insert rule inet a1 input accept", "firewall table inet a1"),
+    "firewall gone": ("nft delete table inet a1", "firewall table inet a1"),
+    "firewall at boot": ("systemctl disable a1-firewall", "firewall at boot"),
+    "k3s file mode": (f"chmod 644 {_CERTIFICATE}", f"k3s {_CERTIFICATE}"),
+}
+_TAMPER_K3S = {
+    "configuration": ("sed -i /max-pods/d /etc/rancher/k3s/config.yaml", "k3s /etc/rancher/k3s/config.yaml"),
+    "override": (
+        "mkdir /etc/rancher/k3s/config.yaml.d && echo debug: true > /etc/rancher/k3s/config.yaml.d/x.yaml",
+        "k3s override /etc/rancher/k3s/config.yaml.d/x.yaml",
+    ),
+    "binary": ("echo more >> /usr/local/bin/k3s", "k3s binary"),
+    "service": ("systemctl disable --now k3s", "k3s service"),
+}
+
+
+def _all_concerns(config: dict[str, Any]) -> None:
+    """Also what the sandbox leaves out only because it would load the machine."""
+    del config[f"{PROJECT}:hardening"]["updates"]
+
+
+@pytest.fixture(scope="module")
+def bare(
+    cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    made = deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
+    made.configure(_all_concerns)
+    return made
+
+
+@pytest.fixture(scope="module")
+def before(bare: Deployment) -> dict[str, str]:
+    return snapshot(bare.node)
+
+
+@pytest.fixture(scope="module")
+def hardened(bare: Deployment, before: dict[str, str]) -> Iterator[Deployment]:
+    assert before
+    bare.stack.read(*UP)
+    yield bare
+    if bare.stack.exists():
+        bare.stack.read(*DESTROY)
+
+
+def _audit(deployment: Deployment) -> tuple[Deviation, ...]:
+    assert deployment.stack.config
+    wanted = declared(StackFile(deployment.stack.config))
+    return audit_node(wanted.nodes[0], wanted)
+
+
+def _started(deployment: Deployment) -> str:
+    return deployment.on_node(
+        "systemctl show k3s ssh --property ActiveEnterTimestampMonotonic,MainPID,NRestarts"
+    )
+
+
+def test_everything_is_in_force_and_a_second_up_changes_and_restarts_nothing(hardened: Deployment) -> None:
+    assert _audit(hardened) == ()
+    started = _started(hardened)
+    hardened.stack.read(*UP, "--expect-no-changes")
+    assert _started(hardened) == started
+
+
+@pytest.mark.parametrize("what", _TAMPER)
+def test_what_was_tampered_with_is_named_by_the_audit_and_repaired_by_up(
+    hardened: Deployment, what: str
+) -> None:
+    command, concern = _TAMPER[what]
+    started = _started(hardened)
+    hardened.on_node(command)
+    found = _audit(hardened)
+    assert concern in {deviation.concern for deviation in found}
+    said = hardened.stack.read(*UP)
+    assert "is not as declared" in said
+    assert concern in said
+    assert _audit(hardened) == ()
+    k3s = started.split("\n\n")[0]
+    assert _started(hardened).split("\n\n")[0] == k3s
+    hardened.stack.read(*UP, "--expect-no-changes")
+
+
+@pytest.mark.parametrize("what", _TAMPER_K3S)
+def test_what_was_tampered_with_at_k3s_is_named_by_the_audit_and_repaired_by_up(
+    hardened: Deployment, what: str
+) -> None:
+    command, concern = _TAMPER_K3S[what]
+    hardened.on_node(command)
+    (found,) = (deviation for deviation in _audit(hardened) if deviation.concern == concern)
+    assert found.since.endswith("Z")
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+    hardened.stack.read(*UP, "--expect-no-changes")
+
+
+def test_a_preview_shows_the_repair_and_changes_nothing(hardened: Deployment) -> None:
+    hardened.on_node("sysctl -w net.ipv4.conf.all.accept_redirects=1")
+    said = hardened.stack.read("preview")
+    assert "sysctl net.ipv4.conf.all.accept_redirects: found 1, expected 0" in said
+    assert len(_audit(hardened)) == 1
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+
+
+def _in_pod(hardened: Deployment, app: str, command: str) -> str:
+    """Run one of the node's own programs in the network of a pod, which has none."""
+    pid = (
+        "$(crictl inspect --output go-template --template {{.info.pid}} $(crictl ps --quiet --name "
+        + app
+        + "))"
+    )
+    return hardened.on_node(f"nsenter --net --target {pid} {command}")
+
+
+def test_pods_reach_pods_services_and_the_dns_through_the_firewall(hardened: Deployment) -> None:
+    address = hardened.on_node(
+        "kubectl -n kube-system get pods -l k8s-app=kube-dns -o jsonpath={.items[0].status.podIP}"
+    )
+    assert _in_pod(hardened, "metrics-server", f"curl -s -m 5 http://{address}:8080/health") == "OK"
+    answer = _in_pod(hardened, "metrics-server", "curl -sk -m 5 https://10.43.0.1/livez")
+    assert "Unauthorized" in answer
+    query = 'import socket; s = socket.create_connection((\\"10.43.0.10\\", 53), 5); print(\\"open\\")'
+    assert _in_pod(hardened, "metrics-server", f'python3 -c "{query}"') == "open"
+    available = "kubectl wait --for=condition=Available apiservice/v1beta1.metrics.k8s.io --timeout=60s"
+    assert "condition met" in hardened.on_node(available)
+
+
+_SCAN = """
+import asyncio, sys
+async def probe(port, gate):
+    async with gate:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(sys.argv[1], port), 2)
+        except (OSError, asyncio.TimeoutError):
+            return None
+        writer.close()
+        return port
+async def main():
+    gate = asyncio.Semaphore(2000)
+    found = await asyncio.gather(*(probe(port, gate) for port in range(1, 65536)))
+    print(*(port for port in found if port))
+asyncio.run(main())
+"""
+
+
+def test_a_port_scan_from_another_machine_finds_only_what_the_rules_allow(
+    hardened: Deployment, start_node: Callable[[str], Node]
+) -> None:
+    hardened.on_node(
+        "kubectl -n kube-system expose deployment coredns --name scan --type NodePort --port 9153"
+    )
+    try:
+        port = hardened.on_node(
+            "kubectl -n kube-system get service scan -o jsonpath={.spec.ports[0].nodePort}"
+        )
+        itself = f"curl -s -m 5 http://{hardened.node.address}:{port}/metrics | grep -c ^coredns"
+        assert int(hardened.on_node(itself)) > 0
+        with start_node("scanner").connect() as client:
+            stdin, output, _ = client.exec_command(
+                f"ulimit -n 4096; python3 - {hardened.node.address}", timeout=300
+            )
+            stdin.write(_SCAN)
+            stdin.channel.shutdown_write()
+            assert output.read().decode().split() == ["22", "6443"]
+    finally:
+        hardened.on_node("kubectl -n kube-system delete service scan")
+
+
+def test_rules_that_lock_everybody_out_take_themselves_back(hardened: Deployment) -> None:
+    def lock_out(config: dict[str, Any]) -> None:
+        _all_concerns(config)
+        config[f"{PROJECT}:hardening"]["firewall"] = {
+            "adminRanges": ["192.0.2.0/24"],
+            "confirmSeconds": _GUARD_SECONDS,
+        }
+
+    hardened.configure(lock_out)
+    try:
+        with pytest.raises(PulumiError):
+            hardened.stack.read(*UP)
+    finally:
+        hardened.configure(_all_concerns)
+    deadline = time.monotonic() + 3 * _GUARD_SECONDS
+    while True:
+        try:
+            hardened.node.connect().close()
+            break
+        except (OSError, paramiko.SSHException):
+            assert time.monotonic() < deadline
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+
+
+def test_after_a_restart_everything_is_still_in_force(
+    hardened: Deployment, engine: Engine, group: str
+) -> None:
+    reboot(engine, hardened.node.name, group)
+    deadline = time.monotonic() + 180
+    while _audit(hardened) and time.monotonic() < deadline:
+        time.sleep(3)
+    assert _audit(hardened) == ()
+    hardened.stack.read(*UP, "--expect-no-changes")
+
+
+def test_tunnels_and_copies_work_and_neither_root_nor_a_password_gets_in(
+    hardened: Deployment, tmp_path: Path
+) -> None:
+    with hardened.node.connect() as client:
+        (tmp_path / "sent").write_text("text")
+        client.open_sftp().put(str(tmp_path / "sent"), "sent")
+        channel = client.get_transport().open_channel(  # type: ignore[union-attr]
+            "direct-tcpip", ("127.0.0.1", 6443), ("127.0.0.1", 0)
+        )
+        channel.close()
+        client.exec_command("rm sent")[1].channel.recv_exit_status()
+    with paramiko.Transport((hardened.node.address, 22)) as transport:
+        transport.start_client(timeout=10)
+        with pytest.raises(paramiko.BadAuthenticationType) as refused:
+            transport.auth_none(hardened.node.user)
+        assert refused.value.allowed_types == ["publickey"]
+    with paramiko.Transport((hardened.node.address, 22)) as transport:
+        transport.start_client(timeout=10)
+        key = paramiko.Ed25519Key.from_private_key_file(str(hardened.node.private_key))
+        with pytest.raises(paramiko.AuthenticationException):
+            transport.auth_publickey("root", key)
+
+
+def test_a_concern_that_is_switched_off_is_undone_and_no_other(hardened: Deployment) -> None:
+    def without_login(config: dict[str, Any]) -> None:
+        _all_concerns(config)
+        config[f"{PROJECT}:hardening"]["login"] = {"enabled": False, "reason": "a test"}
+
+    hardened.configure(without_login)
+    hardened.stack.read(*UP)
+    assert (
+        hardened.on_node(
+            "ls /etc/profile.d/90-a1.sh 2>/dev/null; grep -c SHA_CRYPT_MIN_ROUNDS.65 /etc/login.defs"
+        )
+        == "0"
+    )
+    assert _audit(hardened) == ()
+    hardened.configure(_all_concerns)
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+
+
+def test_destroy_gives_the_host_back_as_it_was(hardened: Deployment, before: dict[str, str]) -> None:
+    hardened.stack.read(*DESTROY)
+    assert differences(before, snapshot(hardened.node)) == []
