@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import time
+from collections import Counter
 
 import aiohttp
 
@@ -70,11 +71,12 @@ async def saturated(http: aiohttp.ClientSession) -> Taken:
     return taken
 
 
-def told(taken: Taken, seconds: float) -> dict[str, float]:
+def told(taken: Taken, seconds: float) -> dict[str, object]:
     """Return the figures of a load."""
     times = sorted(one for _, one in taken)
     shares = {f"p{share}": times[len(times) * share // 100] * 1000 for share in (50, 95, 99)}
-    return {"rate": len(taken) / seconds, "bad": sum(status != 200 for status, _ in taken), **shares}
+    other = Counter(str(status) for status, _ in taken if status != 200)
+    return {"rate": len(taken) / seconds, "other": dict(other), **shares}
 
 
 async def main() -> None:

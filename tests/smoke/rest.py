@@ -67,6 +67,12 @@ class Rest:
         found: Manifest = answer.raise_for_status().json()
         return found
 
+    def node_memory(self, name: str) -> dict[str, int]:
+        """Return what a node's kubelet says of its memory, in bytes."""
+        told = self._client.get(f"/api/v1/nodes/{name}/proxy/stats/summary").raise_for_status().json()
+        found: dict[str, int] = told["node"]["memory"]
+        return found
+
     def log(self, pod: Manifest) -> str:
         """Return what a pod has printed."""
         return self._client.get(f"{_path(pod)}/log").raise_for_status().text
