@@ -69,7 +69,7 @@ def _installed(request: pytest.FixtureRequest) -> None:
         outputs: Outputs = request.getfixturevalue("outputs")
         for name in marker.args:
             if name == "mcp-services":
-                said = "" if outputs.services else "left out: they cannot run without External Secrets"
+                said = "" if outputs.services else "left out: without External Secrets or their image"
             else:
                 said = outputs.parts.get(name, "left out: the stack does not know it")
             if said.startswith(_LEFT_OUT):
