@@ -17,7 +17,7 @@ from sandbox.progress import to_terminal
 from sandbox.recipes.kube_bench import BENCHMARK, kube_bench
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(3600)]
 
 _RUN = (
     "/opt/kube-bench/kube-bench --config-dir /opt/kube-bench --config /opt/kube-bench/config.yaml "

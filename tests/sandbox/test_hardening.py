@@ -18,7 +18,7 @@ from sandbox.pulumi import PulumiError
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 from tests.sandbox.snapshot import differences, snapshot
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
 
 _CERTIFICATE = "/var/lib/rancher/k3s/server/tls/server-ca.crt"
 _GUARD_SECONDS = 20
