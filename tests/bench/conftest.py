@@ -1,5 +1,6 @@
 """Figures of one run, printed as a table at its end."""
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
@@ -37,9 +38,12 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
     """The run's figures; printed when it ends."""
     measured = Figures()
     yield measured
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    reporter, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
     if reporter and measured.lines:
-        reporter.ensure_newline()
-        reporter.section("figures")
-        for line in measured.lines:
-            reporter.write_line(line)
+        # What is written while a fixture ends is else shown with a failure only.
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            reporter.ensure_newline()
+            reporter.section("figures")
+            for line in measured.lines:
+                reporter.write_line(line)
