@@ -23,7 +23,7 @@ from sandbox.build.chart import ChartError
 from sandbox.build.debian import DebianError
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile
-from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, update
+from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
@@ -83,6 +83,7 @@ def make_bundle(
     wanted = chosen(parts)
     folder = bundle_folder(cache)
     recipes = {part.name: recipe_digest(part) for part in wanted}
+    remove_unlisted(folder)
     ready = _ready(folder, recipes)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing)
@@ -181,7 +182,7 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
     start = time.monotonic()
     progress(f"{part.name}: making it ({part.origin})")
     folder = bundle_folder(cache)
-    images = [_image(folder, part.name, image) for image in part.images(cache, progress)]
+    images = _images(folder, part.name, part.images(cache, progress))
     entry: dict[str, Any] = {"images": images, "chart": None, "origin": part.origin, "recipe": recipe}
     if part.chart:
         target = folder / "charts" / part.name
@@ -196,13 +197,18 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
     progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
 
 
-def _image(folder: Path, part: str, image: ImageFile) -> dict[str, Any]:
-    # The name says the image, not its content: what is replaced leaves nothing behind.
-    target = folder / "images" / part / f"{image.path.stem.rpartition('-')[0]}.tar"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    link(image.path, target)
-    path = str(target.relative_to(folder))
-    return {"path": path, "sha256": image.sha256, "references": list(image.references)}
+def _images(folder: Path, part: str, images: Sequence[ImageFile]) -> list[dict[str, Any]]:
+    # A folder named by its content: a run that has read the list may be sending what an earlier recipe made,
+    # and sends whatever else is in the folder.
+    content = hashlib.sha256("".join(sorted(image.sha256 for image in images)).encode()).hexdigest()
+    entries = []
+    for image in images:
+        target = folder / "images" / part / content[:12] / f"{image.path.stem.rpartition('-')[0]}.tar"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link(image.path, target)
+        path = str(target.relative_to(folder))
+        entries.append({"path": path, "sha256": image.sha256, "references": list(image.references)})
+    return entries
 
 
 def _check_room(cache: Cache, missing: Sequence[Part]) -> None:

@@ -1,5 +1,6 @@
 """The bundle's list, bundle.json, and what is put into the folder beside it."""
 
+import contextlib
 import json
 import os
 import re
@@ -120,6 +121,16 @@ def update(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> 
         written.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
         written.replace(folder / FILE)
         _remember(folder, listed)
+
+
+def remove_unlisted(folder: Path) -> None:
+    """Remove image archives that the list names no more; call it while nobody installs from the bundle."""
+    listed = {image["path"] for part in read_list(folder)["parts"].values() for image in part["images"]}
+    for path in list((folder / "images").rglob("*.tar")):
+        if str(path.relative_to(folder)) not in listed:
+            path.unlink()
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
 
 
 def _remember(folder: Path, listed: Mapping[str, Any]) -> None:

@@ -33,11 +33,22 @@ class Cache:
         return path
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold an exclusive lock of this name; a second process waits, and a killed one lets go."""
+    def lock(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        """Hold a lock of this name; others wait, unless all share it, and a killed process lets go."""
         with (self.folder("locks") / name).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             yield
+
+    @contextlib.contextmanager
+    def lock_if_free(self, name: str) -> Iterator[bool]:
+        """Hold a lock of this name where nobody else does, and tell whether it is held; waits for nobody."""
+        with (self.folder("locks") / name).open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
     @contextlib.contextmanager
     def making(self, target: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from sandbox.bundle import make_bundle
 from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
 from sandbox.k3s_source import k3s_source
+from sandbox.leftovers import remove_leftovers
 from sandbox.progress import Progress
 from sandbox.recipes.gatekeeper import GATOR
 from sandbox.toolchain import ensure
@@ -28,3 +29,4 @@ def prepare(cache: Cache, progress: Progress) -> None:
     folder = make_bundle(cache, progress)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
     build(GATOR, cache, progress)
+    remove_leftovers(cache, progress)

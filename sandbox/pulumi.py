@@ -1,5 +1,6 @@
 """Run the Pulumi program on a stack: the local backend in the state folder, the toolchain's environment."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,9 +8,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -64,14 +66,21 @@ class Stack:
         """Remove an empty stack from the backend."""
         self.read("stack", "rm", "--yes", "--preserve-config", self.name, stack=False)
 
-    def release_dead_lock(self) -> None:
-        """Take away what a killed run left: its lock, if its process here is gone, and plugins at work."""
+    def recover(self) -> None:
+        """Take away what a killed run has left: its lock and its plugins, and what it had begun.
+
+        Everything that this program does can be done again, so what was begun is forgotten in the state;
+        Pulumi would warn of it in every run.
+        """
         backend = Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
         for path in backend.glob(f".pulumi/locks/*/*/{self.name}/*.json"):
             lock = json.loads(path.read_text(encoding="utf-8"))
             if lock.get("hostname") == socket.gethostname() and not Path(f"/proc/{lock['pid']}").exists():
                 end_orphans(self.environment["PULUMI_BACKEND_URL"])
                 path.unlink()
+        file = backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        if file.exists() and '"pending_operations"' in file.read_text(encoding="utf-8"):
+            self._change_state(lambda deployment: deployment.pop("pending_operations", None))
 
     def node_is_gone(self) -> bool:
         """Tell whether the configuration says that the machines are lost for good."""
@@ -86,9 +95,16 @@ class Stack:
         In the state, not by the program: what a destroy that failed has deleted lacks the outputs that the
         program needs, and the machine's key or bundle may be gone as well.
         """
+
+        def retain(deployment: dict[str, Any]) -> None:
+            for resource in deployment.get("resources") or ():
+                resource["retainOnDelete"] = True
+
+        self._change_state(retain)
+
+    def _change_state(self, change: Callable[[dict[str, Any]], object]) -> None:
         state = json.loads(self.read("stack", "export"))
-        for resource in state["deployment"].get("resources") or ():
-            resource["retainOnDelete"] = True
+        change(state["deployment"])
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(state, file)
             file.flush()
@@ -105,7 +121,8 @@ class Stack:
         Raises:
             PulumiError: It failed.
         """
-        status, told = _shown(self._command(*arguments), self.folder, self.environment)
+        with self._environment() as environment:
+            status, told = _shown(self._command(*arguments), self.folder, environment)
         if status:
             raise PulumiError(
                 "\n".join(
@@ -120,15 +137,22 @@ class Stack:
             PulumiError: It failed; the text holds its message.
         """
         command = self._command(*arguments) if stack else ["pulumi", "--non-interactive", *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
+        with self._environment() as environment:
+            done = subprocess.run(
+                command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            )
         if done.returncode:
             # Runs tell their errors on standard output; other commands print results there, secrets too.
             told = done.stdout + done.stderr if arguments[0] in _CONFIGURED else done.stderr
             shown = told.strip()[-_LAST_CHARACTERS:]
             raise PulumiError("\n".join((f"pulumi {arguments[0]}: {shown}", *advice(told))))
         return done.stdout
+
+    @contextlib.contextmanager
+    def _environment(self) -> Iterator[Mapping[str, str]]:
+        # The Kubernetes plugin leaves a kubeconfig in the folder for temporary files, once per Helm release.
+        with tempfile.TemporaryDirectory(prefix="a1-", ignore_cleanup_errors=True) as folder:
+            yield {**self.environment, "TMPDIR": folder}
 
     def _command(self, *arguments: str) -> list[str]:
         place = ["--config-file", str(self.config)] if self.config and arguments[0] in _CONFIGURED else []

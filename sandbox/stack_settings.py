@@ -92,7 +92,13 @@ def _k3s() -> dict[str, Any]:
             # The kubelet may set its sysctls itself: in a node, kernel and vm are copies of its own.
             "protect-kernel-defaults": False,
             "flannel-cni-conf": _FLANNEL,
-            "kubelet-arg": ["feature-gates=KubeletInUserNamespace=true"],
+            "kubelet-arg": [
+                "feature-gates=KubeletInUserNamespace=true",
+                # The disk is this machine's: how full others have made it says nothing of the node. Images
+                # that the kubelet deleted would not come back.
+                "eviction-hard=memory.available<100Mi,nodefs.available<1%,imagefs.available<1%",
+                "image-gc-high-threshold=100",
+            ],
             "kube-proxy-arg": ["conntrack-max-per-core=0", "conntrack-min=0"],
         },
         "extraFiles": [

@@ -16,6 +16,7 @@ from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
+from sandbox.leftovers import remove_leftovers
 from sandbox.node import GROUP, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
@@ -79,6 +80,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
             _follow(stack, delivery, commit_files(delivery.files), progress)
 
     install_in_stages(cache, progress, parts, install)
+    remove_leftovers(cache, progress)
     return stack
 
 
@@ -88,7 +90,7 @@ def _follow(stack: Stack, delivery: Delivery, commit: str, progress: Progress) -
 
 def _apply(stack: Stack, progress: Progress) -> None:
     stack.create()
-    stack.release_dead_lock()
+    stack.recover()
     with step(progress, f"pulumi up, stack {stack.name}"):
         stack.run(*_UP)
 
@@ -112,7 +114,7 @@ def down(cache: Cache, progress: Progress) -> None:
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.production(environment) if configured else chosen.sandbox(environment)
     if stack.exists():
-        stack.release_dead_lock()
+        stack.recover()
         if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
             progress("the machine is gone: what was on it is forgotten")
             stack.retain_everything()

@@ -12,10 +12,10 @@ from a1platform.bundle import Bundle
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.config import TOKEN_FILE
 from a1platform.cluster.images import import_images
-from a1platform.cluster.k3s import BINARY, BINARY_CONCERN, GROUP, first_server, k3s
+from a1platform.cluster.k3s import BINARY, BINARY_CONCERN, GROUP, IMAGES_CONCERN, first_server, k3s
 from a1platform.naming import token
-from a1platform.node.drift import Watch, unwatched
-from a1platform.node.host_change import render_script
+from a1platform.node.drift import HostState, Watch, unwatched
+from a1platform.node.host_change import HostChange, render_script
 from a1platform.node.ssh import remote_files, remote_script
 from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
@@ -81,7 +81,7 @@ class K3sCluster(pulumi.ComponentResource):
         super().__init__(token("cluster", "K3sCluster"), name, None, opts)
         self.server = server = first_server(args.nodes)
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=args.node_is_gone)
-        self.installed = _install(f"{name}-{server.name}", args, server, own)
+        self.installed = _install(f"{name}-{server.name}", args, _plan(args, server), own)
         inside = pulumi.ResourceOptions.merge(
             own, pulumi.ResourceOptions(depends_on=[self.installed], deleted_with=self.installed)
         )
@@ -124,16 +124,17 @@ def _join(
     last = first
     joined: dict[str, Command] = {}
     for node in sorted(others, key=lambda node: node.role == "agent"):
+        plan = _plan(args, node)
         key = remote_script(
             f"{name}-{node.name}-token",
             node,
-            cluster_token.apply(_render_token),
+            pulumi.Output.all(cluster_token, plan.mark()).apply(lambda found: _render_token(*found)),
             arguments="apply",
             delete_arguments="revert",
             opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[last])),
         )
         before = pulumi.ResourceOptions(depends_on=[key, last])
-        install = _install(f"{name}-{node.name}", args, node, pulumi.ResourceOptions.merge(own, before))
+        install = _install(f"{name}-{node.name}", args, plan, pulumi.ResourceOptions.merge(own, before))
         joined[node.name] = install
         last = install if node.role == "server" else last
     return joined
@@ -163,9 +164,10 @@ def _images(
     }
 
 
-def _render_token(cluster_token: str) -> str:
+def _render_token(cluster_token: str, mark: str) -> str:
     folder = Path(TOKEN_FILE).parent
-    return f"""umask 077
+    return f"""# {mark or "unwatched"}
+umask 077
 if [ "$1" = revert ]; then
     rm -f {TOKEN_FILE}
     rmdir --ignore-fail-on-non-empty -p {folder} 2>/dev/null || true
@@ -178,23 +180,45 @@ A1_TOKEN
 mv -fT {TOKEN_FILE}.new {TOKEN_FILE}"""
 
 
-def _install(name: str, args: K3sClusterArgs, node: NodeSettings, opts: pulumi.ResourceOptions) -> Command:
-    ready: list[pulumi.Resource] = []
+@dataclass(frozen=True)
+class _Plan:
+    """What is done to one node, and what is known of it."""
+
+    node: NodeSettings
+    change: HostChange
+    images: tuple[Upload, ...]
+    state: pulumi.Output[HostState]
+
+    def mark(self) -> pulumi.Output[str]:
+        return self.state.apply(lambda found: found.mark(GROUP))
+
+    def upload_mark(self, name: str, concern: str) -> pulumi.Output[str]:
+        return self.state.apply(lambda found: found.upload_mark(name, concern))
+
+
+def _plan(args: K3sClusterArgs, node: NodeSettings) -> _Plan:
     binary = args.bundle.k3s if args.bundle else None
-    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None)
-    state = args.watch(node, render_script([change], GROUP))
-    if binary:
-        upload = Upload(binary.path.name, binary.sha256, BINARY, "0755")
-        mark = state.apply(lambda found: found.upload_mark(f"{name}-binary", BINARY_CONCERN))
-        ready.append(remote_files(f"{name}-binary", node, binary.path, [upload], mark=mark, opts=opts))
     images = args.bundle.part(SYSTEM).images if args.bundle else ()
-    if images:
-        uploads = [Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images]
-        ready.append(remote_files(f"{name}-images", node, images[0].path.parent, uploads, opts=opts))
+    uploads = tuple(Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images)
+    paths = [upload.destination for upload in uploads]
+    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None, paths)
+    return _Plan(node, change, uploads, args.watch(node, render_script([change], GROUP)))
+
+
+def _install(name: str, args: K3sClusterArgs, plan: _Plan, opts: pulumi.ResourceOptions) -> Command:
+    ready: list[pulumi.Resource] = []
+    if args.bundle and (binary := args.bundle.k3s):
+        upload = Upload(binary.path.name, binary.sha256, BINARY, "0755")
+        mark = plan.upload_mark(f"{name}-binary", BINARY_CONCERN)
+        ready.append(remote_files(f"{name}-binary", plan.node, binary.path, [upload], mark=mark, opts=opts))
+    if args.bundle and plan.images:
+        folder = args.bundle.part(SYSTEM).images[0].path.parent
+        mark = plan.upload_mark(f"{name}-images", IMAGES_CONCERN)
+        ready.append(remote_files(f"{name}-images", plan.node, folder, plan.images, mark=mark, opts=opts))
     return remote_script(
         f"{name}-k3s",
-        node,
-        state.apply(lambda found: render_script([change], GROUP, mark=found.mark(GROUP))),
+        plan.node,
+        plan.mark().apply(lambda mark: render_script([plan.change], GROUP, mark=mark)),
         arguments="apply",
         delete_arguments="revert",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=ready)),

@@ -14,6 +14,8 @@ from a1platform.settings.node import NodeSettings, own_address
 GROUP = "k3s"
 BINARY_CONCERN = "k3s binary"
 """What a deviation of the binary is called."""
+IMAGES_CONCERN = "k3s images"
+"""What a deviation of the images that K3s starts with is called."""
 # Before the files are put below it, which would make the folder readable for everybody.
 _RECORD = "(umask 022 && mkdir -p /var/lib/rancher/k3s)\nmkdir -p /var/lib/rancher/k3s/server/logs"
 BINARY = "/usr/local/bin/k3s"
@@ -25,6 +27,7 @@ def k3s(
     node: NodeSettings,
     nodes: Sequence[NodeSettings],
     uploaded: str | None = None,
+    images: Sequence[str] = (),
 ) -> HostChange:
     """Return the change that installs, configures and starts K3s on a node.
 
@@ -34,6 +37,7 @@ def k3s(
         nodes: All nodes of the cluster; the first server starts it, the others join.
         uploaded: SHA-256 digest of the binary that has been put in place already; without it the node
             downloads the release.
+        images: Paths of the image archives that have been put in place already.
 
     Returns:
         A change whose check refuses a binary with another digest before anything else is written, whose
@@ -44,6 +48,9 @@ def k3s(
     dns = settings.service_cidr.network_address + 10
     start = shlex.join((node.name, str(settings.start_timeout), str(dns), *(file.path for file in own)))
     joined = node is not first_server(nodes)
+    verify = [shlex.join(("a1_k3s_verify", uploaded or "", *(file.path for file in own)))]
+    verify += [shlex.join(("a1_k3s_verify_there", IMAGES_CONCERN, *images))] if images else []
+    verify += [shlex.join(("a1_k3s_verify_there", "k3s token", config.TOKEN_FILE))] if joined else []
     leave = f"a1_leaving={node.name if joined and node.role == 'server' else ''}\n"
     return HostChange(
         name="k3s",
@@ -53,7 +60,7 @@ def k3s(
         check=_check(settings, uploaded),
         apply=f"{'' if uploaded else f'a1_k3s_claim {RECORDS}'}\na1_k3s_apply {start}",
         record=_RECORD,
-        verify=shlex.join(("a1_k3s_verify", uploaded or "", *(file.path for file in own))),
+        verify="\n".join(verify),
         before_revert=leave + _script("k3s_uninstall.sh"),
         revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\nsystemctl daemon-reload",
     )

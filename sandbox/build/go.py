@@ -20,6 +20,8 @@ from sandbox.build.process import StalledError, run
 from sandbox.cache import Cache
 from sandbox.progress import Progress, elapsed
 
+GO_FOLDERS = "go-folders"
+"""The lock that every build shares, so that nobody removes its sources."""
 _REPORT_EVERY_SECONDS = 15
 _DOWNLOAD_SECONDS = 900
 
@@ -150,7 +152,7 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
         BuildError: The module cannot be had or does not compile.
     """
     target = cache.root / "programs" / f"{recipe.name}-{recipe.digest()[:12]}"
-    with cache.lock(f"go-{recipe.name}"):
+    with cache.lock(f"go-{recipe.name}"), cache.lock(GO_FOLDERS, shared=True):
         if target.is_dir():
             return target
         module = download(recipe, cache)

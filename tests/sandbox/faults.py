@@ -42,7 +42,7 @@ class Lab:
 
     def succeeds(self, *command: str) -> None:
         """Require that a run ends well, `up` by default."""
-        self.deployment.stack.release_dead_lock()
+        self.deployment.stack.recover()
         self.said.append(self.deployment.stack.read(*(command or UP)))
 
     def refused(self, *command: str) -> str:

@@ -170,6 +170,16 @@ def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> No
         assert lab.converged(), f"kill {index + 1} of {_KILLS}"
 
 
+def test_up_puts_back_what_a_destroy_that_was_killed_has_taken(lab: Lab) -> None:
+    # The plugin outlives a killed `pulumi` and ends what it had begun; the state does not hold that any more.
+    before = lab.deployment.on_node("ls /var/lib/rancher/k3s/agent/images")
+    lab.deployment.on_node("rm /var/lib/rancher/k3s/agent/images/*")
+    lab.succeeds()
+    assert "k3s images: found absent" in lab.said[-1]
+    assert lab.deployment.on_node("ls /var/lib/rancher/k3s/agent/images") == before
+    assert lab.converged()
+
+
 def test_no_secret_is_in_anything_that_was_said_or_is_kept(lab: Lab) -> None:
     secrets = _secrets(lab.deployment)
     backend = Path(lab.deployment.stack.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))

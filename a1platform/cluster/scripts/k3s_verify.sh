@@ -61,3 +61,11 @@ a1_k3s_verify() { # digest of an uploaded binary or nothing, then the files of t
         a1_deviation "k3s $path" "for root alone" "$(stat -c 'mode %a' -- "$path")" "$(a1_changed "$path")"
     done
 }
+
+a1_k3s_verify_there() { # concern, files that other resources have put in place: a destroy that was cut may have taken them
+    local concern=$1 path
+    shift
+    for path in "$@"; do
+        [ -f "$path" ] || a1_deviation "$concern" "$path" absent "$(a1_changed "$path")"
+    done
+}

@@ -147,6 +147,17 @@ def test_a_changed_recipe_is_built_again_and_nothing_else(bench: Bench) -> None:
     assert before != after
 
 
+def test_an_image_that_a_run_may_be_sending_stays_until_the_next_run(bench: Bench) -> None:
+    before = load(bench.make()).part("two").images[0].path
+    (bench.recipes / "two.py").write_text("changed")
+    after = load(bench.make()).part("two").images[0].path
+    assert before.is_file()
+    assert before.parent != after.parent
+    bench.make()
+    assert not before.parent.exists()
+    assert after.is_file()
+
+
 def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
     folder = bench.make()
     listed = json.loads((folder / "bundle.json").read_text())
@@ -154,14 +165,14 @@ def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
     (folder / "bundle.json").write_text(json.dumps(listed))
     bench.make()
     assert bench.built == ["two"]
-    assert [path.name for path in (folder / "images" / "two").iterdir()] == ["two.tar"]
+    assert [path.name for path in (folder / "images" / "two").rglob("*.tar")] == ["two.tar"]
     assert not list(folder.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
 def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
     folder = bench.make()
-    image = folder / "images" / "two" / "two.tar"
+    image = load(folder).part("two").images[0].path
     if damage == "changed":
         image.write_bytes(b"x")
     elif damage == "removed":
