@@ -1,10 +1,12 @@
 """A stack's `Pulumi.<stack>.yaml` for commands outside Pulumi: plain values, no secrets."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from a1platform.bundle import Bundle, BundleError
 from a1platform.bundle import load as load_bundle
@@ -17,6 +19,10 @@ from a1platform.settings.nodes import Nodes
 from a1platform.settings.platform import PlatformSettings
 
 _T = TypeVar("_T")
+# Keeps comments, order and quotes of what it does not change; PyYAML drops them.
+_YAML = YAML()
+_YAML.preserve_quotes = True
+_YAML.width = 1000
 
 
 class StackFileError(RuntimeError):
@@ -37,8 +43,8 @@ class StackFile:
         """
         self.path = path
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
-        except yaml.YAMLError as error:
+            content = _YAML.load(path.read_text(encoding="utf-8")) if path.exists() else None
+        except YAMLError as error:
             raise StackFileError(f"{path}: found no YAML, expected a configuration: {error}") from error
         content = content or {}
         if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
@@ -82,19 +88,27 @@ class StackFile:
         settings: PlatformSettings = self._parse("platform", TypeAdapter(PlatformSettings), {})
         return settings
 
-    def put_node(self, node: NodeSettings) -> None:
-        """Add a node or replace the one of the same name, check them all together, and write the file.
+    def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
+        """Add nodes or replace those of the same names, check all together, and write the file.
+
+        What else stands in the file, comments too, stays as it is.
 
         Raises:
             StackFileError: The nodes do not go together; nothing is written.
         """
         config = self._content.setdefault("config", {})
-        entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        others = [other for other in config.get(f"{PROJECT}:nodes") or [] if other.get("name") != node.name]
-        config[f"{PROJECT}:nodes"] = [*others, entry]
+        listed = config.setdefault(f"{PROJECT}:nodes", [])
+        for node in nodes:
+            entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            places = [index for index, other in enumerate(listed) if other.get("name") == node.name]
+            if places:
+                listed[places[0]] = entry
+            else:
+                listed.append(entry)
         self.nodes()
         new = self.path.with_name(f".{self.path.name}.new")
-        new.write_text(yaml.safe_dump(self._content, sort_keys=False, width=1000), encoding="utf-8")
+        with new.open("w", encoding="utf-8") as file:
+            _YAML.dump(self._content, file)
         new.replace(self.path)
 
     def _parse(self, key: str, adapter: TypeAdapter[_T], default: object) -> _T:

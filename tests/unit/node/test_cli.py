@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from a1platform.cli.init import _names
 from a1platform.cli.main import app
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.naming import PROJECT
@@ -32,7 +33,7 @@ def test_a_node_is_written_without_losing_what_is_there(node: Entry, tmp_path: P
     path.write_text(
         "encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n  other:key: 1\n"
     )
-    StackFile(path).put_node(NodeSettings.model_validate(node()))
+    StackFile(path).put_nodes([NodeSettings.model_validate(node())])
     content = yaml.safe_load(path.read_text())
     assert content["encryptionsalt"] == "v1:x"
     assert content["config"]["other:key"] == 1
@@ -49,17 +50,48 @@ def test_the_keys_are_those_of_the_project_that_pulumi_reads() -> None:
 def test_a_node_of_the_same_name_is_replaced(node: Entry, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.a1.yaml"
     for host in ("192.0.2.10", "192.0.2.11"):
-        StackFile(path).put_node(NodeSettings.model_validate(node(host=host)))
+        StackFile(path).put_nodes([NodeSettings.model_validate(node(host=host))])
     assert [entry.host for entry in StackFile(path).nodes()] == ["192.0.2.11"]
 
 
 def test_nodes_that_do_not_go_together_are_not_written(node: Entry, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.a1.yaml"
-    StackFile(path).put_node(NodeSettings.model_validate(node()))
+    StackFile(path).put_nodes([NodeSettings.model_validate(node())])
     before = path.read_text()
     with pytest.raises(StackFileError, match="found 2 nodes with role 'server'"):
-        StackFile(path).put_node(NodeSettings.model_validate(node(name="b", host="192.0.2.11")))
+        StackFile(path).put_nodes([NodeSettings.model_validate(node(name="b", host="192.0.2.11"))])
     assert path.read_text() == before
+
+
+def test_three_servers_are_written_together(node: Entry, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    servers = [node(name=f"a{number}", host=f"192.0.2.{number}") for number in (1, 2, 3)]
+    StackFile(path).put_nodes(map(NodeSettings.model_validate, servers))
+    assert [entry.name for entry in StackFile(path).nodes()] == ["a1", "a2", "a3"]
+
+
+def test_comments_and_quotes_stay_as_they_were_written(node: Entry, tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    text = "# ours\nconfig:\n  a1platform:preflight: {vcpus: 4} # a small one\n  other:key: 'x'\n"
+    path.write_text(text)
+    StackFile(path).put_nodes([NodeSettings.model_validate(node())])
+    assert path.read_text().startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("first", "names"),
+    [("a1", ["a1", "a2", "a3"]), ("node-09", ["node-9", "node-10", "node-11"]), ("a", ["a1", "a2", "a3"])],
+)
+def test_names_of_several_nodes_count_up(first: str, names: list[str]) -> None:
+    assert _names(first, 3) == names
+    assert _names(first, 1) == [first]
+
+
+def test_init_wants_a_fingerprint_for_each_machine_or_none(tmp_path: Path) -> None:
+    words = ["init", "192.0.2.1", "192.0.2.2", "--fingerprint", "SHA256:x", "--folder", str(tmp_path)]
+    answer = _RUNNER.invoke(app, words)
+    assert answer.exit_code == 1
+    assert "found 1, expected one for each of 2 machines" in answer.output
 
 
 def test_a_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
