@@ -17,7 +17,7 @@ from a1platform.settings.services import ServicesSettings
 def _bundle(folder: Path) -> Path:
     expanded = folder.expanduser()
     if not (expanded / "bundle.json").is_file():
-        raise ValueError(f"found no bundle.json in {folder}, expected a folder made by `a1 bundle`")
+        raise ValueError(f"found no bundle.json in {folder}, expected a bundle (docs/bundle.md)")
     return expanded
 
 

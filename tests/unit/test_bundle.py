@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from a1platform import bundle as reading
 from a1platform.bundle import BundleError, file_digest, folder_digest, load
+from a1platform.cli.main import app
 
 
 @pytest.fixture
@@ -168,3 +170,15 @@ def test_a_bundle_that_nobody_may_write_to_is_read(folder: Path, monkeypatch: py
 
     monkeypatch.setattr(Path, "write_text", refuse)
     load(folder).verify()
+
+
+def test_a1_bundle_lists_and_verifies(folder: Path) -> None:
+    listed = CliRunner().invoke(app, ["bundle", "list", str(folder)])
+    assert listed.exit_code == 0
+    assert "upstream manifests v2.17.2" in listed.stdout
+    assert "left out: grafana (no registry)" in listed.stdout
+    assert CliRunner().invoke(app, ["bundle", "verify", str(folder)]).exit_code == 0
+    (folder / "k3s/k3s").write_text("another")
+    answer = CliRunner().invoke(app, ["bundle", "verify", str(folder)])
+    assert answer.exit_code == 1
+    assert "k3s/k3s is not the file that bundle.json describes" in answer.stderr.replace("\n", " ")

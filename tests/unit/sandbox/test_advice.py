@@ -33,6 +33,11 @@ def test_an_error_of_a_plugin_comes_with_what_to_do(error: str, help_: str) -> N
     assert help_ in line
 
 
+def test_a_program_that_does_not_run_on_the_host_is_no_host_that_does_not_answer() -> None:
+    error = "ctr: dial unix /run/k3s/containerd/containerd.sock: connect: connection refused"
+    assert advice(_OUTPUT.format(error=error)) == []
+
+
 def test_our_own_errors_say_it_themselves() -> None:
     assert advice(_OUTPUT.format(error="vCPUs: found 2, expected at least 8")) == []
 

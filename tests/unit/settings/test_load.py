@@ -69,7 +69,7 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
         ({"platform": {"profile": "huge"}}, "platform.profile: found 'huge', expected 'small' or 'standard'"),
         ({"nodes": {"name": "a1"}}, "nodes: found a mapping, expected a valid tuple"),
         ({"nodes": ["a1"]}, "nodes[0]: found 'a1', expected a valid dictionary"),
-        ({"bundle": "/nowhere"}, "bundle: found no bundle.json in /nowhere, expected a folder made by "),
+        ({"bundle": "/nowhere"}, "bundle: found no bundle.json in /nowhere, expected a bundle"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_path_what_was_found_and_what_is_expected(

@@ -1,0 +1,58 @@
+"""`a1 bundle list|verify`: what a bundle holds, and whether every file is what its list says."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from a1platform.bundle import Bundle, BundleError, load
+
+app = typer.Typer(help="What a bundle holds (docs/bundle.md).", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="The bundle's folder.")]
+
+
+@app.command("list")
+def list_contents(folder: Folder) -> None:
+    """Print each part with its version, its size and what it was made from, and what was left out."""
+    bundle = _done(lambda: load(folder))
+    table = Table("part", "version", "images", "MiB", "made from")
+    if bundle.k3s:
+        table.add_row("k3s", bundle.k3s.version, "", _mib([bundle.k3s.path]), escape(bundle.k3s.origin))
+    for name, part in sorted(bundle.parts.items()):
+        version = part.chart.version if part.chart else ""
+        size = _mib([image.path for image in part.images])
+        table.add_row(name, version, str(len(part.images)), size, escape(part.origin))
+    console = Console()
+    console.print(table)
+    for name, why in sorted(bundle.left_out.items()):
+        console.print(f"left out: {name} ({escape(why)})", highlight=False)
+
+
+@app.command()
+def verify(folder: Folder) -> None:
+    """Read every file and compare it with its digest; exit with 1 where one is missing or another."""
+
+    def check() -> Bundle:
+        bundle = load(folder)
+        bundle.verify(thorough=True)
+        return bundle
+
+    bundle = _done(check)
+    typer.echo(f"{bundle.folder}: {len(bundle.parts)} parts, every file as listed")
+
+
+def _done(act: Callable[[], Bundle]) -> Bundle:
+    try:
+        return act()
+    except BundleError as error:
+        Console(stderr=True, highlight=False).print("[red]error:[/]", escape(str(error)), soft_wrap=True)
+        raise typer.Exit(1) from None
+
+
+def _mib(files: list[Path]) -> str:
+    return str(round(sum(file.stat().st_size for file in files if file.is_file()) / 2**20))
