@@ -1,0 +1,109 @@
+"""`make up` and `make down` as a person runs them: interrupted at every stage, run again, and taken away."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.cache import Cache
+from sandbox.engine import find_engine
+from sandbox.pulumi import REPOSITORY
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(3600)]
+_PARTS = "external-secrets"
+_INTERRUPTED = 130
+# What is said when a stage begins, and the seconds into it at which the key is pressed.
+_STAGES = (
+    ("no machine is configured", 0.0),
+    ("starting node a1", 1.0),
+    ("pulumi up, stack sandbox", 3.0),
+    ("cluster-a1-binary", 1.0),
+    ("cluster-a1-k3s", 8.0),
+    ("external-secrets.*Release|Release external-secrets", 2.0),
+)
+_TRACES = (
+    "ip -o link show | cut -d: -f2 | cut -d@ -f1 | sort",
+    "cut -d' ' -f2 /proc/self/mounts | sort",
+    "pgrep --list-full 'k3s|dockerd|pulumi' || true",
+    "iptables-save 2>/dev/null | grep -v '^[#:]' || true",
+)
+
+
+def _sandbox(*words: str, state: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [".venv/bin/python", "-u", "-m", "sandbox", *words],
+        cwd=REPOSITORY,
+        env={**os.environ, "A1_STATE": str(state)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    said = process.communicate(timeout=900)[0]
+    return process.returncode, said
+
+
+def _traces() -> list[str]:
+    return [
+        subprocess.run(["bash", "-c", one], capture_output=True, text=True, check=False).stdout
+        for one in _TRACES
+    ]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder of the test's own, on a machine where no sandbox is up."""
+    engine = find_engine(Cache.default())
+    if engine and engine.run("ps", "--all", "--quiet", "--filter", "label=a1.sandbox"):
+        pytest.skip("a sandbox is up, whose node this test would use: `make down` first")
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def before(state: Path) -> list[str]:
+    assert state.is_dir()
+    return _traces()
+
+
+@pytest.mark.parametrize(("stage", "seconds"), _STAGES)
+def test_an_interrupt_at_any_stage_says_how_to_go_on(
+    stage: str, seconds: float, state: Path, before: list[str]
+) -> None:
+    assert before
+    process = _sandbox("up", "--parts", _PARTS, state=state)
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if re.search(stage, line):
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGINT)
+            break
+    status, rest = _ended(process)
+    assert (status, "run it again to go on" in rest) == (_INTERRUPTED, True), said + rest
+
+
+def test_up_goes_on_where_it_was_interrupted(state: Path) -> None:
+    status, said = _ended(_sandbox("up", "--parts", _PARTS, state=state))
+    assert status == 0, said
+    assert "external-secrets: chart 0.19.2" in said
+
+
+def test_a_second_up_changes_nothing(state: Path) -> None:
+    status, said = _ended(_sandbox("up", "--parts", _PARTS, state=state))
+    assert status == 0, said
+    assert re.search(r"Resources:\n\s+\d+ unchanged", said), said
+    assert "pending" not in said
+
+
+def test_down_leaves_the_machine_as_it_was(state: Path, before: list[str]) -> None:
+    status, said = _ended(_sandbox("down", state=state))
+    assert status == 0, said
+    assert _traces() == before
+    assert {path.name for path in state.iterdir()} <= {"Pulumi.yaml", "passphrase", "stacks", "nodes", "git"}
