@@ -19,6 +19,7 @@ Manifest = dict[str, Any]
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 """The policies of this program."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _IMPORT = re.compile(r"^import data\.lib\.(\w+)$", re.MULTILINE)
 _TEMPLATE_READY = "jsonpath={.status.created}=true"
 _CONSTRAINT_READY = 'jsonpath={.status.byPod[?(@.operations[?(@ == "webhook")])].enforced}=true'
@@ -146,15 +147,20 @@ def load(folder: Path = POLICIES) -> PolicySet:
     Raises:
         PolicyError: A template and its constraint do not belong together, or a library is missing.
     """
-    namespaces: dict[str, str] = yaml.safe_load((folder / "system-namespaces.yaml").read_text())
+    namespaces: dict[str, str] = _read(folder / "system-namespaces.yaml")
     libraries = {path.stem: path.read_text() for path in (folder / "lib").glob("*.rego")}
     paths = sorted(path.parent for path in folder.glob("*/template.yaml"))
     return PolicySet(tuple(_policy(path, libraries) for path in paths), namespaces)
 
 
+def _read(path: Path) -> Any:  # noqa: ANN401 - YAML
+    # libyaml, where PyYAML was built with it: every run reads them all.
+    return yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - either is a safe loader
+
+
 def _policy(folder: Path, libraries: Mapping[str, str]) -> Policy:
-    template: Manifest = yaml.safe_load((folder / "template.yaml").read_text())
-    constraint: Manifest = yaml.safe_load((folder / "constraint.yaml").read_text())
+    template: Manifest = _read(folder / "template.yaml")
+    constraint: Manifest = _read(folder / "constraint.yaml")
     kind = template["spec"]["crd"]["spec"]["names"]["kind"]
     if (constraint["kind"], constraint["metadata"]["name"]) != (kind, folder.name):
         raise PolicyError(f"{folder.name}/constraint.yaml must be a {kind} named '{folder.name}'")
