@@ -23,6 +23,12 @@ _IMPORT = re.compile(r"^import data\.lib\.(\w+)$", re.MULTILINE)
 _TEMPLATE_READY = "jsonpath={.status.created}=true"
 _CONSTRAINT_READY = 'jsonpath={.status.byPod[?(@.operations[?(@ == "webhook")])].enforced}=true'
 _READY_SECONDS = "180"
+_LOOKED_UP = (
+    {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
+    {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"},
+    {"group": "policy", "version": "v1", "kind": "PodDisruptionBudget"},
+)
+"""What policies look up. KEDA's own kind is not in it: it may be absent, and makes an autoscaler of each."""
 
 
 class PolicyError(ValueError):
@@ -126,7 +132,7 @@ class PolicySet:
                         "processes": ["audit", "mutation-webhook", "webhook"],
                     }
                 ],
-                "sync": {"syncOnly": [{"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"}]},
+                "sync": {"syncOnly": [dict(kind) for kind in _LOOKED_UP]},
             },
         }
 

@@ -97,6 +97,8 @@ def test_an_allowed_sample_is_admitted(path: Path, admission: Rest) -> None:
 def test_a_denied_sample_is_refused_by_its_policy(path: Path, admission: Rest, api: kr8s.Api) -> None:
     if _id(path) in _BEFORE_US:
         pytest.skip(_BEFORE_US[_id(path)])
+    if _action(path.parts[-4], admission) == "dryrun":
+        pytest.skip("the policy is in dryrun: only the audit counts what it finds")
     objects = _read(path)
     manifest = [one for one in objects if one["metadata"].get("namespace", NAMESPACE) == NAMESPACE][-1]
     others = [one for one in objects if one is not manifest]
@@ -107,6 +109,14 @@ def test_a_denied_sample_is_refused_by_its_policy(path: Path, admission: Rest, a
         # What is there beside it reaches Gatekeeper a moment later.
         answer = eventually(lambda: _refused(admission, manifest, api), 20 if others else 0, wanted=_is_ours)
     assert f"[{path.parts[-4]}]" in _said(answer), answer
+
+
+def _action(name: str, admission: Rest) -> str:
+    """Return how strictly a policy is enforced on the cluster."""
+    [policy] = [one for one in load().policies if one.name == name]
+    constraint = admission.get(policy.constraint)
+    assert constraint, name
+    return str(constraint["spec"]["enforcementAction"])
 
 
 def _refused(admission: Rest, manifest: Manifest, api: kr8s.Api) -> Answer:
