@@ -23,7 +23,6 @@ ConstraintTemplate = new_class(
     "ConstraintTemplate", "templates.gatekeeper.sh/v1", asyncio=False, namespaced=False
 )
 _ACCOUNT = "mcp-echo"
-_STANDARD = "violates PodSecurity"
 _WEBHOOK = "validation.gatekeeper.sh"
 _BEFORE_US = {
     "pod-privilege-proc-mount": "the API server drops the field while its feature ProcMountType is off",
@@ -127,8 +126,9 @@ def _refused(admission: Rest, manifest: Manifest, api: kr8s.Api) -> Answer:
         running = {"apiVersion": "v1", "kind": "Pod", "metadata": pods[0].raw["metadata"]}
         return admission.dry_run_ephemeral(running, containers)
     answer = admission.dry_run(manifest)
-    if _STANDARD in answer.message:
-        # Kubernetes' own check of pods comes first and says less; what makes pods it lets through to ours.
+    if manifest["kind"] == "Pod" and not _is_ours(answer):
+        # Kubernetes' own check of pods comes first and says less, and the LimitRange completes a pod that does
+        # not say what it needs; what makes pods they let through to ours.
         answer = admission.dry_run(_in_a_deployment(manifest))
     return answer
 
