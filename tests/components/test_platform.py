@@ -266,14 +266,26 @@ def test_without_monitoring_nothing_of_its_kinds_is_declared(declare: Declare) -
     assert all(role["serviceMonitor"] == {"enabled": False} for role in keda.values())
 
 
-def test_with_everything_switched_off_only_the_services_namespace_is_left(declare: Declare) -> None:
+def test_with_everything_switched_off_only_the_services_namespace_and_roles_are_left(
+    declare: Declare,
+) -> None:
     off = {"enabled": False}
     settings = _settings(gatekeeper=off, externalSecrets=off, keda=off, argoCd=off, monitoring=off)
     declared = declare(_program(PlatformArgs(settings)))
     assert {one.name for one in declared.values() if one.type.startswith("kubernetes:")} == {
         "a1-orchestrator-namespace",
         "a1-orchestrator-default-account",
+        "a1-platform-engineer-clusterrole",
+        "a1-platform-engineer-clusterrolebinding",
+        "a1-service-developer-clusterrole",
+        "a1-service-developer-rolebinding",
+        "a1-read-only-clusterrole",
+        "a1-read-only-clusterrolebinding",
     }
+
+
+def test_a_role_is_bound_where_its_namespace_is_there(online: dict[str, Declared]) -> None:
+    assert "a1-orchestrator-namespace" in online["a1-service-developer-rolebinding"].after
 
 
 def test_policies_can_be_switched_off_alone(declare: Declare) -> None:

@@ -67,6 +67,30 @@ class Rest:
         found: Manifest = answer.raise_for_status().json()
         return found
 
+    def allowed(self, of: str, verb: str, group: str, resource: str, *, namespace: str) -> bool:
+        """Return whether somebody of a group, who is in no other, may do something.
+
+        Args:
+            of: The group.
+            verb: Such as `get`.
+            group: API group, empty for core.
+            resource: Plural, with the subresource after a slash.
+            namespace: Where; empty for what is in none.
+        """
+        kind, _, part = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": kind, "subresource": part}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": MANAGER,
+                "groups": [of],
+                "resourceAttributes": {**attributes, "namespace": namespace},
+            },
+        }
+        told = self._client.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review)
+        return bool(told.raise_for_status().json()["status"]["allowed"])
+
     def node_memory(self, name: str) -> dict[str, int]:
         """Return what a node's kubelet says of its memory, in bytes."""
         told = self._client.get(f"/api/v1/nodes/{name}/proxy/stats/summary").raise_for_status().json()

@@ -127,8 +127,8 @@ def _refused(admission: Rest, manifest: Manifest, api: kr8s.Api) -> Answer:
         return admission.dry_run_ephemeral(running, containers)
     answer = admission.dry_run(manifest)
     if manifest["kind"] == "Pod" and not _is_ours(answer):
-        # Kubernetes' own check of pods comes first and says less, and the LimitRange completes a pod that does
-        # not say what it needs; what makes pods they let through to ours.
+        # Kubernetes' own check of pods comes first and says less, and the LimitRange completes a pod that
+        # does not say what it needs; what makes pods they let through to ours.
         answer = admission.dry_run(_in_a_deployment(manifest))
     return answer
 
