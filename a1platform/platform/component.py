@@ -165,7 +165,9 @@ class Platform(pulumi.ComponentResource):
         if self._args.policies.enabled:
             Policies(
                 f"{self._name}-policies",
-                PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, after=(gatekeeper.release,)),
+                PoliciesArgs(
+                    self._args.policies, namespaces.GATEKEEPER, crds=self._crds, after=(gatekeeper.release,)
+                ),
                 self._child(),
             )
 

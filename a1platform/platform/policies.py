@@ -5,16 +5,16 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
 from a1platform import naming
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.observability.policy_alerts import policy_rule
 from a1platform.settings.policies import EnforcementAction, PolicySettings
-
-Manifest = dict[str, Any]
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 """The policies of this program."""
@@ -182,12 +182,14 @@ class PoliciesArgs:
         settings: Its slice of the settings.
         gatekeeper_namespace: The namespace in which Gatekeeper runs.
         folder: The policies.
+        crds: The monitoring stack's kinds, where they are installed.
         after: What they wait for: a Gatekeeper that answers.
     """
 
     settings: PolicySettings
     gatekeeper_namespace: str = "gatekeeper-system"
     folder: Path = POLICIES
+    crds: pulumi.Resource | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -204,7 +206,7 @@ class Policies(pulumi.ComponentResource):
     enforcement: pulumi.Output[dict[str, EnforcementAction]]
 
     def __init__(self, name: str, args: PoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare Gatekeeper's configuration, the templates and the constraints."""
+        """Declare Gatekeeper's configuration, templates and constraints; with monitoring, the alerts."""
         super().__init__(naming.token("platform", "Policies"), name, None, opts)
         policies = load(args.folder).configured(args.settings)
         manifest = policies.gatekeeper_config(args.gatekeeper_namespace)
@@ -213,6 +215,9 @@ class Policies(pulumi.ComponentResource):
             role = f"{name}-{policy.name}"
             template = self._declare(f"{role}-template", policy.template, _TEMPLATE_READY, (config,))
             self._declare(role, policy.constraint, _CONSTRAINT_READY, (template,))
+        if args.crds is not None:
+            rule = policy_rule("a1-policies", args.gatekeeper_namespace)
+            declare(rule, pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *args.after]))
         self.enforcement = pulumi.Output.from_input({each.name: each.action for each in policies.policies})
         self.register_outputs({"enforcement": self.enforcement})
 

@@ -288,6 +288,12 @@ def test_a_role_is_bound_where_its_namespace_is_there(online: dict[str, Declared
     assert "a1-orchestrator-namespace" in online["a1-service-developer-rolebinding"].after
 
 
+def test_what_policies_find_is_told_where_somebody_listens(declare: Declare) -> None:
+    rule = "a1-policies-prometheusrule"
+    assert rule in declare(_program(PlatformArgs()))
+    assert rule not in declare(_program(PlatformArgs(_settings(monitoring={"enabled": False}))))
+
+
 def test_policies_can_be_switched_off_alone(declare: Declare) -> None:
     declared = declare(_program(PlatformArgs(policies=PolicySettings(enabled=False))))
     assert "platform-gatekeeper-release" in declared

@@ -69,6 +69,20 @@ def test_every_policy_is_in_force_on_the_cluster(api: kr8s.Api, rest: Rest) -> N
         assert all(pod["enforced"] for pod in enforcing), policy.name
 
 
+def test_the_audit_finds_nothing_that_a_policy_denies(rest: Rest) -> None:
+    def found() -> dict[str, object]:
+        constraints = {policy.name: rest.get(policy.constraint) or {} for policy in load().policies}
+        return {
+            name: status.get("violations") or status.get("totalViolations", "not audited yet")
+            for name, one in constraints.items()
+            if one.get("spec", {}).get("enforcementAction") == "deny"
+            and (status := one.get("status", {})).get("totalViolations") != 0
+        }
+
+    # The audit takes its turn once a minute.
+    assert eventually(found, 180, wanted=lambda seen: not seen, every=5) == {}
+
+
 def test_a_privileged_pod_is_refused_with_our_message(admission: Rest) -> None:
     [pod] = _read(POLICIES / "pod-privilege/samples/denied/privileged.yaml")
     assert not admission.dry_run(pod).admitted
