@@ -14,13 +14,13 @@ from a1platform.platform import namespaces
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
-from sandbox import chosen
-from sandbox.cache import Cache, state_folder
-from sandbox.toolchain import ensure
 from tests.bench.conftest import Figures
+from tests.bench.deployed import api, outputs
 from tests.smoke.conftest import listed
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
+
+__all__ = ["api", "outputs"]
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
@@ -33,27 +33,6 @@ _LOAD = Path(__file__).with_name("load.py")
 _UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0, "k": 1000 / 2**20, "M": 1e6 / 2**20, "G": 1e9 / 2**20}
 
 PodMetrics = new_class("PodMetrics", "metrics.k8s.io/v1beta1", asyncio=False, plural="pods")
-
-
-@pytest.fixture(scope="module")
-def outputs() -> dict[str, str]:
-    """The outputs of what `make up` deployed; without a deployment the figures are skipped."""
-    environment = ensure(Cache.default(), lambda _: None).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
-    if not stack.exists():
-        pytest.skip("nothing is deployed: `make up` first")
-    return {key: str(value) for key, value in stack.outputs().items()}
-
-
-@pytest.fixture(scope="module")
-def api(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> kr8s.Api:
-    """A client of the deployed cluster."""
-    path = tmp_path_factory.mktemp("bench") / "kubeconfig"
-    path.touch(mode=0o600)
-    path.write_text(outputs["kubeconfig"], encoding="utf-8")
-    client: kr8s.Api = kr8s.api(kubeconfig=str(path))
-    client.version()
-    return client
 
 
 def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figures: Figures) -> None:

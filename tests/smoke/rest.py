@@ -91,6 +91,14 @@ class Rest:
         told = self._client.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review)
         return bool(told.raise_for_status().json()["status"]["allowed"])
 
+    def resources(self, version: str) -> list[dict[str, Any]]:
+        """Return what the API server knows of a group, such as `apps/v1`; nothing if it does not know it."""
+        answer = self._client.get(f"/apis/{version}")
+        if answer.status_code == 404:
+            return []
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["resources"]
+        return found
+
     def node_memory(self, name: str) -> dict[str, int]:
         """Return what a node's kubelet says of its memory, in bytes."""
         told = self._client.get(f"/api/v1/nodes/{name}/proxy/stats/summary").raise_for_status().json()
