@@ -8,7 +8,7 @@ import pulumi
 from a1platform.bundle import Bundle
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
-from a1platform.platform import access, namespaces
+from a1platform.platform import access, namespaces, network
 from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
@@ -104,16 +104,13 @@ class Platform(pulumi.ComponentResource):
         installed = self._charts.keys()
         self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
         self.has_secrets, self.has_argo_cd = "external-secrets" in installed, "argo-cd" in installed
+        spaces = [one for part in NAMES if part in installed for one in namespaces.PARTS[part]]
         ready = namespaces.declare_namespaces(
-            [
-                *(one for part in NAMES if part in installed for one in namespaces.PARTS[part]),
-                *args.namespaces,
-            ],
+            [*spaces, *args.namespaces],
             self._exempt,
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        for one in (*access.roles(), *access.bindings(args.access, args.namespaces)):
-            declare(one, pulumi.ResourceOptions(parent=self, depends_on=ready))
+        self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
         self.grafana_password = pulumi.Output.secret("")
         self._crds: pulumi.Resource | None = None
         self._monitoring(ready)
@@ -128,6 +125,14 @@ class Platform(pulumi.ComponentResource):
                 pulumi.log.info(f"{part}: {text}", self)
         self.parts = pulumi.Output.from_input(told)
         self.register_outputs({"parts": self.parts, "grafana_password": self.grafana_password})
+
+    def _rules(self, spaces: Sequence[str], opts: pulumi.ResourceOptions) -> None:
+        """Declare who may do what, and who may talk to whom."""
+        for one in (*access.roles(), *access.bindings(self._args.access, self._args.namespaces)):
+            declare(one, opts)
+        if self._args.settings.network_policies:
+            for policy in network.reach_policies(spaces, self._args.settings):
+                declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> None:
         if self.has_monitoring:

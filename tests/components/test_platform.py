@@ -160,6 +160,19 @@ def test_no_part_waits_for_the_pods_of_another(online: dict[str, Declared]) -> N
         assert _before(online, name) & set(RELEASES) <= {"platform-monitoring-crds"}
 
 
+def test_the_namespaces_of_the_parts_deny_all_other_traffic_where_the_settings_say_so(
+    online: dict[str, Declared], declare: Declare
+) -> None:
+    kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+    assert not _of(online, kind)
+    declared = declare(_program(PlatformArgs(_settings(networkPolicies=True))))
+    spaces = {one.inputs["metadata"]["name"] for one in _of(declared, NAMESPACE).values()}
+    for one in _of(declared, kind).values():
+        assert f"{one.inputs['metadata']['namespace']}-namespace" in one.after
+    found = {one.inputs["metadata"]["namespace"] for one in _of(declared, kind).values()}
+    assert found == spaces - {"a1-orchestrator"}
+
+
 def test_policies_come_when_gatekeeper_answers(online: dict[str, Declared]) -> None:
     policies = [name for name in online if name.startswith("platform-policies-")]
     assert policies
