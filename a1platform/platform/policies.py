@@ -14,6 +14,7 @@ from a1platform import naming
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.observability.policy_alerts import policy_rule
+from a1platform.platform.mutations import mutations
 from a1platform.settings.policies import EnforcementAction, PolicySettings
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
@@ -215,6 +216,10 @@ class Policies(pulumi.ComponentResource):
             role = f"{name}-{policy.name}"
             template = self._declare(f"{role}-template", policy.template, _TEMPLATE_READY, (config,))
             self._declare(role, policy.constraint, _CONSTRAINT_READY, (template,))
+        if args.settings.mutations:
+            spaces, exempt = args.settings.namespaces, policies.system_namespaces
+            for one in mutations(args.folder, spaces, exempt):
+                self._declare(f"{name}-mutation-{one['metadata']['name']}", one, None, (config,))
         if args.crds is not None:
             rule = policy_rule("a1-policies", args.gatekeeper_namespace)
             declare(rule, pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *args.after]))
