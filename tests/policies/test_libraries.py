@@ -1,7 +1,7 @@
 """The unit tests of the policies' libraries, in the form of Open Policy Agent's own test runner.
 
-Here Gatekeeper's evaluator runs them, whose engine is that of the cluster: each test becomes a violation
-when it does not hold. Where there is an `opa` of that engine's version, `opa test policies/lib` runs the same files.
+Gatekeeper's evaluator runs them, whose engine is that of the cluster: each test becomes a violation when it
+does not hold. Where there is an `opa` of that engine's version, `opa test policies/lib` runs the same files.
 """
 
 import re
