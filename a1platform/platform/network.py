@@ -85,7 +85,7 @@ def reach_policy(namespace: str, reach: Reach) -> Manifest:
         namespace: Where it applies, to every pod.
         reach: What is open.
     """
-    own = {"podSelector": {}}
+    own: Manifest = {"podSelector": {}}
     ingress = [
         *_rules("from", None, reach.webhooks),
         *_rules("from", in_namespace(PROMETHEUS), reach.scraped),

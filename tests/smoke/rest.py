@@ -3,7 +3,7 @@
 import contextlib
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -67,24 +67,26 @@ class Rest:
         found: Manifest = answer.raise_for_status().json()
         return found
 
-    def allowed(self, of: str, verb: str, group: str, resource: str, *, namespace: str) -> bool:
-        """Return whether somebody of a group, who is in no other, may do something.
+    def allowed(
+        self, user: str, groups: Sequence[str], right: tuple[str, str, str], *, namespace: str
+    ) -> bool:
+        """Return whether somebody may do something.
 
         Args:
-            of: The group.
-            verb: Such as `get`.
-            group: API group, empty for core.
-            resource: Plural, with the subresource after a slash.
+            user: Who.
+            groups: Of which groups, and no other.
+            right: Verb, API group (empty for core) and plural of the kind, a subresource after a slash.
             namespace: Where; empty for what is in none.
         """
+        verb, group, resource = right
         kind, _, part = resource.partition("/")
         attributes = {"verb": verb, "group": group, "resource": kind, "subresource": part}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SubjectAccessReview",
             "spec": {
-                "user": MANAGER,
-                "groups": [of],
+                "user": user,
+                "groups": list(groups),
                 "resourceAttributes": {**attributes, "namespace": namespace},
             },
         }
