@@ -66,6 +66,7 @@ platform = Platform(
     PlatformArgs(
         settings=settings.platform,
         policies=settings.policies,
+        access=settings.access,
         namespaces=(NAMESPACE,),
         secrets=credentials.content,
         bundle=bundle,
