@@ -10,7 +10,7 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.naming import token
 from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
 from a1platform.platform.namespaces import ARGO_CD
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import PRIORITY, resources
 from a1platform.settings.platform import ArgoCdSettings
 from a1platform.settings.services import Profile
 
@@ -78,6 +78,7 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
     once = resources("argocd-once", args.profile)
     ours = {
         "fullnameOverride": "argocd",
+        "global": {"priorityClassName": PRIORITY},
         "configs": {
             "params": {
                 "server.insecure": True,

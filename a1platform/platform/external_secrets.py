@@ -17,7 +17,7 @@ from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
 from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import sized
 from a1platform.settings.platform import ExternalSecretsSettings
 from a1platform.settings.services import Profile
 
@@ -93,9 +93,9 @@ def values(args: ExternalSecretsArgs) -> dict[str, Any]:
     """Return the chart's values."""
     ours = {
         "serviceMonitor": {"enabled": args.monitoring},
-        "resources": resources("external-secrets", args.profile),
-        "webhook": {"resources": resources("external-secrets-webhook", args.profile)},
-        "certController": {"resources": resources("external-secrets-certificates", args.profile)},
+        **sized("external-secrets", args.profile),
+        "webhook": sized("external-secrets-webhook", args.profile),
+        "certController": sized("external-secrets-certificates", args.profile),
     }
     return merged(ours, args.settings.values)
 

@@ -12,7 +12,7 @@ from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
 from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
 from a1platform.platform.namespaces import GATEKEEPER
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import PRIORITY, resources, sized
 from a1platform.settings.platform import GatekeeperSettings
 from a1platform.settings.services import Profile
 
@@ -80,14 +80,14 @@ def values(args: GatekeeperArgs) -> dict[str, Any]:
         # Namespaces have their labels before this is installed, and the release is awaited: no hook needed.
         "postInstall": {"labelNamespace": {"enabled": False}, "probeWebhook": {"enabled": False}},
         # `crds/` is never upgraded by Helm itself; the hook's image is in no bundle.
-        "upgradeCRDs": {"enabled": args.online},
+        "upgradeCRDs": {"enabled": args.online, "priorityClassName": PRIORITY},
         "crds": {"resources": resources("argocd-once", args.profile)},
         "controllerManager": {
             # Only these may carry the label that takes a namespace out of the webhook's reach.
             "exemptNamespaces": sorted(args.exempt),
-            "resources": resources("gatekeeper-controller", args.profile),
+            **sized("gatekeeper-controller", args.profile),
         },
-        "audit": {"resources": resources("gatekeeper-audit", args.profile)},
+        "audit": sized("gatekeeper-audit", args.profile),
         # A budget of one out of one would let no node be drained.
         "pdb": {"controllerManager": {"minAvailable": 1 if args.settings.replicas > 1 else 0}},
     }

@@ -10,7 +10,7 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.naming import token
 from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
 from a1platform.platform.namespaces import KEDA
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import PRIORITY, resources
 from a1platform.settings.platform import KedaSettings
 from a1platform.settings.services import Profile
 
@@ -67,6 +67,7 @@ def values(args: KedaArgs) -> dict[str, Any]:
     ours = {
         # The chart's default asks the registry at every start, which an installation from a bundle has not.
         "image": {"pullPolicy": "IfNotPresent"},
+        "priorityClassName": PRIORITY,
         "resources": {role: resources(container, args.profile) for role, container in _ROLES.items()},
         "prometheus": dict.fromkeys(_ROLES, monitor),
     }

@@ -6,7 +6,7 @@ from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
 from a1platform.platform.chart import merged
 from a1platform.platform.namespaces import NODE_EXPORTER
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import resources, sized
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
 
@@ -65,15 +65,15 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
                 {level: f"{_WEBHOOKS_FOLDER}/{level}" for level in settings.webhooks}
             ),
             "alertmanagerSpec": {
-                "resources": resources("alertmanager", profile),
-                "storage": _volume("1Gi"),
+                **sized("alertmanager", profile),
+                "storage": _volume(settings.alertmanager_storage),
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
             },
         },
-        "kube-state-metrics": {"resources": resources("kube-state-metrics", profile)},
+        "kube-state-metrics": sized("kube-state-metrics", profile),
         "prometheus-node-exporter": {
             "namespaceOverride": NODE_EXPORTER,
-            "resources": resources("node-exporter", profile),
+            **sized("node-exporter", profile),
             # All that is forbidden elsewhere and not needed here either.
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             "containerSecurityContext": {
@@ -82,14 +82,14 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
                 "readOnlyRootFilesystem": True,
             },
         },
-        "grafana": _grafana(profile) if grafana else {"enabled": False},
+        "grafana": _grafana(settings, profile) if grafana else {"enabled": False},
     }
     return merged(ours, settings.values)
 
 
 def _operator(profile: Profile) -> Manifest:
     return {
-        "resources": resources("prometheus-operator", profile),
+        **sized("prometheus-operator", profile),
         "prometheusConfigReloader": {"resources": resources("prometheus-reloader", profile)},
         # Without its webhook the operator needs no certificate, and the release no hook and no hook's image.
         "admissionWebhooks": {"enabled": False},
@@ -100,7 +100,7 @@ def _operator(profile: Profile) -> Manifest:
 def _prometheus(settings: MonitoringSettings, profile: Profile) -> Manifest:
     size = settings.storage or f"{_STORAGE_GIB[profile]}Gi"
     return {
-        "resources": resources("prometheus", profile),
+        **sized("prometheus", profile),
         "retention": settings.retention,
         # The oldest data goes before the volume is full, whatever the retention.
         "retentionSize": f"{int(_mebibytes(size) * _USED_SHARE)}MB",
@@ -110,13 +110,16 @@ def _prometheus(settings: MonitoringSettings, profile: Profile) -> Manifest:
     }
 
 
-def _grafana(profile: Profile) -> Manifest:
+def _grafana(settings: MonitoringSettings, profile: Profile) -> Manifest:
     sidecar = resources("grafana-sidecar", profile)
     return {
         "enabled": True,
         "fullnameOverride": "grafana",
-        "resources": resources("grafana", profile),
+        **sized("grafana", profile),
         "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "user", "passwordKey": "password"},
+        "persistence": {"enabled": True, "size": settings.grafana_storage},
+        # Two pods must never write to the one database at once.
+        "deploymentStrategy": {"type": "Recreate"},
         # It would run as root to change the owner of a volume that needs no such change.
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},

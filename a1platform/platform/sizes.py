@@ -13,6 +13,13 @@ from a1platform.settings.services import Profile
 
 _BURST_MILLI = 1000
 
+PRIORITY = "system-cluster-critical"
+"""The class of every part that others depend on.
+
+Services that scale out may fill a node, and yet no part stays Pending: the scheduler ends their pods for it.
+The class exists on every cluster, so nothing has to come first.
+"""
+
 
 @dataclass(frozen=True)
 class Size:
@@ -56,6 +63,16 @@ SIZES: Mapping[str, Mapping[Profile, Size]] = {
     "grafana-sidecar": _both((5, 96), (20, 96)),
 }
 """By container; CPU in thousandths of a core and memory in MiB, of both profiles."""
+
+
+def sized(container: str, profile: Profile) -> Manifest:
+    """Return the values of a part's pod: its one container's `resources` and its priority.
+
+    Args:
+        container: A key of `SIZES`.
+        profile: The column.
+    """
+    return {"resources": resources(container, profile), "priorityClassName": PRIORITY}
 
 
 def resources(container: str, profile: Profile) -> Manifest:

@@ -95,6 +95,8 @@ class MonitoringSettings(PartSettings):
         retention: How long Prometheus keeps data.
         storage: Size of the volume of Prometheus, by default that of the profile; the data stays below it
             whatever the retention.
+        alertmanager_storage: Size of the volume of Alertmanager's silences.
+        grafana_storage: Size of the volume of what is made in Grafana itself; dashboards come from files.
         webhooks: URL that Alertmanager tells, by level of the escalation path. Set with
             `pulumi config set --secret --path`: who knows such a URL can write there.
     """
@@ -102,6 +104,8 @@ class MonitoringSettings(PartSettings):
     grafana: bool = True
     retention: Period = "15d"
     storage: Quantity | None = None
+    alertmanager_storage: Quantity = "1Gi"
+    grafana_storage: Quantity = "1Gi"
     webhooks: dict[Level, SecretUrl] = Field(default_factory=dict)
 
 

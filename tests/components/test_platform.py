@@ -219,7 +219,7 @@ def test_from_a_bundle_nothing_is_downloaded(closed: dict[str, Declared]) -> Non
 
 def test_hooks_whose_images_no_bundle_holds_are_off_in_a_closed_network(closed: dict[str, Declared]) -> None:
     values = closed["platform-gatekeeper-release"].inputs["values"]
-    assert values["upgradeCRDs"] == {"enabled": False}
+    assert values["upgradeCRDs"]["enabled"] is False
     assert values["postInstall"]["probeWebhook"] == {"enabled": False}
     assert values["postInstall"]["labelNamespace"] == {"enabled": False}
     assert closed["platform-monitoring-release"].inputs["values"]["grafana"] == {"enabled": False}

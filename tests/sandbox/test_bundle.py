@@ -11,6 +11,7 @@ import yaml
 from a1platform.bundle import Bundle, load
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import Chart
+from a1platform.platform.sizes import PRIORITY
 from a1platform.settings.platform import (
     ArgoCdSettings,
     ExternalSecretsSettings,
@@ -121,6 +122,17 @@ def test_every_image_that_a_chart_names_is_in_the_bundle(
     held = {name for part in bundle.parts.values() for image in part.images for name in image.references}
     for part, objects in rendered.items():
         assert _images(objects) <= held, part
+
+
+def test_no_part_gives_way_to_a_service_that_scales_out(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    for objects in rendered.values():
+        specs = dict(_pods(objects)) | {
+            f"{one['kind']}/{one['metadata']['name']}": one["spec"]
+            for one in objects
+            if one["kind"] in {"Prometheus", "Alertmanager"}
+        }
+        for name, spec in specs.items():
+            assert spec.get("priorityClassName") == PRIORITY, name
 
 
 def test_no_pod_asks_a_registry_at_every_start(rendered: dict[str, list[dict[str, Any]]]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import OFFICIAL, merged
-from a1platform.platform.sizes import SIZES, resources
+from a1platform.platform.sizes import PRIORITY, SIZES, resources
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
@@ -65,6 +65,36 @@ def test_in_the_standard_profile_every_pod_is_guaranteed() -> None:
 def test_in_the_small_profile_a_container_may_use_a_core_to_start() -> None:
     for container in SIZES:
         assert resources(container, Profile.SMALL)["limits"]["cpu"] == "1000m"
+
+
+@pytest.mark.parametrize(
+    ("part", "places"),
+    [
+        ("gatekeeper", ("controllerManager", "audit", "upgradeCRDs")),
+        ("external-secrets", ("", "webhook", "certController")),
+        ("keda", ("",)),
+        ("argo-cd", ("global",)),
+        (
+            "monitoring",
+            (
+                "prometheusOperator",
+                "prometheus.prometheusSpec",
+                "alertmanager.alertmanagerSpec",
+                "kube-state-metrics",
+                "prometheus-node-exporter",
+                "grafana",
+            ),
+        ),
+    ],
+)
+def test_no_part_stays_pending_because_services_have_taken_the_node(
+    part: str, places: tuple[str, ...]
+) -> None:
+    for place in places:
+        found = _all(Profile.SMALL)[part]
+        for key in filter(None, place.split(".")):
+            found = found[key]
+        assert found["priorityClassName"] == PRIORITY, place
 
 
 def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:
@@ -125,6 +155,13 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
     claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["resources"]["requests"]["storage"] == size
     assert spec["retentionSize"] == kept
+
+
+def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:
+    chosen = PlatformSettings.model_validate({"monitoring": {"grafanaStorage": "3Gi"}})
+    grafana = _all(Profile.SMALL, chosen)["monitoring"]["grafana"]
+    assert grafana["persistence"] == {"enabled": True, "size": "3Gi"}
+    assert grafana["deploymentStrategy"] == {"type": "Recreate"}
 
 
 def test_argo_cd_is_the_four_roles_that_are_used_and_speaks_http_inside_the_cluster() -> None:
