@@ -47,6 +47,10 @@ OFFICIAL: Mapping[str, Chart] = {
     "keda": Chart("keda", versions.KEDA_CHART, "https://kedacore.github.io/charts"),
     "argo-cd": Chart("argo-cd", versions.ARGO_CD_CHART, "https://argoproj.github.io/argo-helm"),
     "monitoring": Chart("kube-prometheus-stack", versions.KUBE_PROMETHEUS_STACK_CHART, _PROMETHEUS_COMMUNITY),
+    "tracing": Chart("jaeger", versions.JAEGER_CHART, "https://jaegertracing.github.io/helm-charts"),
+    "image-scanning": Chart(
+        "trivy-operator", versions.TRIVY_OPERATOR_CHART, "https://aquasecurity.github.io/helm-charts"
+    ),
     MONITORING_CRDS: Chart(
         "prometheus-operator-crds", versions.PROMETHEUS_OPERATOR_CRDS_CHART, _PROMETHEUS_COMMUNITY
     ),

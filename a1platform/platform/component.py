@@ -12,12 +12,14 @@ from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
+from a1platform.platform.image_scanning import ImageScanning, ImageScanningArgs
 from a1platform.platform.keda import Keda, KedaArgs
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
+from a1platform.platform.tracing import Tracing, TracingArgs
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
 
@@ -78,6 +80,8 @@ class Platform(pulumi.ComponentResource):
     """Whether ExternalSecrets work on the cluster."""
     has_argo_cd: bool
     """Whether Applications work on the cluster."""
+    has_tracing: bool
+    """Whether Jaeger takes spans."""
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the parts.
@@ -100,6 +104,7 @@ class Platform(pulumi.ComponentResource):
         installed = self._charts.keys()
         self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
         self.has_secrets, self.has_argo_cd = "external-secrets" in installed, "argo-cd" in installed
+        self.has_tracing = "tracing" in installed
         ready = namespaces.declare_namespaces(
             [
                 *(one for part in NAMES if part in installed for one in namespaces.PARTS[part]),
@@ -116,6 +121,8 @@ class Platform(pulumi.ComponentResource):
         self._external_secrets(after)
         self._keda(after)
         self._argo_cd(after)
+        self._tracing(after)
+        self._image_scanning(after)
         told = report(args.settings, args.bundle)
         for part, text in told.items():
             if part not in installed:
@@ -204,6 +211,37 @@ class Platform(pulumi.ComponentResource):
                     profile=settings.profile,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("argo-cd", ())],
+                ),
+                self._child(),
+            )
+
+    def _tracing(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_tracing:
+            settings = self._args.settings
+            Tracing(
+                f"{self._name}-tracing",
+                TracingArgs(
+                    chart=self._charts["tracing"],
+                    settings=settings.tracing,
+                    profile=settings.profile,
+                    senders=self._args.namespaces,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("tracing", ())],
+                ),
+                self._child(),
+            )
+
+    def _image_scanning(self, after: Sequence[pulumi.Resource]) -> None:
+        if "image-scanning" in self._charts:
+            settings = self._args.settings
+            ImageScanning(
+                f"{self._name}-image-scanning",
+                ImageScanningArgs(
+                    chart=self._charts["image-scanning"],
+                    settings=settings.image_scanning,
+                    profile=settings.profile,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("image-scanning", ())],
                 ),
                 self._child(),
             )

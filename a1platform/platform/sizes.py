@@ -61,8 +61,15 @@ SIZES: Mapping[str, Mapping[Profile, Size]] = {
     "node-exporter": _both((10, 48), (50, 64)),
     "grafana": _both((20, 256), (100, 320)),
     "grafana-sidecar": _both((5, 96), (20, 96)),
+    "jaeger": _both((50, 512), (250, 1024)),
+    "image-scanning": _both((20, 256), (100, 384)),
+    "image-scanning-once": _both((50, 512), (250, 768)),
 }
 """By container; CPU in thousandths of a core and memory in MiB, of both profiles."""
+
+
+OPTIONAL = frozenset({"jaeger", "image-scanning", "image-scanning-once"})
+"""Containers of parts that are off by default: beside what a small node is promised to carry."""
 
 
 def sized(container: str, profile: Profile) -> Manifest:

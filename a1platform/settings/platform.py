@@ -8,7 +8,9 @@ from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validato
 from a1platform.settings.base import Settings
 from a1platform.settings.services import Profile
 
-PartName = Literal["gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring"]
+PartName = Literal[
+    "gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring", "tracing", "image-scanning"
+]
 """A part by the name that the bundle and the command line know it by."""
 
 Level = Literal["first", "second", "third", "emergency"]
@@ -109,6 +111,37 @@ class MonitoringSettings(PartSettings):
     webhooks: dict[Level, SecretUrl] = Field(default_factory=dict)
 
 
+class TracingSettings(PartSettings):
+    """Jaeger, to which `mcp-tracehub` forwards every span; off by default.
+
+    Attributes:
+        enabled: Whether it is installed.
+        retention: How long spans are kept. Jaeger's own store knows no limit of its size.
+        storage: Size of its volume, by default that of the profile.
+    """
+
+    enabled: bool = False
+    retention: Period = "3d"
+    storage: Quantity | None = None
+
+
+class ImageScanningSettings(PartSettings):
+    """Trivy Operator, which looks for vulnerabilities in the images of all workloads; off by default.
+
+    It downloads its database and the images' layers, so it needs the internet, and sees no image that is in
+    no registry.
+
+    Attributes:
+        enabled: Whether it is installed.
+        concurrent_scans: Most scans at a time; each asks for half a GiB of memory.
+        only_fixed: Whether only vulnerabilities count that a newer package mends.
+    """
+
+    enabled: bool = False
+    concurrent_scans: int = Field(default=1, ge=1, le=20)
+    only_fixed: bool = True
+
+
 class PlatformSettings(Settings):
     """Everything configurable about the third-party parts.
 
@@ -119,6 +152,8 @@ class PlatformSettings(Settings):
         keda: See `KedaSettings`.
         argo_cd: See `ArgoCdSettings`.
         monitoring: See `MonitoringSettings`.
+        tracing: See `TracingSettings`.
+        image_scanning: See `ImageScanningSettings`.
     """
 
     profile: Profile = Profile.SMALL
@@ -127,6 +162,8 @@ class PlatformSettings(Settings):
     keda: KedaSettings = KedaSettings()
     argo_cd: ArgoCdSettings = ArgoCdSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    tracing: TracingSettings = TracingSettings()
+    image_scanning: ImageScanningSettings = ImageScanningSettings()
 
     def part(self, name: PartName) -> PartSettings:
         """Return the settings of a part.
@@ -140,5 +177,7 @@ class PlatformSettings(Settings):
             "keda": self.keda,
             "argo-cd": self.argo_cd,
             "monitoring": self.monitoring,
+            "tracing": self.tracing,
+            "image-scanning": self.image_scanning,
         }
         return parts[name]

@@ -12,6 +12,7 @@ import pytest
 from a1platform.bundle import Bundle, load
 from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.component import Platform, PlatformArgs
+from a1platform.platform.selection import OPTIONAL
 from a1platform.services.credentials import Credentials
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
@@ -87,7 +88,9 @@ def test_every_part_is_one_release_under_the_name_that_others_know(online: dict[
 
 def test_each_release_is_at_its_pin_from_its_official_place(online: dict[str, Declared]) -> None:
     found = {(one.inputs["chart"], one.inputs["version"]) for one in _of(online, RELEASE).values()}
-    assert found == {(chart.source, chart.version) for chart in OFFICIAL.values()}
+    assert found == {
+        (chart.source, chart.version) for name, chart in OFFICIAL.items() if name not in OPTIONAL
+    }
     assert all(
         one.inputs["repositoryOpts"]["repo"].startswith("https://") for one in _of(online, RELEASE).values()
     )
@@ -333,6 +336,66 @@ def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -
     assert declared["platform-keda-release"].inputs["repositoryOpts"] == {
         "repo": "https://charts.example.com"
     }
+
+
+@pytest.fixture(scope="module")
+def whole(declare: Declare) -> dict[str, Declared]:
+    on = {"enabled": True}
+    return declare(_program(PlatformArgs(_settings(tracing=on, imageScanning=on))))
+
+
+def test_what_is_off_by_default_is_neither_declared_nor_told(
+    online: dict[str, Declared], declare: Declare
+) -> None:
+    told: list[dict[str, str]] = []
+    declare(lambda: Platform("platform", PlatformArgs()).parts.apply(told.append))
+    for part in OPTIONAL:
+        assert part not in told[0]
+        assert not [name for name in online if f"-{part}" in name]
+    assert not [one for one in _of(online, NAMESPACE) if "tracing" in one or "trivy" in one]
+
+
+def test_an_optional_part_that_the_bundle_lacks_is_left_out_with_the_reason(
+    declare: Declare, tmp_path: Path
+) -> None:
+    told: list[dict[str, str]] = []
+    bundle = _bundle(tmp_path, "gatekeeper")
+    args = PlatformArgs(_settings(tracing={"enabled": True}), bundle=bundle)
+    declare(lambda: Platform("platform", args).parts.apply(told.append))
+    assert told[0]["tracing"] == "left out: the bundle has no chart of tracing"
+
+
+def test_jaeger_is_one_release_with_a_volume_and_a_guard_that_come_before_it(
+    whole: dict[str, Declared],
+) -> None:
+    release = whole["platform-tracing-release"].inputs
+    assert (release["name"], release["namespace"]) == ("jaeger", "tracing")
+    assert (release["chart"], release["version"]) == (OFFICIAL["tracing"].source, OFFICIAL["tracing"].version)
+    before = _before(whole, "platform-tracing-release")
+    assert {
+        "jaeger-persistentvolumeclaim",
+        "jaeger-networkpolicy",
+        "tracing-namespace",
+        "platform-monitoring-crds",
+    } <= before
+    assert "platform-monitoring-crds" in whole["jaeger-servicemonitor"].after
+    policy = whole["jaeger-networkpolicy"].inputs["spec"]["ingress"][0]
+    assert "a1-orchestrator" in str(policy)
+
+
+def test_trivy_is_one_release_and_its_alert_comes_with_monitoring_only(
+    whole: dict[str, Declared], declare: Declare
+) -> None:
+    release = whole["platform-image-scanning-release"].inputs
+    assert (release["name"], release["namespace"]) == ("trivy-operator", "trivy-system")
+    assert whole["image-scanning-prometheusrule"].inputs["metadata"]["namespace"] == "trivy-system"
+    assert "platform-monitoring-crds" in whole["image-scanning-prometheusrule"].after
+    settings = _settings(
+        tracing={"enabled": True}, imageScanning={"enabled": True}, monitoring={"enabled": False}
+    )
+    alone = declare(_program(PlatformArgs(settings)))
+    assert "platform-image-scanning-release" in alone
+    assert not [one for one in alone.values() if "monitoring.coreos.com" in one.type]
 
 
 def test_everything_waits_for_what_the_platform_itself_waits_for(declare: Declare) -> None:

@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
+from a1platform.platform import (
+    argocd,
+    external_secrets,
+    gatekeeper,
+    image_scanning,
+    keda,
+    monitoring_values,
+    tracing,
+)
 from a1platform.platform.chart import OFFICIAL, merged
-from a1platform.platform.sizes import PRIORITY, SIZES, resources
+from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, resources
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
@@ -38,6 +46,12 @@ def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str
             argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, profile, monitoring=True)
         ),
         "monitoring": monitoring_values.values(chosen.monitoring, profile, grafana=True),
+        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, profile)),
+        "image-scanning": image_scanning.values(
+            image_scanning.ImageScanningArgs(
+                OFFICIAL["image-scanning"], chosen.image_scanning, profile, monitoring=True
+            )
+        ),
     }
 
 
@@ -101,13 +115,15 @@ def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:
     parts = sum(
         sizes[Profile.SMALL].cpu_milli * (2 if container in _TWICE else 1)
         for container, sizes in SIZES.items()
+        if container not in OPTIONAL
     )
     services = sum(one.size.cpu_milli * one.autoscaling.min_replicas for one in resolve(ServicesSettings()))
     assert parts + services + K3S_MILLI <= SMALL_MILLI
 
 
 def test_all_of_the_platform_fits_into_four_gibibytes_in_the_small_profile() -> None:
-    assert sum(sizes[Profile.SMALL].memory_mib for sizes in SIZES.values()) < 4096
+    memory = {name: sizes[Profile.SMALL].memory_mib for name, sizes in SIZES.items() if name not in OPTIONAL}
+    assert sum(memory.values()) < 4096
 
 
 def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
