@@ -8,6 +8,7 @@ import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
+from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
 from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.sizes import PRIORITY, resources
@@ -60,13 +61,15 @@ class ArgoCd(pulumi.ComponentResource):
     """Done when controller, repository server, API server and Redis are ready."""
 
     def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the release."""
+        """Declare the release and who may log in."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
+        after = list(args.after)
+        if args.settings.oidc is not None:
+            own = pulumi.ResourceOptions(parent=self, depends_on=after)
+            after = [*after, oidc_secret(f"{name}-oidc", args.settings.oidc, own)]
+        wanted = with_password(name, args.settings, values(args), pulumi.ResourceOptions(parent=self))
         self.release = release(
-            f"{name}-release",
-            ReleaseArgs("argocd", ARGO_CD, args.chart, values(args)),
-            self,
-            args.after,
+            f"{name}-release", ReleaseArgs("argocd", ARGO_CD, args.chart, wanted), self, after
         )
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
@@ -107,4 +110,4 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
         },
         "redisSecretInit": {"resources": once},
     }
-    return merged(ours, args.settings.values)
+    return merged(merged(ours, oidc_values(args.settings.oidc)), args.settings.values)

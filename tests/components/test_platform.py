@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pulumi
 import pytest
+from pulumi.runtime import mocks
 
 from a1platform.bundle import Bundle, load
 from a1platform.platform.chart import OFFICIAL
@@ -16,7 +18,7 @@ from a1platform.platform.selection import OPTIONAL
 from a1platform.services.credentials import Credentials
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
-from tests.components.conftest import Declared
+from tests.components.conftest import Declared, Echo
 
 Declare = Callable[..., dict[str, Declared]]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -336,6 +338,45 @@ def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -
     assert declared["platform-keda-release"].inputs["repositoryOpts"] == {
         "repo": "https://charts.example.com"
     }
+
+
+def test_argo_cds_password_reaches_the_chart_as_a_secret_hash_and_nowhere_else(declare: Declare) -> None:
+    password = "correct horse battery"  # noqa: S105 - of a test
+
+    class Made(Echo):
+        def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+            identifier, state = super().new_resource(args)
+            return identifier, state | {"stdout": "0123456789abcdef" * 4}
+
+    args = PlatformArgs(_settings(argoCd={"adminPassword": password}))
+    declared = declare(_program(args), answers=Made())
+    release = declared["platform-argo-cd-release"]
+    secret = release.inputs["values"]["configs"]["secret"]
+    assert bcrypt.checkpw(password.encode(), secret["argocdServerAdminPassword"].encode())
+    assert secret["argocdServerAdminPasswordMtime"]
+    assert "values" in release.secrets
+    for name in ("platform-argo-cd-password-salt", "platform-argo-cd-password-changed"):
+        # Only as what makes another salt, encrypted.
+        assert declared[name].inputs["triggers"] == [password]
+        assert "triggers" in declared[name].secrets
+    held = [one.name for one in declared.values() if password in str(one.inputs)]
+    assert held == ["platform-argo-cd-password-salt", "platform-argo-cd-password-changed"]
+
+
+def test_the_secret_of_argo_cds_oidc_client_is_there_before_it_and_in_no_value(declare: Declare) -> None:
+    oidc = {
+        "issuer": "https://id.example.com",
+        "clientId": "argo-cd",
+        "clientSecret": "of-the-client",
+        "url": "https://cd.example.com",
+        "admins": ["ops"],
+    }
+    declared = declare(_program(PlatformArgs(_settings(argoCd={"oidc": oidc}))))
+    secret = declared["platform-argo-cd-oidc"]
+    assert secret.inputs["metadata"]["labels"]["app.kubernetes.io/part-of"] == "argocd"
+    assert "stringData" in secret.secrets
+    assert secret.name in declared["platform-argo-cd-release"].after
+    assert [one.name for one in declared.values() if "of-the-client" in str(one.inputs)] == [secret.name]
 
 
 @pytest.fixture(scope="module")
