@@ -9,9 +9,10 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.sizes import PRIORITY, resources
+from a1platform.platform.values import merged
 from a1platform.settings.platform import ArgoCdSettings
 from a1platform.settings.services import Profile
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
-from a1platform.platform.chart import merged
 from a1platform.platform.namespaces import NODE_EXPORTER
 from a1platform.platform.sizes import resources, sized
+from a1platform.platform.values import merged
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
 

@@ -12,9 +12,10 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import PROMETHEUS, TRACING
 from a1platform.platform.sizes import SIZES, resources
+from a1platform.platform.values import merged
 from a1platform.settings.platform import TracingSettings
 from a1platform.settings.services import Profile
 

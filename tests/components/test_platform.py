@@ -13,6 +13,7 @@ from pulumi.runtime import mocks
 
 from a1platform.bundle import Bundle, load
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.chart_schema import ChartValuesError
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.platform.selection import OPTIONAL
 from a1platform.services.credentials import Credentials
@@ -220,6 +221,18 @@ def test_from_a_bundle_nothing_is_downloaded(closed: dict[str, Declared]) -> Non
         assert re.fullmatch(r"[^/].*/charts/[a-z-]+", one.inputs["chart"])
         assert one.inputs["version"] == "9.9.9"
         assert "repositoryOpts" not in one.inputs
+
+
+def test_values_that_a_bundled_chart_refuses_stop_a_preview(declare: Declare, tmp_path: Path) -> None:
+    bundle = _bundle(tmp_path, "external-secrets")
+    chart = tmp_path / "charts" / "external-secrets"
+    chart.mkdir(parents=True)
+    (chart / "values.schema.json").write_text('{"properties": {"replicaCount": {"type": "integer"}}}')
+    settings = _settings(externalSecrets={"values": {"replicaCount": "three"}})
+    with pytest.raises(
+        ChartValuesError, match="release external-secrets refuses its values:\n  replicaCount"
+    ):
+        declare(_program(PlatformArgs(settings, bundle=bundle)), preview=True)
 
 
 def test_hooks_whose_images_no_bundle_holds_are_off_in_a_closed_network(closed: dict[str, Declared]) -> None:

@@ -15,8 +15,9 @@ from a1platform.platform import (
     monitoring_values,
     tracing,
 )
-from a1platform.platform.chart import OFFICIAL, merged
+from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, resources
+from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
