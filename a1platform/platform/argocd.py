@@ -70,7 +70,10 @@ class ArgoCd(pulumi.ComponentResource):
             after = [*after, oidc_secret(f"{name}-oidc", args.settings.oidc, own)]
         wanted = with_password(name, args.settings, values(args), pulumi.ResourceOptions(parent=self))
         self.release = release(
-            f"{name}-release", ReleaseArgs("argocd", ARGO_CD, args.chart, wanted), self, after
+            f"{name}-release",
+            ReleaseArgs("argocd", ARGO_CD, args.chart, wanted, args.settings.timeout),
+            self,
+            after,
         )
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})

@@ -70,7 +70,9 @@ class ExternalSecrets(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("external-secrets", EXTERNAL_SECRETS, args.chart, values(args)),
+            ReleaseArgs(
+                "external-secrets", EXTERNAL_SECRETS, args.chart, values(args), args.settings.timeout
+            ),
             self,
             args.after,
         )

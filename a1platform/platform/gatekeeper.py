@@ -60,7 +60,7 @@ class Gatekeeper(pulumi.ComponentResource):
         super().__init__(token("platform", "Gatekeeper"), name, None, opts)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args)),
+            ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args), args.settings.timeout),
             self,
             args.after,
         )

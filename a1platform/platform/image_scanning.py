@@ -68,7 +68,10 @@ class ImageScanning(pulumi.ComponentResource):
         """Declare the release and, with monitoring, the alert."""
         super().__init__(token("platform", "ImageScanning"), name, None, opts)
         self.release = release(
-            f"{name}-release", ReleaseArgs(_NAME, IMAGE_SCANNING, args.chart, values(args)), self, args.after
+            f"{name}-release",
+            ReleaseArgs(_NAME, IMAGE_SCANNING, args.chart, values(args), args.settings.timeout),
+            self,
+            args.after,
         )
         if args.monitoring:
             declare(alert(), pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))

@@ -54,7 +54,7 @@ class Keda(pulumi.ComponentResource):
         super().__init__(token("platform", "Keda"), name, None, opts)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("keda", KEDA, args.chart, values(args)),
+            ReleaseArgs("keda", KEDA, args.chart, values(args), args.settings.timeout),
             self,
             args.after,
         )

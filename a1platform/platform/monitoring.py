@@ -78,7 +78,7 @@ class Monitoring(pulumi.ComponentResource):
         wanted = values(args.settings, args.profile, grafana=args.grafana)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted),
+            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted, args.settings.timeout),
             self,
             [self.crds, *secrets, *args.images, *args.after],
         )

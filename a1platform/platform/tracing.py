@@ -79,7 +79,7 @@ class Tracing(pulumi.ComponentResource):
         ]
         self.release = release(
             f"{name}-release",
-            ReleaseArgs(NAME, TRACING, args.chart, values(args)),
+            ReleaseArgs(NAME, TRACING, args.chart, values(args), args.settings.timeout),
             self,
             [*args.after, *before],
         )

@@ -54,11 +54,13 @@ class PartSettings(Settings):
     Attributes:
         enabled: Whether it is installed.
         repository: Chart repository in place of the official one, such as a mirror.
+        timeout: Seconds that its pods may take to get ready; then it is taken back, or rolled back.
         values: Chart values of the site's own, merged last.
     """
 
     enabled: bool = True
     repository: ChartRepository | None = None
+    timeout: int = Field(default=600, ge=60, le=3600)
     values: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -109,6 +109,12 @@ def test_a_release_is_awaited_for_a_limited_time_and_taken_back_when_it_fails(
         assert one.inputs["createNamespace"] is False
 
 
+def test_a_part_may_take_as_long_as_its_settings_say(declare: Declare) -> None:
+    declared = declare(_program(PlatformArgs(_settings(keda={"timeout": 90}))))
+    seconds = {name: one.inputs["timeout"] for name, one in _of(declared, RELEASE).items()}
+    assert seconds == dict.fromkeys(RELEASES, 600) | {"platform-keda-release": 90}
+
+
 def test_every_namespace_is_there_before_any_release(online: dict[str, Declared]) -> None:
     namespaces = set(_of(online, NAMESPACE))
     assert {online[name].inputs["metadata"]["name"] for name in namespaces} == {
