@@ -14,6 +14,7 @@ from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecret
 from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
 from a1platform.platform.image_scanning import ImageScanning, ImageScanningArgs
 from a1platform.platform.keda import Keda, KedaArgs
+from a1platform.platform.kinds import upgrading
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
@@ -36,8 +37,8 @@ class PlatformArgs:
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
         after: What everything waits for.
-        on_server: Runs a script on a server of the cluster, to recover from a run that was killed; without it
-            the same failure is an error.
+        on_server: Runs a script on a server of the cluster, to recover from a run that was killed, and to
+            upgrade what Helm leaves as it is; without it the same failure is an error.
     """
 
     settings: PlatformSettings = field(default_factory=PlatformSettings)
@@ -95,8 +96,10 @@ class Platform(pulumi.ComponentResource):
             PolicyError: Policies and their settings contradict each other.
         """
         if args.on_server is not None:
-            below = pulumi.ResourceOptions(transformations=[recovering(recovery_hook(args.on_server))])
-            opts = pulumi.ResourceOptions.merge(opts, below)
+            below = [recovering(recovery_hook(args.on_server))]
+            # What is downloaded is on this machine only while it is installed.
+            below += [upgrading(args.on_server)] if args.bundle else []
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=below))
         super().__init__(token("platform", "Platform"), name, None, opts)
         self._name, self._args = name, args
         self._exempt = tuple(load_policies().system_namespaces)

@@ -76,7 +76,7 @@ def forget_script(namespace: str, name: str, *, pending_only: bool) -> str:
     if pending_only:
         selector += f",status in ({_PENDING_STATES})"
     words = ["--namespace", namespace, "delete", "secrets", "--selector", selector]
-    return f"{_kubectl(words)}\n"
+    return f"{kubectl(words)}\n"
 
 
 def warnings_script(namespace: str) -> str:
@@ -91,10 +91,15 @@ def warnings_script(namespace: str) -> str:
     columns = "custom-columns=OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message"
     words = ["--namespace", namespace, "get", "events", "--field-selector", "type=Warning", "--no-headers"]
     words += ["--sort-by", ".metadata.creationTimestamp", "--output", columns]
-    return f"{_kubectl(words)} | tail -n {_WARNINGS}\n"
+    return f"{kubectl(words)} | tail -n {_WARNINGS}\n"
 
 
-def _kubectl(words: Sequence[str]) -> str:
+def kubectl(words: Sequence[str]) -> str:
+    """Return the command line of kubectl on a server, as root.
+
+    Args:
+        words: Its arguments.
+    """
     # Else kubectl keeps what it has discovered in root's home.
     return f"KUBECACHEDIR=/run/k3s/kubectl /usr/local/bin/k3s kubectl {' '.join(map(shlex.quote, words))}"
 
