@@ -26,7 +26,7 @@ _NOWHERE = {"image": {"keda": {"tag": "of-nobody"}}}
 def lab(cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A configured stack with KEDA, and a node that nothing has touched yet."""
     made = deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
-    return Lab(dataclasses.replace(made, bundle=cluster_bundle(cache, "keda")))
+    return Lab(dataclasses.replace(made, bundle=cluster_bundle(cache, "keda", "gatekeeper")))
 
 
 def _configure(lab: Lab, values: dict[str, Any]) -> None:
@@ -73,4 +73,26 @@ def test_up_goes_on_after_pulumi_was_killed_in_the_middle_of_an_upgrade(lab: Lab
     lab.succeeds()
     assert lab.deployment.on_node(pending) == ""
     assert "OF_THE_TEST" in _operator(lab, "{.spec.template.spec.containers[0].env}")
+    assert lab.converged()
+
+
+def test_kinds_that_helm_only_installs_are_upgraded_with_their_release(lab: Lab) -> None:
+    def replicas(count: int) -> None:
+        def change(config: dict[str, Any]) -> None:
+            config[f"{PROJECT}:policies"] = {"enabled": False}
+            config[f"{PROJECT}:platform"].update(gatekeeper={"replicas": count})
+
+        lab.deployment.configure(change)
+        lab.succeeds()
+
+    def managers() -> str:
+        crd = "get crd configs.config.gatekeeper.sh --show-managed-fields"
+        return lab.deployment.on_node(
+            f'{_KUBECTL} {crd} --output jsonpath="{{.metadata.managedFields[*].manager}}"'
+        )
+
+    replicas(1)
+    assert "kubectl" not in managers().split()
+    replicas(2)
+    assert "kubectl" in managers().split()
     assert lab.converged()

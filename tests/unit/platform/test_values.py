@@ -127,6 +127,10 @@ def test_all_of_the_platform_fits_into_four_gibibytes_in_the_small_profile() -> 
     assert sum(memory.values()) < 4096
 
 
+def test_on_the_standard_machine_half_of_sixteen_gibibytes_is_left_with_every_part_installed() -> None:
+    assert sum(sizes[Profile.STANDARD].memory_mib for sizes in SIZES.values()) < 8192
+
+
 def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
     spec = _all(Profile.SMALL)["monitoring"]["prometheus"]["prometheusSpec"]
     assert {key for key, value in spec.items() if key.endswith("NilUsesHelmValues") and value is False} == {
