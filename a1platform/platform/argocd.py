@@ -11,10 +11,9 @@ from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
-from a1platform.platform.sizes import PRIORITY, resources
+from a1platform.platform.sizes import PRIORITY, Sizing, resources
 from a1platform.platform.values import merged
-from a1platform.settings.platform import ArgoCdSettings
-from a1platform.settings.services import Profile
+from a1platform.settings.argocd import ArgoCdSettings
 
 _APPLICATION_HEALTH = """\
 local health = {status = "Progressing", message = ""}
@@ -37,14 +36,14 @@ class ArgoCdArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         monitoring: Whether the monitoring stack's kinds are there.
         after: What it waits for: its namespace, and those kinds.
     """
 
     chart: Chart
     settings: ArgoCdSettings
-    profile: Profile
+    sizing: Sizing
     monitoring: bool
     after: Sequence[pulumi.Resource] = ()
 
@@ -82,7 +81,7 @@ class ArgoCd(pulumi.ComponentResource):
 def values(args: ArgoCdArgs) -> dict[str, Any]:
     """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
     metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
-    once = resources("argocd-once", args.profile)
+    once = resources("argocd-once", args.sizing)
     ours = {
         "fullnameOverride": "argocd",
         "global": {"priorityClassName": PRIORITY},
@@ -101,15 +100,15 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
         "dex": {"enabled": False},
         "notifications": {"enabled": False},
         "applicationSet": {"replicas": 0, "resources": once},
-        "controller": {"resources": resources("argocd-controller", args.profile), "metrics": metrics},
+        "controller": {"resources": resources("argocd-controller", args.sizing), "metrics": metrics},
         "repoServer": {
-            "resources": resources("argocd-repository", args.profile),
+            "resources": resources("argocd-repository", args.sizing),
             "copyutil": {"resources": once},
             "metrics": metrics,
         },
-        "server": {"resources": resources("argocd-server", args.profile), "metrics": metrics},
+        "server": {"resources": resources("argocd-server", args.sizing), "metrics": metrics},
         "redis": {
-            "resources": resources("argocd-redis", args.profile),
+            "resources": resources("argocd-redis", args.sizing),
             "containerSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },
         "redisSecretInit": {"resources": once},

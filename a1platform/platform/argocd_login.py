@@ -12,7 +12,7 @@ from pulumi_kubernetes.core.v1 import Secret
 from a1platform.naming import labels
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.random_text import random_text, time_text
-from a1platform.settings.platform import ArgoCdSettings, OidcSettings
+from a1platform.settings.argocd import ArgoCdSettings, OidcSettings
 
 OIDC_SECRET = "argocd-oidc"  # noqa: S105 - an object's name
 _KEY = "clientSecret"

@@ -20,6 +20,7 @@ from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
+from a1platform.platform.sizes import Sizing
 from a1platform.platform.tracing import Tracing, TracingArgs
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
@@ -102,6 +103,7 @@ class Platform(pulumi.ComponentResource):
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=below))
         super().__init__(token("platform", "Platform"), name, None, opts)
         self._name, self._args = name, args
+        self._sizing = Sizing(args.settings.profile, args.settings.sizes)
         self._exempt = tuple(load_policies().system_namespaces)
         self._charts = charts(args.settings, args.bundle)
         installed = self._charts.keys()
@@ -141,7 +143,7 @@ class Platform(pulumi.ComponentResource):
                     crds=self._charts[MONITORING_CRDS],
                     chart=self._charts["monitoring"],
                     settings=self._args.settings.monitoring,
-                    profile=self._args.settings.profile,
+                    sizing=self._sizing,
                     grafana=has_grafana(self._args.settings, self._args.bundle),
                     images=self._args.images.get("monitoring", ()),
                     after=after,
@@ -158,7 +160,7 @@ class Platform(pulumi.ComponentResource):
             GatekeeperArgs(
                 chart=self._charts["gatekeeper"],
                 settings=self._args.settings.gatekeeper,
-                profile=self._args.settings.profile,
+                sizing=self._sizing,
                 exempt=self._exempt,
                 online=self._args.bundle is None,
                 crds=self._crds,
@@ -180,7 +182,7 @@ class Platform(pulumi.ComponentResource):
                 ExternalSecretsArgs(
                     chart=self._charts["external-secrets"],
                     settings=self._args.settings.external_secrets,
-                    profile=self._args.settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     content=self._args.secrets,
                     after=[*after, *self._args.images.get("external-secrets", ())],
@@ -196,7 +198,7 @@ class Platform(pulumi.ComponentResource):
                 KedaArgs(
                     chart=self._charts["keda"],
                     settings=settings.keda,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("keda", ())],
                 ),
@@ -211,7 +213,7 @@ class Platform(pulumi.ComponentResource):
                 ArgoCdArgs(
                     chart=self._charts["argo-cd"],
                     settings=settings.argo_cd,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("argo-cd", ())],
                 ),
@@ -226,7 +228,7 @@ class Platform(pulumi.ComponentResource):
                 TracingArgs(
                     chart=self._charts["tracing"],
                     settings=settings.tracing,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     senders=self._args.namespaces,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("tracing", ())],
@@ -242,7 +244,7 @@ class Platform(pulumi.ComponentResource):
                 ImageScanningArgs(
                     chart=self._charts["image-scanning"],
                     settings=settings.image_scanning,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("image-scanning", ())],
                 ),

@@ -12,10 +12,9 @@ from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import GATEKEEPER
-from a1platform.platform.sizes import PRIORITY, resources, sized
+from a1platform.platform.sizes import PRIORITY, Sizing, resources, sized
 from a1platform.platform.values import merged
 from a1platform.settings.platform import GatekeeperSettings
-from a1platform.settings.services import Profile
 
 _POD = {"gatekeeper.sh/system": "yes"}
 
@@ -27,7 +26,7 @@ class GatekeeperArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         exempt: Namespaces that no policy reaches.
         online: Whether images can be pulled that no bundle holds, such as the one that upgrades the kinds.
         crds: The monitoring stack's kinds, where they are installed.
@@ -36,7 +35,7 @@ class GatekeeperArgs:
 
     chart: Chart
     settings: GatekeeperSettings
-    profile: Profile
+    sizing: Sizing
     exempt: Collection[str]
     online: bool = True
     crds: pulumi.Resource | None = None
@@ -82,13 +81,13 @@ def values(args: GatekeeperArgs) -> dict[str, Any]:
         "postInstall": {"labelNamespace": {"enabled": False}, "probeWebhook": {"enabled": False}},
         # `crds/` is never upgraded by Helm itself; the hook's image is in no bundle.
         "upgradeCRDs": {"enabled": args.online, "priorityClassName": PRIORITY},
-        "crds": {"resources": resources("argocd-once", args.profile)},
+        "crds": {"resources": resources("argocd-once", args.sizing)},
         "controllerManager": {
             # Only these may carry the label that takes a namespace out of the webhook's reach.
             "exemptNamespaces": sorted(args.exempt),
-            **sized("gatekeeper-controller", args.profile),
+            **sized("gatekeeper-controller", args.sizing),
         },
-        "audit": sized("gatekeeper-audit", args.profile),
+        "audit": sized("gatekeeper-audit", args.sizing),
         # A budget of one out of one would let no node be drained.
         "pdb": {"controllerManager": {"minAvailable": 1 if args.settings.replicas > 1 else 0}},
     }

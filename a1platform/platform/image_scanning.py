@@ -12,10 +12,9 @@ from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import IMAGE_SCANNING
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.settings.platform import ImageScanningSettings
-from a1platform.settings.services import Profile
 
 _NAME = "trivy-operator"
 _USER = 10000
@@ -38,14 +37,14 @@ class ImageScanningArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         monitoring: Whether the monitoring stack's kinds are there.
         after: What it waits for: its namespace, and those kinds.
     """
 
     chart: Chart
     settings: ImageScanningSettings
-    profile: Profile
+    sizing: Sizing
     monitoring: bool = False
     after: Sequence[pulumi.Resource] = ()
 
@@ -99,12 +98,12 @@ def values(args: ImageScanningArgs) -> dict[str, Any]:
         },
         "compliance": {"specs": []},
         "serviceMonitor": {"enabled": args.monitoring},
-        "resources": resources("image-scanning", args.profile),
+        "resources": resources("image-scanning", args.sizing),
         "podSecurityContext": restricted,
         "trivyOperator": {"scanJobPodTemplatePodSecurityContext": restricted},
         "trivy": {
             "ignoreUnfixed": args.settings.only_fixed,
-            "resources": resources("image-scanning-once", args.profile),
+            "resources": resources("image-scanning-once", args.sizing),
         },
     }
     return merged(ours, args.settings.values)

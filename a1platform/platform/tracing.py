@@ -14,7 +14,7 @@ from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import PROMETHEUS, TRACING
-from a1platform.platform.sizes import SIZES, resources
+from a1platform.platform.sizes import Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.settings.platform import TracingSettings
 from a1platform.settings.services import Profile
@@ -40,7 +40,7 @@ class TracingArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         senders: Namespaces whose pods may send spans.
         monitoring: Whether the monitoring stack's kinds are there.
         after: What it waits for: its namespace, and those kinds.
@@ -48,7 +48,7 @@ class TracingArgs:
 
     chart: Chart
     settings: TracingSettings
-    profile: Profile
+    sizing: Sizing
     senders: tuple[str, ...] = ()
     monitoring: bool = False
     after: Sequence[pulumi.Resource] = ()
@@ -75,7 +75,7 @@ class Tracing(pulumi.ComponentResource):
         super().__init__(token("platform", "Tracing"), name, None, opts)
         own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         before = [
-            declare(one, own) for one in (volume(args.settings, args.profile), network_policy(args.senders))
+            declare(one, own) for one in (volume(args.settings, args.sizing), network_policy(args.senders))
         ]
         self.release = release(
             f"{name}-release",
@@ -93,12 +93,12 @@ class Tracing(pulumi.ComponentResource):
 
 def values(args: TracingArgs) -> dict[str, Any]:
     """Return the chart's values: one pod with a store of its own."""
-    heap = int(SIZES["jaeger"][args.profile].memory_mib * _HEAP_SHARE)
+    heap = int(args.sizing.size("jaeger").memory_mib * _HEAP_SHARE)
     ours: dict[str, Any] = {
         "fullnameOverride": NAME,
         "userconfig": configuration(args.settings),
         "jaeger": {
-            "resources": resources("jaeger", args.profile),
+            "resources": resources("jaeger", args.sizing),
             # Else the store's caches grow until the kernel ends the pod.
             "extraEnv": [{"name": "GOMEMLIMIT", "value": f"{heap}MiB"}],
             "serviceAccount": {"automountServiceAccountToken": False},
@@ -159,12 +159,12 @@ def configuration(settings: TracingSettings) -> Manifest:
     }
 
 
-def volume(settings: TracingSettings, profile: Profile) -> Manifest:
+def volume(settings: TracingSettings, sizing: Sizing) -> Manifest:
     """Return the claim of the volume, which the chart does not make itself.
 
     Args:
         settings: Tracing's slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
     """
     return {
         "apiVersion": "v1",
@@ -173,7 +173,7 @@ def volume(settings: TracingSettings, profile: Profile) -> Manifest:
         "metadata": {**_metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": settings.storage or f"{_STORAGE_GIB[profile]}Gi"}},
+            "resources": {"requests": {"storage": settings.storage or f"{_STORAGE_GIB[sizing.profile]}Gi"}},
         },
     }
 

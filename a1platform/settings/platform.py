@@ -5,8 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
 
+from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.base import Settings
+from a1platform.settings.part import PartSettings, Period, Quantity
 from a1platform.settings.services import Profile
+from a1platform.settings.sizes import Container, SizeSettings
 
 PartName = Literal[
     "gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring", "tracing", "image-scanning"
@@ -16,7 +19,6 @@ PartName = Literal[
 Level = Literal["first", "second", "third", "emergency"]
 """A step of the escalation path, see `a1platform.observability.escalation`."""
 
-_PASSWORD_BYTES = (12, 72)
 _URL = re.compile(r"^https?://[^\s/]+\S*$")
 
 
@@ -30,38 +32,6 @@ def _secret_url(value: SecretStr) -> SecretStr:
 
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 """A URL that is as good as a password."""
-
-
-def _admin_password(value: SecretStr) -> SecretStr:
-    size = len(value.get_secret_value().encode())
-    if not _PASSWORD_BYTES[0] <= size <= _PASSWORD_BYTES[1]:
-        raise ValueError(f"found a secret of {size} bytes, which is not shown, expected 12 to 72")
-    return value
-
-
-AdminPassword = Annotated[SecretStr, AfterValidator(_admin_password)]
-"""A password that bcrypt takes whole."""
-Group = Annotated[str, Field(pattern=r"^[^\s,\"'#][^,\"'#\r\n]*$")]
-"""A group's name, which stands in a line of a policy between commas."""
-ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
-Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
-Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
-
-
-class PartSettings(Settings):
-    """What every part has; a part that is off needs nothing else.
-
-    Attributes:
-        enabled: Whether it is installed.
-        repository: Chart repository in place of the official one, such as a mirror.
-        timeout: Seconds that its pods may take to get ready; then it is taken back, or rolled back.
-        values: Chart values of the site's own, merged last.
-    """
-
-    enabled: bool = True
-    repository: ChartRepository | None = None
-    timeout: int = Field(default=600, ge=60, le=3600)
-    values: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class GatekeeperSettings(PartSettings):
@@ -99,51 +69,6 @@ class ExternalSecretsSettings(PartSettings):
 
 class KedaSettings(PartSettings):
     """Autoscaling by events and queries."""
-
-
-class OidcSettings(Settings):
-    """Where people who use Argo CD log in.
-
-    Attributes:
-        issuer: The provider's address, below which `.well-known/openid-configuration` is.
-        client_id: Argo CD's name there.
-        client_secret: What Argo CD proves itself with. Set with `pulumi config set --secret --path`.
-        url: Where browsers reach Argo CD; the provider sends them back to `<url>/auth/callback`.
-        name: On the button.
-        scopes: What is asked of the provider; the groups have to be in the claim `groups`.
-        admins: Groups that may do everything.
-        readers: Groups that may look at everything.
-    """
-
-    issuer: str = Field(pattern=r"^https://\S+$")
-    client_id: str = Field(min_length=1)
-    client_secret: SecretStr = Field(min_length=1)
-    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$")
-    name: str = Field(default="SSO", min_length=1)
-    scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
-    admins: tuple[Group, ...] = Field(min_length=1)
-    readers: tuple[Group, ...] = ()
-
-
-class ArgoCdSettings(PartSettings):
-    """Delivery from Git; what it syncs is said by `services.gitops`.
-
-    Attributes:
-        admin_password: Of the local user `admin`, 12 to 72 bytes; without one Argo CD makes its own. Set with
-            `pulumi config set --secret --path`.
-        oidc: Where people log in; the local user is then switched off.
-    """
-
-    admin_password: AdminPassword | None = None
-    oidc: OidcSettings | None = None
-
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        if self.admin_password is not None and self.oidc is not None:
-            raise ValueError(
-                "found both adminPassword and oidc, expected one of them: with oidc the local user is off"
-            )
-        return self
 
 
 class MonitoringSettings(PartSettings):
@@ -204,6 +129,7 @@ class PlatformSettings(Settings):
 
     Attributes:
         profile: Sizes: all of the platform on two cores, or real nodes.
+        sizes: Sizes of single containers that differ from the profile's, such as `prometheus`.
         gatekeeper: See `GatekeeperSettings`.
         external_secrets: See `ExternalSecretsSettings`.
         keda: See `KedaSettings`.
@@ -214,6 +140,7 @@ class PlatformSettings(Settings):
     """
 
     profile: Profile = Profile.SMALL
+    sizes: dict[Container, SizeSettings] = Field(default_factory=dict)
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
     keda: KedaSettings = KedaSettings()

@@ -11,9 +11,9 @@ import yaml
 from a1platform.bundle import Bundle, load
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import Chart
-from a1platform.platform.sizes import PRIORITY
+from a1platform.platform.sizes import PRIORITY, Sizing
+from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.platform import (
-    ArgoCdSettings,
     ExternalSecretsSettings,
     GatekeeperSettings,
     KedaSettings,
@@ -29,7 +29,7 @@ from sandbox.recipes.argo_cd import HELM
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
 
 _CHART = Chart("bundled", "0")
-_PROFILE = Profile.SMALL
+_SIZING = Sizing(Profile.SMALL)
 _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
     "monitoring-crds": ("monitoring-crds", "prometheus", {}),
     "gatekeeper": (
@@ -37,7 +37,7 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "gatekeeper-system",
         gatekeeper.values(
             gatekeeper.GatekeeperArgs(
-                _CHART, GatekeeperSettings(), _PROFILE, exempt=("kube-system",), online=False
+                _CHART, GatekeeperSettings(), _SIZING, exempt=("kube-system",), online=False
             )
         ),
     ),
@@ -45,19 +45,19 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "external-secrets",
         "external-secrets",
         external_secrets.values(
-            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _PROFILE, monitoring=True)
+            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)
         ),
     ),
     "monitoring": (
         "kps",
         "prometheus",
-        monitoring_values.values(MonitoringSettings(), _PROFILE, grafana=False),
+        monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False),
     ),
-    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _PROFILE, monitoring=True))),
+    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
     "argo-cd": (
         "argocd",
         "argocd",
-        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _PROFILE, monitoring=True)),
+        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
     ),
 }
 

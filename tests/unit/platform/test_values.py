@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -16,11 +16,12 @@ from a1platform.platform import (
     tracing,
 )
 from a1platform.platform.chart import OFFICIAL
-from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, resources
+from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
+from a1platform.settings.sizes import Container
 
 Values = dict[str, Any]
 SMALL_MILLI = 1600
@@ -32,25 +33,26 @@ _TWICE = ("prometheus-reloader", "grafana-sidecar")
 
 def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str, Values]:
     chosen = settings or PlatformSettings()
+    sizing = Sizing(profile, chosen.sizes)
     exempt = ("kube-system", "argocd")
     return {
         "gatekeeper": gatekeeper.values(
-            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, profile, exempt)
+            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, sizing, exempt)
         ),
         "external-secrets": external_secrets.values(
             external_secrets.ExternalSecretsArgs(
-                OFFICIAL["external-secrets"], chosen.external_secrets, profile, monitoring=True
+                OFFICIAL["external-secrets"], chosen.external_secrets, sizing, monitoring=True
             )
         ),
-        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, profile, monitoring=True)),
+        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, sizing, monitoring=True)),
         "argo-cd": argocd.values(
-            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, profile, monitoring=True)
+            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, sizing, monitoring=True)
         ),
-        "monitoring": monitoring_values.values(chosen.monitoring, profile, grafana=True),
-        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, profile)),
+        "monitoring": monitoring_values.values(chosen.monitoring, sizing, grafana=True),
+        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, sizing)),
         "image-scanning": image_scanning.values(
             image_scanning.ImageScanningArgs(
-                OFFICIAL["image-scanning"], chosen.image_scanning, profile, monitoring=True
+                OFFICIAL["image-scanning"], chosen.image_scanning, sizing, monitoring=True
             )
         ),
     }
@@ -79,7 +81,7 @@ def test_in_the_standard_profile_every_pod_is_guaranteed() -> None:
 
 def test_in_the_small_profile_a_container_may_use_a_core_to_start() -> None:
     for container in SIZES:
-        assert resources(container, Profile.SMALL)["limits"]["cpu"] == "1000m"
+        assert resources(container, Sizing(Profile.SMALL))["limits"]["cpu"] == "1000m"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +112,23 @@ def test_no_part_stays_pending_because_services_have_taken_the_node(
         for key in filter(None, place.split(".")):
             found = found[key]
         assert found["priorityClassName"] == PRIORITY, place
+
+
+def test_a_container_may_be_of_a_size_of_its_own_and_what_is_not_said_stays() -> None:
+    chosen = PlatformSettings.model_validate({"sizes": {"prometheus": {"memoryMib": 2000}}})
+    spec = _all(Profile.SMALL, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
+    assert spec["resources"] == {
+        "requests": {"cpu": "120m", "memory": "2000Mi"},
+        "limits": {"cpu": "1000m", "memory": "2000Mi"},
+    }
+    chosen = PlatformSettings.model_validate({"sizes": {"jaeger": {"memoryMib": 1000, "cpuMilli": 70}}})
+    jaeger = _all(Profile.STANDARD, chosen)["tracing"]["jaeger"]
+    assert jaeger["resources"]["limits"] == {"cpu": "70m", "memory": "1000Mi"}
+    assert jaeger["extraEnv"] == [{"name": "GOMEMLIMIT", "value": "800MiB"}]
+
+
+def test_the_settings_know_every_container_that_has_a_size() -> None:
+    assert set(get_args(Container)) == set(SIZES)
 
 
 def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:
