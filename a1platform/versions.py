@@ -19,6 +19,11 @@ EXTERNAL_SECRETS_CHART = "0.19.2"
 KEDA_CHART = "2.17.2"
 # renovate: datasource=helm depName=kube-prometheus-stack registryUrl=https://prometheus-community.github.io/helm-charts
 KUBE_PROMETHEUS_STACK_CHART = "75.18.1"
+# renovate: datasource=helm depName=jaeger registryUrl=https://jaegertracing.github.io/helm-charts
+JAEGER_CHART = "4.11.1"
+# renovate: datasource=helm depName=trivy-operator registryUrl=https://aquasecurity.github.io/helm-charts
+# Trivy 0.72.0 in it; never one with Trivy 0.69.4 to 0.69.6, whose images were an attacker's (CVE-2026-33634).
+TRIVY_OPERATOR_CHART = "0.34.0"
 # renovate: datasource=helm depName=prometheus-operator-crds registryUrl=https://prometheus-community.github.io/helm-charts
 # The chart whose appVersion is the operator of the stack's chart above, v0.83.0.
 PROMETHEUS_OPERATOR_CRDS_CHART = "21.0.0"

@@ -1,8 +1,11 @@
-"""`a1 bundle list|verify`: what a bundle holds, and whether every file is what its list says."""
+"""`a1 bundle build|list|verify`: make a bundle, tell what it holds, and whether every file is as listed."""
 
+import importlib.util
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,6 +17,25 @@ from a1platform.bundle import Bundle, BundleError, load
 app = typer.Typer(help="What a bundle holds (docs/bundle.md).", no_args_is_help=True)
 
 Folder = Annotated[Path, typer.Argument(help="The bundle's folder.")]
+
+
+@app.command()
+def build(
+    parts: Annotated[str, typer.Option(help="Comma-separated; everything by default.")] = "",
+    chart: Annotated[
+        tuple[str, Path, str] | None,
+        typer.Option(metavar="PART FOLDER ORIGIN", help="Put another chart into a part, and make nothing."),
+    ] = None,
+) -> None:
+    """Make what is missing of this machine's bundle from package registries, and print its folder."""
+    if importlib.util.find_spec("sandbox") is None:
+        _refused("bundles are made by sandbox/, which is in the repository and not in this installation")
+    given = ["--parts", parts] if parts else []
+    if chart is not None:
+        part, folder, origin = chart
+        given += ["--chart", part, str(folder), origin]
+    # In place of this process, so that a signal reaches the one that has compilers to end.
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox.bundle", *given])  # noqa: S606 - this very Python
 
 
 @app.command("list")
@@ -50,8 +72,12 @@ def _done(act: Callable[[], Bundle]) -> Bundle:
     try:
         return act()
     except BundleError as error:
-        Console(stderr=True, highlight=False).print("[red]error:[/]", escape(str(error)), soft_wrap=True)
-        raise typer.Exit(1) from None
+        _refused(str(error))
+
+
+def _refused(why: str) -> NoReturn:
+    Console(stderr=True, highlight=False).print("[red]error:[/]", escape(why), soft_wrap=True)
+    raise typer.Exit(1) from None
 
 
 def _mib(files: list[Path]) -> str:

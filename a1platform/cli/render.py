@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from a1platform.delivery import yaml_sink
+from a1platform.services.model import Capabilities
 from a1platform.services.render import dashboard_files, manifest_files
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import DEFAULT_IMAGE, Profile, ServicesSettings
@@ -15,6 +16,7 @@ def render(
     root: Annotated[Path, typer.Option(help="Folder with manifests/ and dashboards/.")] = Path(),
     image: Annotated[str, typer.Option(help="Image of the services, by digest or tag.")] = DEFAULT_IMAGE,
     profile: Annotated[Profile, typer.Option(help="Size of the pods.")] = Profile.SMALL,
+    tracing: Annotated[bool, typer.Option("--tracing", help="Forward spans to Jaeger.")] = False,  # noqa: FBT002
     check: Annotated[bool, typer.Option("--check", help="Only tell where files differ.")] = False,  # noqa: FBT002
 ) -> None:
     """Render manifests/ and dashboards/ from the catalog."""
@@ -22,7 +24,7 @@ def render(
         settings = ServicesSettings(image=image, profile=profile)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    services = resolve(settings)
+    services = resolve(settings, Capabilities(tracing=tracing))
     trees = {
         root / settings.gitops.path: manifest_files(services, settings.gitops),
         root / "dashboards": dashboard_files(services),

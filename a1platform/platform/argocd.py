@@ -8,11 +8,12 @@ import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
-from a1platform.platform.sizes import resources
-from a1platform.settings.platform import ArgoCdSettings
-from a1platform.settings.services import Profile
+from a1platform.platform.sizes import PRIORITY, Sizing, resources
+from a1platform.platform.values import merged
+from a1platform.settings.argocd import ArgoCdSettings
 
 _APPLICATION_HEALTH = """\
 local health = {status = "Progressing", message = ""}
@@ -35,14 +36,14 @@ class ArgoCdArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         monitoring: Whether the monitoring stack's kinds are there.
         after: What it waits for: its namespace, and those kinds.
     """
 
     chart: Chart
     settings: ArgoCdSettings
-    profile: Profile
+    sizing: Sizing
     monitoring: bool
     after: Sequence[pulumi.Resource] = ()
 
@@ -60,13 +61,18 @@ class ArgoCd(pulumi.ComponentResource):
     """Done when controller, repository server, API server and Redis are ready."""
 
     def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the release."""
+        """Declare the release and who may log in."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
+        after = list(args.after)
+        if args.settings.oidc is not None:
+            own = pulumi.ResourceOptions(parent=self, depends_on=after)
+            after = [*after, oidc_secret(f"{name}-oidc", args.settings.oidc, own)]
+        wanted = with_password(name, args.settings, values(args), pulumi.ResourceOptions(parent=self))
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("argocd", ARGO_CD, args.chart, values(args)),
+            ReleaseArgs("argocd", ARGO_CD, args.chart, wanted, args.settings.timeout),
             self,
-            args.after,
+            after,
         )
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
@@ -75,9 +81,10 @@ class ArgoCd(pulumi.ComponentResource):
 def values(args: ArgoCdArgs) -> dict[str, Any]:
     """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
     metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
-    once = resources("argocd-once", args.profile)
+    once = resources("argocd-once", args.sizing)
     ours = {
         "fullnameOverride": "argocd",
+        "global": {"priorityClassName": PRIORITY},
         "configs": {
             "params": {
                 "server.insecure": True,
@@ -93,17 +100,17 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
         "dex": {"enabled": False},
         "notifications": {"enabled": False},
         "applicationSet": {"replicas": 0, "resources": once},
-        "controller": {"resources": resources("argocd-controller", args.profile), "metrics": metrics},
+        "controller": {"resources": resources("argocd-controller", args.sizing), "metrics": metrics},
         "repoServer": {
-            "resources": resources("argocd-repository", args.profile),
+            "resources": resources("argocd-repository", args.sizing),
             "copyutil": {"resources": once},
             "metrics": metrics,
         },
-        "server": {"resources": resources("argocd-server", args.profile), "metrics": metrics},
+        "server": {"resources": resources("argocd-server", args.sizing), "metrics": metrics},
         "redis": {
-            "resources": resources("argocd-redis", args.profile),
+            "resources": resources("argocd-redis", args.sizing),
             "containerSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         },
         "redisSecretInit": {"resources": once},
     }
-    return merged(ours, args.settings.values)
+    return merged(merged(ours, oidc_values(args.settings.oidc)), args.settings.values)

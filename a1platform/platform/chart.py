@@ -1,9 +1,9 @@
 """One place that says where a chart comes from, and one that makes a Helm release of it."""
 
-import copy
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -11,6 +11,7 @@ from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
 from a1platform import versions
 from a1platform.bundle import Bundle
+from a1platform.platform.chart_schema import check_values
 
 _PROMETHEUS_COMMUNITY = "https://prometheus-community.github.io/helm-charts"
 _SECONDS = 600
@@ -47,6 +48,10 @@ OFFICIAL: Mapping[str, Chart] = {
     "keda": Chart("keda", versions.KEDA_CHART, "https://kedacore.github.io/charts"),
     "argo-cd": Chart("argo-cd", versions.ARGO_CD_CHART, "https://argoproj.github.io/argo-helm"),
     "monitoring": Chart("kube-prometheus-stack", versions.KUBE_PROMETHEUS_STACK_CHART, _PROMETHEUS_COMMUNITY),
+    "tracing": Chart("jaeger", versions.JAEGER_CHART, "https://jaegertracing.github.io/helm-charts"),
+    "image-scanning": Chart(
+        "trivy-operator", versions.TRIVY_OPERATOR_CHART, "https://aquasecurity.github.io/helm-charts"
+    ),
     MONITORING_CRDS: Chart(
         "prometheus-operator-crds", versions.PROMETHEUS_OPERATOR_CRDS_CHART, _PROMETHEUS_COMMUNITY
     ),
@@ -75,20 +80,6 @@ def chart(name: str, bundle: Bundle | None, repository: str | None = None) -> Ch
         return None
     # Relative to the program's folder: another path is an upgrade to Helm, and homes differ between machines.
     return Chart(os.path.relpath(part.chart.path), part.chart.version, None, part.origin)
-
-
-def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return chart values with others merged over them, as Helm merges: mappings by key, all else replaced.
-
-    Args:
-        values: Ours.
-        over: What wins.
-    """
-    result = copy.deepcopy(dict(values))
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
-    return result
 
 
 @dataclass(frozen=True)
@@ -124,8 +115,13 @@ def release(
         args: What it is made of.
         parent: The component that it belongs to.
         after: What it waits for.
+
+    Raises:
+        ChartValuesError: A chart that is on this machine refuses its values, in a preview too.
     """
     source = args.chart
+    if source.repository is None:
+        check_values(args.name, Path(source.source), args.values)
     return Release(
         logical_name,
         name=args.name,

@@ -13,12 +13,16 @@ from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
+from a1platform.platform.image_scanning import ImageScanning, ImageScanningArgs
 from a1platform.platform.keda import Keda, KedaArgs
+from a1platform.platform.kinds import upgrading
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
+from a1platform.platform.sizes import Sizing
+from a1platform.platform.tracing import Tracing, TracingArgs
 from a1platform.settings.access import AccessSettings
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
@@ -37,8 +41,8 @@ class PlatformArgs:
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
         after: What everything waits for.
-        on_server: Runs a script on a server of the cluster, to recover from a run that was killed; without it
-            the same failure is an error.
+        on_server: Runs a script on a server of the cluster, to recover from a run that was killed, and to
+            upgrade what Helm leaves as it is; without it the same failure is an error.
     """
 
     settings: PlatformSettings = field(default_factory=PlatformSettings)
@@ -82,6 +86,8 @@ class Platform(pulumi.ComponentResource):
     """Whether ExternalSecrets work on the cluster."""
     has_argo_cd: bool
     """Whether Applications work on the cluster."""
+    has_tracing: bool
+    """Whether Jaeger takes spans."""
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the parts.
@@ -95,16 +101,20 @@ class Platform(pulumi.ComponentResource):
             PolicyError: Policies and their settings contradict each other.
         """
         if args.on_server is not None:
-            below = pulumi.ResourceOptions(transformations=[recovering(recovery_hook(args.on_server))])
-            opts = pulumi.ResourceOptions.merge(opts, below)
+            below = [recovering(recovery_hook(args.on_server))]
+            # What is downloaded is on this machine only while it is installed.
+            below += [upgrading(args.on_server)] if args.bundle else []
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=below))
         super().__init__(token("platform", "Platform"), name, None, opts)
         self._name, self._args = name, args
+        self._sizing = Sizing(args.settings.profile, args.settings.sizes)
         self._exempt = tuple(load_policies().system_namespaces)
         self._charts = charts(args.settings, args.bundle)
         installed = self._charts.keys()
         self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
         self.has_secrets, self.has_argo_cd = "external-secrets" in installed, "argo-cd" in installed
         spaces = [one for part in NAMES if part in installed for one in namespaces.PARTS[part]]
+        self.has_tracing = "tracing" in installed
         ready = namespaces.declare_namespaces(
             [*spaces, *args.namespaces],
             self._exempt,
@@ -119,6 +129,8 @@ class Platform(pulumi.ComponentResource):
         self._external_secrets(after)
         self._keda(after)
         self._argo_cd(after)
+        self._tracing(after)
+        self._image_scanning(after)
         told = report(args.settings, args.bundle)
         for part, text in told.items():
             if part not in installed:
@@ -142,7 +154,7 @@ class Platform(pulumi.ComponentResource):
                     crds=self._charts[MONITORING_CRDS],
                     chart=self._charts["monitoring"],
                     settings=self._args.settings.monitoring,
-                    profile=self._args.settings.profile,
+                    sizing=self._sizing,
                     grafana=has_grafana(self._args.settings, self._args.bundle),
                     images=self._args.images.get("monitoring", ()),
                     after=after,
@@ -159,7 +171,7 @@ class Platform(pulumi.ComponentResource):
             GatekeeperArgs(
                 chart=self._charts["gatekeeper"],
                 settings=self._args.settings.gatekeeper,
-                profile=self._args.settings.profile,
+                sizing=self._sizing,
                 exempt=self._exempt,
                 online=self._args.bundle is None,
                 crds=self._crds,
@@ -183,7 +195,7 @@ class Platform(pulumi.ComponentResource):
                 ExternalSecretsArgs(
                     chart=self._charts["external-secrets"],
                     settings=self._args.settings.external_secrets,
-                    profile=self._args.settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     content=self._args.secrets,
                     after=[*after, *self._args.images.get("external-secrets", ())],
@@ -199,7 +211,7 @@ class Platform(pulumi.ComponentResource):
                 KedaArgs(
                     chart=self._charts["keda"],
                     settings=settings.keda,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("keda", ())],
                 ),
@@ -214,9 +226,40 @@ class Platform(pulumi.ComponentResource):
                 ArgoCdArgs(
                     chart=self._charts["argo-cd"],
                     settings=settings.argo_cd,
-                    profile=settings.profile,
+                    sizing=self._sizing,
                     monitoring=self.has_monitoring,
                     after=[*after, *self._args.images.get("argo-cd", ())],
+                ),
+                self._child(),
+            )
+
+    def _tracing(self, after: Sequence[pulumi.Resource]) -> None:
+        if self.has_tracing:
+            settings = self._args.settings
+            Tracing(
+                f"{self._name}-tracing",
+                TracingArgs(
+                    chart=self._charts["tracing"],
+                    settings=settings.tracing,
+                    sizing=self._sizing,
+                    senders=self._args.namespaces,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("tracing", ())],
+                ),
+                self._child(),
+            )
+
+    def _image_scanning(self, after: Sequence[pulumi.Resource]) -> None:
+        if "image-scanning" in self._charts:
+            settings = self._args.settings
+            ImageScanning(
+                f"{self._name}-image-scanning",
+                ImageScanningArgs(
+                    chart=self._charts["image-scanning"],
+                    settings=settings.image_scanning,
+                    sizing=self._sizing,
+                    monitoring=self.has_monitoring,
+                    after=[*after, *self._args.images.get("image-scanning", ())],
                 ),
                 self._child(),
             )

@@ -15,11 +15,11 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import Sizing, sized
+from a1platform.platform.values import merged
 from a1platform.settings.platform import ExternalSecretsSettings
-from a1platform.settings.services import Profile
 
 STORE = "a1-cluster-store"
 READER = "a1-store-reader"
@@ -33,7 +33,7 @@ class ExternalSecretsArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         monitoring: Whether the monitoring stack's kinds are there.
         content: What the cluster-local store holds, Secret to key to value; what the settings say wins.
         after: What it waits for: its namespaces, and those kinds.
@@ -41,7 +41,7 @@ class ExternalSecretsArgs:
 
     chart: Chart
     settings: ExternalSecretsSettings
-    profile: Profile
+    sizing: Sizing
     monitoring: bool
     content: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
@@ -69,7 +69,9 @@ class ExternalSecrets(pulumi.ComponentResource):
         own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("external-secrets", EXTERNAL_SECRETS, args.chart, values(args)),
+            ReleaseArgs(
+                "external-secrets", EXTERNAL_SECRETS, args.chart, values(args), args.settings.timeout
+            ),
             self,
             args.after,
         )
@@ -93,9 +95,9 @@ def values(args: ExternalSecretsArgs) -> dict[str, Any]:
     """Return the chart's values."""
     ours = {
         "serviceMonitor": {"enabled": args.monitoring},
-        "resources": resources("external-secrets", args.profile),
-        "webhook": {"resources": resources("external-secrets-webhook", args.profile)},
-        "certController": {"resources": resources("external-secrets-certificates", args.profile)},
+        **sized("external-secrets", args.sizing),
+        "webhook": sized("external-secrets-webhook", args.sizing),
+        "certController": sized("external-secrets-certificates", args.sizing),
     }
     return merged(ours, args.settings.values)
 

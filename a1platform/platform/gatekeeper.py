@@ -10,11 +10,11 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import GATEKEEPER
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import PRIORITY, Sizing, resources, sized
+from a1platform.platform.values import merged
 from a1platform.settings.platform import GatekeeperSettings
-from a1platform.settings.services import Profile
 
 _POD = {"gatekeeper.sh/system": "yes"}
 
@@ -26,7 +26,7 @@ class GatekeeperArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         exempt: Namespaces that no policy reaches.
         online: Whether images can be pulled that no bundle holds, such as the one that upgrades the kinds.
         crds: The monitoring stack's kinds, where they are installed.
@@ -35,7 +35,7 @@ class GatekeeperArgs:
 
     chart: Chart
     settings: GatekeeperSettings
-    profile: Profile
+    sizing: Sizing
     exempt: Collection[str]
     online: bool = True
     crds: pulumi.Resource | None = None
@@ -59,7 +59,7 @@ class Gatekeeper(pulumi.ComponentResource):
         super().__init__(token("platform", "Gatekeeper"), name, None, opts)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args)),
+            ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args), args.settings.timeout),
             self,
             args.after,
         )
@@ -80,14 +80,14 @@ def values(args: GatekeeperArgs) -> dict[str, Any]:
         # Namespaces have their labels before this is installed, and the release is awaited: no hook needed.
         "postInstall": {"labelNamespace": {"enabled": False}, "probeWebhook": {"enabled": False}},
         # `crds/` is never upgraded by Helm itself; the hook's image is in no bundle.
-        "upgradeCRDs": {"enabled": args.online},
-        "crds": {"resources": resources("argocd-once", args.profile)},
+        "upgradeCRDs": {"enabled": args.online, "priorityClassName": PRIORITY},
+        "crds": {"resources": resources("argocd-once", args.sizing)},
         "controllerManager": {
             # Only these may carry the label that takes a namespace out of the webhook's reach.
             "exemptNamespaces": sorted(args.exempt),
-            "resources": resources("gatekeeper-controller", args.profile),
+            **sized("gatekeeper-controller", args.sizing),
         },
-        "audit": {"resources": resources("gatekeeper-audit", args.profile)},
+        "audit": sized("gatekeeper-audit", args.sizing),
         # A budget of one out of one would let no node be drained.
         "pdb": {"controllerManager": {"minAvailable": 1 if args.settings.replicas > 1 else 0}},
     }

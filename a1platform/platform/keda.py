@@ -1,6 +1,6 @@
 """KEDA: autoscaling by queries, beside CPU and memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +8,18 @@ import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
-from a1platform.platform.chart import Chart, ReleaseArgs, merged, release
+from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.namespaces import KEDA
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import PRIORITY, Sizing, resources
+from a1platform.platform.values import merged
 from a1platform.settings.platform import KedaSettings
-from a1platform.settings.services import Profile
+from a1platform.settings.sizes import Container
 
-_ROLES = {"operator": "keda-operator", "metricServer": "keda-metrics", "webhooks": "keda-webhooks"}
+_ROLES: Mapping[str, Container] = {
+    "operator": "keda-operator",
+    "metricServer": "keda-metrics",
+    "webhooks": "keda-webhooks",
+}
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,14 @@ class KedaArgs:
     Attributes:
         chart: Its chart.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         monitoring: Whether the monitoring stack's kinds are there.
         after: What it waits for: its namespace, and those kinds.
     """
 
     chart: Chart
     settings: KedaSettings
-    profile: Profile
+    sizing: Sizing
     monitoring: bool
     after: Sequence[pulumi.Resource] = ()
 
@@ -53,7 +58,7 @@ class Keda(pulumi.ComponentResource):
         super().__init__(token("platform", "Keda"), name, None, opts)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("keda", KEDA, args.chart, values(args)),
+            ReleaseArgs("keda", KEDA, args.chart, values(args), args.settings.timeout),
             self,
             args.after,
         )
@@ -67,7 +72,8 @@ def values(args: KedaArgs) -> dict[str, Any]:
     ours = {
         # The chart's default asks the registry at every start, which an installation from a bundle has not.
         "image": {"pullPolicy": "IfNotPresent"},
-        "resources": {role: resources(container, args.profile) for role, container in _ROLES.items()},
+        "priorityClassName": PRIORITY,
+        "resources": {role: resources(container, args.sizing) for role, container in _ROLES.items()},
         "prometheus": dict.fromkeys(_ROLES, monitor),
     }
     return merged(ours, args.settings.values)

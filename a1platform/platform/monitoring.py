@@ -14,8 +14,8 @@ from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.monitoring_values import GRAFANA_SECRET, NAME, WEBHOOKS_SECRET, values
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.platform.random_text import random_text
+from a1platform.platform.sizes import Sizing
 from a1platform.settings.platform import MonitoringSettings
-from a1platform.settings.services import Profile
 
 PORT = 9090
 
@@ -28,7 +28,7 @@ class MonitoringArgs:
         crds: The chart of the stack's kinds.
         chart: The chart of the stack.
         settings: Its slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         grafana: Whether Grafana can be had.
         images: What brings its images to the nodes; its kinds need none.
         after: What it waits for: its namespaces.
@@ -37,7 +37,7 @@ class MonitoringArgs:
     crds: Chart
     chart: Chart
     settings: MonitoringSettings
-    profile: Profile
+    sizing: Sizing
     grafana: bool = True
     images: Sequence[pulumi.Resource] = ()
     after: Sequence[pulumi.Resource] = ()
@@ -75,10 +75,10 @@ class Monitoring(pulumi.ComponentResource):
                 f"{name}-grafana-password", pulumi.ResourceOptions(parent=self)
             )
             secrets.append(_grafana(name, self.grafana_password, own))
-        wanted = values(args.settings, args.profile, grafana=args.grafana)
+        wanted = values(args.settings, args.sizing, grafana=args.grafana)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted),
+            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted, args.settings.timeout),
             self,
             [self.crds, *secrets, *args.images, *args.after],
         )

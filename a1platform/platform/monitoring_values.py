@@ -4,9 +4,9 @@ from typing import Any
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
-from a1platform.platform.chart import merged
 from a1platform.platform.namespaces import NODE_EXPORTER
-from a1platform.platform.sizes import resources
+from a1platform.platform.sizes import Sizing, resources, sized
+from a1platform.platform.values import merged
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
 
@@ -38,12 +38,12 @@ _FINE_BUCKETS = {
 _SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
 
 
-def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> dict[str, Any]:
+def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> dict[str, Any]:
     """Return the chart's values.
 
     Args:
         settings: Monitoring's slice of the settings.
-        profile: Sizes.
+        sizing: How large its containers are.
         grafana: Whether Grafana is installed.
     """
     ours: dict[str, Any] = {
@@ -58,22 +58,22 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
         "kubeApiServer": {
             "serviceMonitor": {"metricRelabelings": [_by_name("drop", _UNUSED_BUCKETS), _FINE_BUCKETS]}
         },
-        "prometheusOperator": _operator(profile),
-        "prometheus": {"prometheusSpec": _prometheus(settings, profile)},
+        "prometheusOperator": _operator(sizing),
+        "prometheus": {"prometheusSpec": _prometheus(settings, sizing)},
         "alertmanager": {
             "config": alertmanager_config(
                 {level: f"{_WEBHOOKS_FOLDER}/{level}" for level in settings.webhooks}
             ),
             "alertmanagerSpec": {
-                "resources": resources("alertmanager", profile),
-                "storage": _volume("1Gi"),
+                **sized("alertmanager", sizing),
+                "storage": _volume(settings.alertmanager_storage),
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
             },
         },
-        "kube-state-metrics": {"resources": resources("kube-state-metrics", profile)},
+        "kube-state-metrics": sized("kube-state-metrics", sizing),
         "prometheus-node-exporter": {
             "namespaceOverride": NODE_EXPORTER,
-            "resources": resources("node-exporter", profile),
+            **sized("node-exporter", sizing),
             # All that is forbidden elsewhere and not needed here either.
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             "containerSecurityContext": {
@@ -82,25 +82,25 @@ def values(settings: MonitoringSettings, profile: Profile, *, grafana: bool) -> 
                 "readOnlyRootFilesystem": True,
             },
         },
-        "grafana": _grafana(profile) if grafana else {"enabled": False},
+        "grafana": _grafana(settings, sizing) if grafana else {"enabled": False},
     }
     return merged(ours, settings.values)
 
 
-def _operator(profile: Profile) -> Manifest:
+def _operator(sizing: Sizing) -> Manifest:
     return {
-        "resources": resources("prometheus-operator", profile),
-        "prometheusConfigReloader": {"resources": resources("prometheus-reloader", profile)},
+        **sized("prometheus-operator", sizing),
+        "prometheusConfigReloader": {"resources": resources("prometheus-reloader", sizing)},
         # Without its webhook the operator needs no certificate, and the release no hook and no hook's image.
         "admissionWebhooks": {"enabled": False},
         "tls": {"enabled": False},
     }
 
 
-def _prometheus(settings: MonitoringSettings, profile: Profile) -> Manifest:
-    size = settings.storage or f"{_STORAGE_GIB[profile]}Gi"
+def _prometheus(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
+    size = settings.storage or f"{_STORAGE_GIB[sizing.profile]}Gi"
     return {
-        "resources": resources("prometheus", profile),
+        **sized("prometheus", sizing),
         "retention": settings.retention,
         # The oldest data goes before the volume is full, whatever the retention.
         "retentionSize": f"{int(_mebibytes(size) * _USED_SHARE)}MB",
@@ -110,13 +110,16 @@ def _prometheus(settings: MonitoringSettings, profile: Profile) -> Manifest:
     }
 
 
-def _grafana(profile: Profile) -> Manifest:
-    sidecar = resources("grafana-sidecar", profile)
+def _grafana(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
+    sidecar = resources("grafana-sidecar", sizing)
     return {
         "enabled": True,
         "fullnameOverride": "grafana",
-        "resources": resources("grafana", profile),
+        **sized("grafana", sizing),
         "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "user", "passwordKey": "password"},
+        "persistence": {"enabled": True, "size": settings.grafana_storage},
+        # Two pods must never write to the one database at once.
+        "deploymentStrategy": {"type": "Recreate"},
         # It would run as root to change the owner of a volume that needs no such change.
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},

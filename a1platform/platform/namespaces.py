@@ -20,6 +20,8 @@ KEDA = "keda"
 ARGO_CD = "argocd"
 PROMETHEUS = "prometheus"
 NODE_EXPORTER = "node-exporter"
+TRACING = "tracing"
+IMAGE_SCANNING = "trivy-system"
 
 PARTS: Mapping[str, tuple[str, ...]] = {
     "gatekeeper": (GATEKEEPER,),
@@ -27,6 +29,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "keda": (KEDA,),
     "argo-cd": (ARGO_CD,),
     "monitoring": (PROMETHEUS, NODE_EXPORTER),
+    "tracing": (TRACING,),
+    "image-scanning": (IMAGE_SCANNING,),
 }
 """The namespaces of each part."""
 

@@ -1,13 +1,18 @@
-"""A random text that is made once and kept as a secret in the stack's state."""
+"""Texts that are made once and kept as secrets in the stack's state."""
+
+from collections.abc import Sequence
 
 import pulumi
 from pulumi_command.local import Command, Logging
 
-_MAKE = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"
+_RANDOM = "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n'"
+_NOW = "date -u +%Y-%m-%dT%H:%M:%SZ | tr -d '\\n'"
 _KEEP = 'printf %s "$PULUMI_COMMAND_STDOUT"'
 
 
-def random_text(name: str, opts: pulumi.ResourceOptions | None = None) -> pulumi.Output[str]:
+def random_text(
+    name: str, opts: pulumi.ResourceOptions | None = None, again_with: Sequence[pulumi.Input[str]] = ()
+) -> pulumi.Output[str]:
     """Return 64 hexadecimal digits, 256 bits from the system's source, as a secret.
 
     They are made on this machine when the resource is created, by programs that every Unix has; they are in
@@ -17,12 +22,33 @@ def random_text(name: str, opts: pulumi.ResourceOptions | None = None) -> pulumi
     Args:
         name: Logical name.
         opts: Options of the resource.
+        again_with: Values whose change makes another one.
     """
+    return _made_once(name, _RANDOM, opts, again_with)
+
+
+def time_text(
+    name: str, opts: pulumi.ResourceOptions | None = None, again_with: Sequence[pulumi.Input[str]] = ()
+) -> pulumi.Output[str]:
+    """Return the time at which the resource was created, in UTC as RFC 3339 writes it.
+
+    Args:
+        name: Logical name.
+        opts: Options of the resource.
+        again_with: Values whose change makes it the time of that change.
+    """
+    return _made_once(name, _NOW, opts, again_with)
+
+
+def _made_once(
+    name: str, script: str, opts: pulumi.ResourceOptions | None, again_with: Sequence[pulumi.Input[str]]
+) -> pulumi.Output[str]:
     command = Command(
         name,
-        create=_MAKE,
+        create=script,
         update=_KEEP,
         logging=Logging.NONE,
+        triggers=list(again_with) or None,
         opts=pulumi.ResourceOptions.merge(
             opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
         ),

@@ -1,6 +1,6 @@
-"""What is done when the cluster refuses a resource for a reason that passes, or that we can take away.
+"""What is done when the cluster refuses a resource: a remedy for what passes, else the reason in words.
 
-Two of them stop a run that would otherwise succeed: an earlier run was killed in the middle of a Helm
+Two failures stop a run that would otherwise succeed: an earlier run was killed in the middle of a Helm
 release, whose record then says "pending" for ever; and a webhook whose pod has just become ready cannot be
 reached yet.
 """
@@ -12,20 +12,21 @@ from enum import Enum
 
 import pulumi
 
-from a1platform.node.connection import connected, run_script
+from a1platform.node.connection import HostUnreachableError, connected, run_script
 from a1platform.settings.node import NodeSettings
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 _TRIES = 12
 _SECONDS = 5
+_WARNINGS = 10
 _UNRECORDED = "cannot re-use a name that is still in use"
 _PENDING = "another operation (install/upgrade/rollback) is in progress"
 _NOT_YET = ("failed calling webhook", "no endpoints available for service")
 _PENDING_STATES = "pending-install,pending-upgrade,pending-rollback"
 
-RunOnServer = Callable[[str], None]
-"""Runs a bash script as root on a server of the cluster; raises where it fails."""
+RunOnServer = Callable[[str], str]
+"""Runs a bash script as root on a server of the cluster and returns what it prints; raises where it fails."""
 
 
 class RecoveryError(RuntimeError):
@@ -75,8 +76,32 @@ def forget_script(namespace: str, name: str, *, pending_only: bool) -> str:
     if pending_only:
         selector += f",status in ({_PENDING_STATES})"
     words = ["--namespace", namespace, "delete", "secrets", "--selector", selector]
+    return f"{kubectl(words)}\n"
+
+
+def warnings_script(namespace: str) -> str:
+    """Return the script that prints the newest warnings of a namespace, one a line.
+
+    They outlive the pods that Helm takes back, and say what Helm's "timed out" does not: an image that cannot
+    be had, a probe that fails, a node without room.
+
+    Args:
+        namespace: Where the release is.
+    """
+    columns = "custom-columns=OBJECT:.involvedObject.name,REASON:.reason,MESSAGE:.message"
+    words = ["--namespace", namespace, "get", "events", "--field-selector", "type=Warning", "--no-headers"]
+    words += ["--sort-by", ".metadata.creationTimestamp", "--output", columns]
+    return f"{kubectl(words)} | tail -n {_WARNINGS}\n"
+
+
+def kubectl(words: Sequence[str]) -> str:
+    """Return the command line of kubectl on a server, as root.
+
+    Args:
+        words: Its arguments.
+    """
     # Else kubectl keeps what it has discovered in root's home.
-    return f"KUBECACHEDIR=/run/k3s/kubectl /usr/local/bin/k3s kubectl {' '.join(map(shlex.quote, words))}\n"
+    return f"KUBECACHEDIR=/run/k3s/kubectl /usr/local/bin/k3s kubectl {' '.join(map(shlex.quote, words))}"
 
 
 def on_server(node: NodeSettings) -> RunOnServer:
@@ -86,36 +111,62 @@ def on_server(node: NodeSettings) -> RunOnServer:
         node: The server.
     """
 
-    def run(script: str) -> None:
+    def run(script: str) -> str:
         with connected(node) as client:
             answer = run_script(client, node, script)
         if answer.status:
             raise RecoveryError(answer.stderr.strip() or f"exit status {answer.status}")
+        return answer.stdout
 
     return run
 
 
 def recovery_hook(run: RunOnServer) -> pulumi.ErrorHook:
-    """Return the hook that applies a remedy and has the resource tried again.
+    """Return the hook that applies a remedy and has the resource tried again, or says why nothing helps.
 
     Args:
         run: See `RunOnServer`.
     """
 
     async def recover(args: pulumi.ErrorHookArgs) -> bool:
-        found = remedy(args.type, args.failed_operation, args.errors)
-        if found is Remedy.TIME:
-            await asyncio.sleep(_SECONDS)
-        elif found is not Remedy.NOTHING:
-            inputs = args.new_inputs or {}
-            pulumi.log.warn(f"{args.name} was interrupted in an earlier run: {found.value} and begin again")
-            script = forget_script(
-                inputs["namespace"], inputs["name"], pending_only=found is Remedy.FORGET_PENDING
-            )
-            await asyncio.to_thread(run, script)
-        return found is not Remedy.NOTHING
+        return await recovered(run, args)
 
     return pulumi.ErrorHook("a1-recovery", recover)
+
+
+async def recovered(run: RunOnServer, args: pulumi.ErrorHookArgs) -> bool:
+    """Apply a remedy and tell whether the resource is to be tried again.
+
+    Args:
+        run: See `RunOnServer`.
+        args: What has failed.
+
+    Raises:
+        RecoveryError: What was to be taken away could not be.
+    """
+    found, inputs = remedy(args.type, args.failed_operation, args.errors), args.new_inputs or {}
+    if found is Remedy.TIME:
+        await asyncio.sleep(_SECONDS)
+    elif found is not Remedy.NOTHING:
+        pulumi.log.warn(f"{args.name} was interrupted in an earlier run: {found.value} and begin again")
+        script = forget_script(
+            inputs["namespace"], inputs["name"], pending_only=found is Remedy.FORGET_PENDING
+        )
+        await asyncio.to_thread(run, script)
+    elif args.type == RELEASE and inputs:
+        await _tell_why(run, args.name, inputs["namespace"])
+    return found is not Remedy.NOTHING
+
+
+async def _tell_why(run: RunOnServer, name: str, namespace: str) -> None:
+    try:
+        told = await asyncio.to_thread(run, warnings_script(namespace))
+    # What has failed is told in any case; a server that does not answer is no second failure.
+    except (RecoveryError, HostUnreachableError, OSError):
+        return
+    if told.strip():
+        lines = "\n".join(f"  {line.rstrip()}" for line in told.strip().splitlines())
+        pulumi.log.warn(f"{name}: the newest warnings in namespace {namespace}:\n{lines}")
 
 
 def recovering(hook: pulumi.ErrorHook) -> pulumi.ResourceTransformation:

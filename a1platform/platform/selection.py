@@ -9,6 +9,8 @@ from a1platform.settings.platform import PartName, PlatformSettings
 
 NAMES: tuple[PartName, ...] = get_args(PartName)
 """Every part."""
+OPTIONAL = frozenset(name for name in NAMES if not PlatformSettings().part(name).enabled)
+"""Parts that are off by default: nobody who has not asked for one misses it."""
 _GRAFANA = "grafana"
 _OFF = "switched off in the settings"
 
@@ -41,6 +43,8 @@ def report(settings: PlatformSettings, bundle: Bundle | None) -> dict[str, str]:
     found = charts(settings, bundle)
     told: dict[str, str] = {}
     for name in NAMES:
+        if name in OPTIONAL and not settings.part(name).enabled:
+            continue
         told[name] = found[name].origin if name in found else _reason(settings, bundle, name)
     if "monitoring" in found and not has_grafana(settings, bundle):
         told[_GRAFANA] = f"left out: {_missing(bundle, (_GRAFANA,)) or _OFF}"

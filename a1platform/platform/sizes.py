@@ -6,12 +6,20 @@ allowed, since a twentieth of a core as a limit makes a start of two CPU seconds
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.settings.services import Profile
+from a1platform.settings.sizes import Container, SizeSettings
 
 _BURST_MILLI = 1000
+
+PRIORITY = "system-cluster-critical"
+"""The class of every part that others depend on.
+
+Services that scale out may fill a node, and yet no part stays Pending: the scheduler ends their pods for it.
+The class exists on every cluster, so nothing has to come first.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ def _both(small: tuple[int, int], standard: tuple[int, int]) -> Mapping[Profile,
     return {Profile.SMALL: Size(*small), Profile.STANDARD: Size(*standard)}
 
 
-SIZES: Mapping[str, Mapping[Profile, Size]] = {
+SIZES: Mapping[Container, Mapping[Profile, Size]] = {
     "gatekeeper-controller": _both((50, 256), (250, 384)),
     "gatekeeper-audit": _both((30, 256), (100, 384)),
     "external-secrets": _both((20, 160), (100, 192)),
@@ -54,20 +62,59 @@ SIZES: Mapping[str, Mapping[Profile, Size]] = {
     "node-exporter": _both((10, 48), (50, 64)),
     "grafana": _both((20, 256), (100, 320)),
     "grafana-sidecar": _both((5, 96), (20, 96)),
+    "jaeger": _both((50, 512), (250, 1024)),
+    "image-scanning": _both((20, 256), (100, 384)),
+    "image-scanning-once": _both((50, 512), (250, 768)),
 }
 """By container; CPU in thousandths of a core and memory in MiB, of both profiles."""
 
 
-def resources(container: str, profile: Profile) -> Manifest:
+OPTIONAL = frozenset({"jaeger", "image-scanning", "image-scanning-once"})
+"""Containers of parts that are off by default: beside what a small node is promised to carry."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How large everything is.
+
+    Attributes:
+        profile: The column of `SIZES`.
+        own: What a container asks for in place of that.
+    """
+
+    profile: Profile
+    own: Mapping[Container, SizeSettings] = field(default_factory=dict)
+
+    def size(self, container: Container) -> Size:
+        """Return what a container asks for.
+
+        Args:
+            container: A key of `SIZES`.
+        """
+        usual, own = SIZES[container][self.profile], self.own.get(container, SizeSettings())
+        return Size(own.cpu_milli or usual.cpu_milli, own.memory_mib or usual.memory_mib)
+
+
+def sized(container: Container, sizing: Sizing) -> Manifest:
+    """Return the values of a part's pod: its one container's `resources` and its priority.
+
+    Args:
+        container: A key of `SIZES`.
+        sizing: How large everything is.
+    """
+    return {"resources": resources(container, sizing), "priorityClassName": PRIORITY}
+
+
+def resources(container: Container, sizing: Sizing) -> Manifest:
     """Return a container's `resources`.
 
     Args:
         container: A key of `SIZES`.
-        profile: The column.
+        sizing: How large everything is.
     """
-    size = SIZES[container][profile]
+    size = sizing.size(container)
     memory = f"{size.memory_mib}Mi"
-    limit = size.cpu_milli if profile is Profile.STANDARD else max(_BURST_MILLI, size.cpu_milli)
+    limit = size.cpu_milli if sizing.profile is Profile.STANDARD else max(_BURST_MILLI, size.cpu_milli)
     return {
         "requests": {"cpu": f"{size.cpu_milli}m", "memory": memory},
         "limits": {"cpu": f"{limit}m", "memory": memory},

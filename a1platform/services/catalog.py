@@ -20,6 +20,10 @@ CONFIG = "mcp-config"
 TRACEHUB = "mcp-tracehub"
 EXAMPLE = "mcp-example-tools"
 
+JAEGER_NAMESPACE, JAEGER_PORT = "tracing", 4318
+JAEGER_URL = f"http://jaeger.{JAEGER_NAMESPACE}.svc:{JAEGER_PORT}"
+"""Where mcp-tracehub forwards spans to, where Jaeger is installed; OTLP over HTTP."""
+
 REQUESTS_PER_POD = 250
 _SPANS_PER_POD = 2000
 _API_KEYS = SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth")

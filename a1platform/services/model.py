@@ -110,10 +110,12 @@ class Capabilities:
     Attributes:
         keda: ScaledObject, else HorizontalPodAutoscaler.
         monitoring: ServiceMonitor and PrometheusRule.
+        tracing: Jaeger, to which spans are forwarded.
     """
 
     keda: bool = True
     monitoring: bool = True
+    tracing: bool = False
 
 
 @dataclass(frozen=True)

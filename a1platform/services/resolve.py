@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from a1platform import naming
-from a1platform.services.catalog import CATALOG, GATEWAY
+from a1platform.services.catalog import CATALOG, GATEWAY, JAEGER_URL, TRACEHUB
 from a1platform.services.model import Autoscaling, Capabilities, CatalogEntry, McpServiceArgs, Size
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
@@ -61,7 +61,9 @@ def _args(
     most = override.max_replicas or settings.max_replicas
     if least > most:
         raise ValueError(f"services.overrides.{entry.name}: minReplicas {least} is above maxReplicas {most}")
-    public = {"PUBLIC_URL": settings.public_url} if entry.name == GATEWAY else {}
+    added = {"PUBLIC_URL": settings.public_url} if entry.name == GATEWAY else {}
+    if entry.name == TRACEHUB and capabilities.tracing:
+        added = {"JAEGER_OTLP_URL": JAEGER_URL}
     return McpServiceArgs(
         entry=entry,
         namespace=NAMESPACE,
@@ -69,7 +71,7 @@ def _args(
         size=_size(entry.sizes[settings.profile], override),
         autoscaling=Autoscaling(least, most),
         callers=tuple(sorted(other.name for other in present if entry.name in other.calls)),
-        environment={**entry.environment, **public},
+        environment={**entry.environment, **added},
         capabilities=capabilities,
     )
 

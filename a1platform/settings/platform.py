@@ -5,10 +5,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
 
+from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.base import Settings
+from a1platform.settings.part import PartSettings, Period, Quantity
 from a1platform.settings.services import Profile
+from a1platform.settings.sizes import Container, SizeSettings
 
-PartName = Literal["gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring"]
+PartName = Literal[
+    "gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring", "tracing", "image-scanning"
+]
 """A part by the name that the bundle and the command line know it by."""
 
 Level = Literal["first", "second", "third", "emergency"]
@@ -27,23 +32,6 @@ def _secret_url(value: SecretStr) -> SecretStr:
 
 SecretUrl = Annotated[SecretStr, AfterValidator(_secret_url)]
 """A URL that is as good as a password."""
-ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
-Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
-Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
-
-
-class PartSettings(Settings):
-    """What every part has; a part that is off needs nothing else.
-
-    Attributes:
-        enabled: Whether it is installed.
-        repository: Chart repository in place of the official one, such as a mirror.
-        values: Chart values of the site's own, merged last.
-    """
-
-    enabled: bool = True
-    repository: ChartRepository | None = None
-    values: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class GatekeeperSettings(PartSettings):
@@ -83,10 +71,6 @@ class KedaSettings(PartSettings):
     """Autoscaling by events and queries."""
 
 
-class ArgoCdSettings(PartSettings):
-    """Delivery from Git; what it syncs is said by `services.gitops`."""
-
-
 class MonitoringSettings(PartSettings):
     """Prometheus, Alertmanager, exporters, Grafana.
 
@@ -95,6 +79,8 @@ class MonitoringSettings(PartSettings):
         retention: How long Prometheus keeps data.
         storage: Size of the volume of Prometheus, by default that of the profile; the data stays below it
             whatever the retention.
+        alertmanager_storage: Size of the volume of Alertmanager's silences.
+        grafana_storage: Size of the volume of what is made in Grafana itself; dashboards come from files.
         webhooks: URL that Alertmanager tells, by level of the escalation path. Set with
             `pulumi config set --secret --path`: who knows such a URL can write there.
     """
@@ -102,7 +88,40 @@ class MonitoringSettings(PartSettings):
     grafana: bool = True
     retention: Period = "15d"
     storage: Quantity | None = None
+    alertmanager_storage: Quantity = "1Gi"
+    grafana_storage: Quantity = "1Gi"
     webhooks: dict[Level, SecretUrl] = Field(default_factory=dict)
+
+
+class TracingSettings(PartSettings):
+    """Jaeger, to which `mcp-tracehub` forwards every span; off by default.
+
+    Attributes:
+        enabled: Whether it is installed.
+        retention: How long spans are kept. Jaeger's own store knows no limit of its size.
+        storage: Size of its volume, by default that of the profile.
+    """
+
+    enabled: bool = False
+    retention: Period = "3d"
+    storage: Quantity | None = None
+
+
+class ImageScanningSettings(PartSettings):
+    """Trivy Operator, which looks for vulnerabilities in the images of all workloads; off by default.
+
+    It downloads its database and the images' layers, so it needs the internet, and sees no image that is in
+    no registry.
+
+    Attributes:
+        enabled: Whether it is installed.
+        concurrent_scans: Most scans at a time; each asks for half a GiB of memory.
+        only_fixed: Whether only vulnerabilities count that a newer package mends.
+    """
+
+    enabled: bool = False
+    concurrent_scans: int = Field(default=1, ge=1, le=20)
+    only_fixed: bool = True
 
 
 class PlatformSettings(Settings):
@@ -112,20 +131,26 @@ class PlatformSettings(Settings):
         profile: Sizes: all of the platform on two cores, or real nodes.
         network_policies: Whether the namespaces of the parts deny all traffic but what each is made of; that
             of the services always does.
+        sizes: Sizes of single containers that differ from the profile's, such as `prometheus`.
         gatekeeper: See `GatekeeperSettings`.
         external_secrets: See `ExternalSecretsSettings`.
         keda: See `KedaSettings`.
         argo_cd: See `ArgoCdSettings`.
         monitoring: See `MonitoringSettings`.
+        tracing: See `TracingSettings`.
+        image_scanning: See `ImageScanningSettings`.
     """
 
     profile: Profile = Profile.SMALL
     network_policies: bool = False
+    sizes: dict[Container, SizeSettings] = Field(default_factory=dict)
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
     keda: KedaSettings = KedaSettings()
     argo_cd: ArgoCdSettings = ArgoCdSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    tracing: TracingSettings = TracingSettings()
+    image_scanning: ImageScanningSettings = ImageScanningSettings()
 
     def part(self, name: PartName) -> PartSettings:
         """Return the settings of a part.
@@ -139,5 +164,7 @@ class PlatformSettings(Settings):
             "keda": self.keda,
             "argo-cd": self.argo_cd,
             "monitoring": self.monitoring,
+            "tracing": self.tracing,
+            "image-scanning": self.image_scanning,
         }
         return parts[name]

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 
-_HIDDEN = frozenset({"secrets", "webhooks"})
+_HIDDEN = frozenset({"secrets", "webhooks", "adminPassword", "clientSecret"})
 """Keys whose values are never shown."""
 
 _SHOWN = 60

@@ -80,7 +80,7 @@ services = (
         "services",
         McpServicesArgs(
             settings.services,
-            Capabilities(keda=platform.has_keda, monitoring=platform.has_monitoring),
+            Capabilities(platform.has_keda, platform.has_monitoring, platform.has_tracing),
             after=[platform, *cluster.images.get("mcp-services", ())],
         ),
         inside,

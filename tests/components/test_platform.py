@@ -6,16 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bcrypt
 import pulumi
 import pytest
+from pulumi.runtime import mocks
 
 from a1platform.bundle import Bundle, load
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.chart_schema import ChartValuesError
 from a1platform.platform.component import Platform, PlatformArgs
+from a1platform.platform.selection import OPTIONAL
 from a1platform.services.credentials import Credentials
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
-from tests.components.conftest import Declared
+from tests.components.conftest import Declared, Echo
 
 Declare = Callable[..., dict[str, Declared]]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -87,7 +91,9 @@ def test_every_part_is_one_release_under_the_name_that_others_know(online: dict[
 
 def test_each_release_is_at_its_pin_from_its_official_place(online: dict[str, Declared]) -> None:
     found = {(one.inputs["chart"], one.inputs["version"]) for one in _of(online, RELEASE).values()}
-    assert found == {(chart.source, chart.version) for chart in OFFICIAL.values()}
+    assert found == {
+        (chart.source, chart.version) for name, chart in OFFICIAL.items() if name not in OPTIONAL
+    }
     assert all(
         one.inputs["repositoryOpts"]["repo"].startswith("https://") for one in _of(online, RELEASE).values()
     )
@@ -101,6 +107,12 @@ def test_a_release_is_awaited_for_a_limited_time_and_taken_back_when_it_fails(
         assert one.inputs["skipAwait"] is False
         assert 0 < one.inputs["timeout"] <= 900
         assert one.inputs["createNamespace"] is False
+
+
+def test_a_part_may_take_as_long_as_its_settings_say(declare: Declare) -> None:
+    declared = declare(_program(PlatformArgs(_settings(keda={"timeout": 90}))))
+    seconds = {name: one.inputs["timeout"] for name, one in _of(declared, RELEASE).items()}
+    assert seconds == dict.fromkeys(RELEASES, 600) | {"platform-keda-release": 90}
 
 
 def test_every_namespace_is_there_before_any_release(online: dict[str, Declared]) -> None:
@@ -230,9 +242,21 @@ def test_from_a_bundle_nothing_is_downloaded(closed: dict[str, Declared]) -> Non
         assert "repositoryOpts" not in one.inputs
 
 
+def test_values_that_a_bundled_chart_refuses_stop_a_preview(declare: Declare, tmp_path: Path) -> None:
+    bundle = _bundle(tmp_path, "external-secrets")
+    chart = tmp_path / "charts" / "external-secrets"
+    chart.mkdir(parents=True)
+    (chart / "values.schema.json").write_text('{"properties": {"replicaCount": {"type": "integer"}}}')
+    settings = _settings(externalSecrets={"values": {"replicaCount": "three"}})
+    with pytest.raises(
+        ChartValuesError, match="release external-secrets refuses its values:\n  replicaCount"
+    ):
+        declare(_program(PlatformArgs(settings, bundle=bundle)), preview=True)
+
+
 def test_hooks_whose_images_no_bundle_holds_are_off_in_a_closed_network(closed: dict[str, Declared]) -> None:
     values = closed["platform-gatekeeper-release"].inputs["values"]
-    assert values["upgradeCRDs"] == {"enabled": False}
+    assert values["upgradeCRDs"]["enabled"] is False
     assert values["postInstall"]["probeWebhook"] == {"enabled": False}
     assert values["postInstall"]["labelNamespace"] == {"enabled": False}
     assert closed["platform-monitoring-release"].inputs["values"]["grafana"] == {"enabled": False}
@@ -364,6 +388,105 @@ def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -
     assert declared["platform-keda-release"].inputs["repositoryOpts"] == {
         "repo": "https://charts.example.com"
     }
+
+
+def test_argo_cds_password_reaches_the_chart_as_a_secret_hash_and_nowhere_else(declare: Declare) -> None:
+    password = "correct horse battery"  # noqa: S105 - of a test
+
+    class Made(Echo):
+        def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+            identifier, state = super().new_resource(args)
+            return identifier, state | {"stdout": "0123456789abcdef" * 4}
+
+    args = PlatformArgs(_settings(argoCd={"adminPassword": password}))
+    declared = declare(_program(args), answers=Made())
+    release = declared["platform-argo-cd-release"]
+    secret = release.inputs["values"]["configs"]["secret"]
+    assert bcrypt.checkpw(password.encode(), secret["argocdServerAdminPassword"].encode())
+    assert secret["argocdServerAdminPasswordMtime"]
+    assert "values" in release.secrets
+    for name in ("platform-argo-cd-password-salt", "platform-argo-cd-password-changed"):
+        # Only as what makes another salt, encrypted.
+        assert declared[name].inputs["triggers"] == [password]
+        assert "triggers" in declared[name].secrets
+    held = [one.name for one in declared.values() if password in str(one.inputs)]
+    assert held == ["platform-argo-cd-password-salt", "platform-argo-cd-password-changed"]
+
+
+def test_the_secret_of_argo_cds_oidc_client_is_there_before_it_and_in_no_value(declare: Declare) -> None:
+    oidc = {
+        "issuer": "https://id.example.com",
+        "clientId": "argo-cd",
+        "clientSecret": "of-the-client",
+        "url": "https://cd.example.com",
+        "admins": ["ops"],
+    }
+    declared = declare(_program(PlatformArgs(_settings(argoCd={"oidc": oidc}))))
+    secret = declared["platform-argo-cd-oidc"]
+    assert secret.inputs["metadata"]["labels"]["app.kubernetes.io/part-of"] == "argocd"
+    assert "stringData" in secret.secrets
+    assert secret.name in declared["platform-argo-cd-release"].after
+    assert [one.name for one in declared.values() if "of-the-client" in str(one.inputs)] == [secret.name]
+
+
+@pytest.fixture(scope="module")
+def whole(declare: Declare) -> dict[str, Declared]:
+    on = {"enabled": True}
+    return declare(_program(PlatformArgs(_settings(tracing=on, imageScanning=on))))
+
+
+def test_what_is_off_by_default_is_neither_declared_nor_told(
+    online: dict[str, Declared], declare: Declare
+) -> None:
+    told: list[dict[str, str]] = []
+    declare(lambda: Platform("platform", PlatformArgs()).parts.apply(told.append))
+    for part in OPTIONAL:
+        assert part not in told[0]
+        assert not [name for name in online if f"-{part}" in name]
+    assert not [one for one in _of(online, NAMESPACE) if "tracing" in one or "trivy" in one]
+
+
+def test_an_optional_part_that_the_bundle_lacks_is_left_out_with_the_reason(
+    declare: Declare, tmp_path: Path
+) -> None:
+    told: list[dict[str, str]] = []
+    bundle = _bundle(tmp_path, "gatekeeper")
+    args = PlatformArgs(_settings(tracing={"enabled": True}), bundle=bundle)
+    declare(lambda: Platform("platform", args).parts.apply(told.append))
+    assert told[0]["tracing"] == "left out: the bundle has no chart of tracing"
+
+
+def test_jaeger_is_one_release_with_a_volume_and_a_guard_that_come_before_it(
+    whole: dict[str, Declared],
+) -> None:
+    release = whole["platform-tracing-release"].inputs
+    assert (release["name"], release["namespace"]) == ("jaeger", "tracing")
+    assert (release["chart"], release["version"]) == (OFFICIAL["tracing"].source, OFFICIAL["tracing"].version)
+    before = _before(whole, "platform-tracing-release")
+    assert {
+        "jaeger-persistentvolumeclaim",
+        "jaeger-networkpolicy",
+        "tracing-namespace",
+        "platform-monitoring-crds",
+    } <= before
+    assert "platform-monitoring-crds" in whole["jaeger-servicemonitor"].after
+    policy = whole["jaeger-networkpolicy"].inputs["spec"]["ingress"][0]
+    assert "a1-orchestrator" in str(policy)
+
+
+def test_trivy_is_one_release_and_its_alert_comes_with_monitoring_only(
+    whole: dict[str, Declared], declare: Declare
+) -> None:
+    release = whole["platform-image-scanning-release"].inputs
+    assert (release["name"], release["namespace"]) == ("trivy-operator", "trivy-system")
+    assert whole["image-scanning-prometheusrule"].inputs["metadata"]["namespace"] == "trivy-system"
+    assert "platform-monitoring-crds" in whole["image-scanning-prometheusrule"].after
+    settings = _settings(
+        tracing={"enabled": True}, imageScanning={"enabled": True}, monitoring={"enabled": False}
+    )
+    alone = declare(_program(PlatformArgs(settings)))
+    assert "platform-image-scanning-release" in alone
+    assert not [one for one in alone.values() if "monitoring.coreos.com" in one.type]
 
 
 def test_everything_waits_for_what_the_platform_itself_waits_for(declare: Declare) -> None:

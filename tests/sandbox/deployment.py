@@ -83,9 +83,9 @@ def traces(deployment: Deployment, node: Node | None = None) -> dict[str, str]:
     return {name: deployment.on_node(command, node) for name, command in commands.items()}
 
 
-def cluster_bundle(cache: Cache) -> Path:
-    """Return a bundle that holds what the cluster itself needs."""
-    folder = make_bundle(cache, to_terminal, ["system"])
+def cluster_bundle(cache: Cache, *parts: str) -> Path:
+    """Return a bundle that holds what the cluster itself needs, and parts."""
+    folder = make_bundle(cache, to_terminal, ["system", *parts])
     k3s = k3s_source(cache, to_terminal)
     add_k3s(folder, versions.K3S, k3s.path, k3s.origin)
     return folder

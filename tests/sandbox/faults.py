@@ -67,8 +67,13 @@ class Lab:
             act()
             return running.result()
 
-    def kill(self, *command: str, after: float) -> None:
-        """Begin a run and kill `pulumi` alone, as the kernel does when memory is short; its plugins go on."""
+    def kill(self, *command: str, after: float | str) -> None:
+        """Begin a run and kill `pulumi` alone, as the kernel does when memory is short; its plugins go on.
+
+        Args:
+            command: The run.
+            after: Seconds, or a command for the node that ends when the moment has come.
+        """
         stack = self.deployment.stack
         with tempfile.TemporaryFile("w+") as output:
             process = subprocess.Popen(
@@ -78,8 +83,11 @@ class Lab:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(after)
+            if isinstance(after, str):
+                self.deployment.on_node(after)
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(after)
             process.kill()
             process.wait()
             output.seek(0)

@@ -11,8 +11,9 @@ import yaml
 from a1platform.bundle import Bundle, load
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import Chart
+from a1platform.platform.sizes import PRIORITY, Sizing
+from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.platform import (
-    ArgoCdSettings,
     ExternalSecretsSettings,
     GatekeeperSettings,
     KedaSettings,
@@ -28,7 +29,7 @@ from sandbox.recipes.argo_cd import HELM
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
 
 _CHART = Chart("bundled", "0")
-_PROFILE = Profile.SMALL
+_SIZING = Sizing(Profile.SMALL)
 _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
     "monitoring-crds": ("monitoring-crds", "prometheus", {}),
     "gatekeeper": (
@@ -36,7 +37,7 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "gatekeeper-system",
         gatekeeper.values(
             gatekeeper.GatekeeperArgs(
-                _CHART, GatekeeperSettings(), _PROFILE, exempt=("kube-system",), online=False
+                _CHART, GatekeeperSettings(), _SIZING, exempt=("kube-system",), online=False
             )
         ),
     ),
@@ -44,19 +45,19 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "external-secrets",
         "external-secrets",
         external_secrets.values(
-            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _PROFILE, monitoring=True)
+            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)
         ),
     ),
     "monitoring": (
         "kps",
         "prometheus",
-        monitoring_values.values(MonitoringSettings(), _PROFILE, grafana=False),
+        monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False),
     ),
-    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _PROFILE, monitoring=True))),
+    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
     "argo-cd": (
         "argocd",
         "argocd",
-        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _PROFILE, monitoring=True)),
+        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
     ),
 }
 
@@ -121,6 +122,17 @@ def test_every_image_that_a_chart_names_is_in_the_bundle(
     held = {name for part in bundle.parts.values() for image in part.images for name in image.references}
     for part, objects in rendered.items():
         assert _images(objects) <= held, part
+
+
+def test_no_part_gives_way_to_a_service_that_scales_out(rendered: dict[str, list[dict[str, Any]]]) -> None:
+    for objects in rendered.values():
+        specs = dict(_pods(objects)) | {
+            f"{one['kind']}/{one['metadata']['name']}": one["spec"]
+            for one in objects
+            if one["kind"] in {"Prometheus", "Alertmanager"}
+        }
+        for name, spec in specs.items():
+            assert spec.get("priorityClassName") == PRIORITY, name
 
 
 def test_no_pod_asks_a_registry_at_every_start(rendered: dict[str, list[dict[str, Any]]]) -> None:

@@ -8,6 +8,9 @@ import pytest
 from kr8s.objects import Node, Pod, new_class
 
 from a1platform import versions
+from a1platform.platform import namespaces
+from a1platform.platform.selection import OPTIONAL
+from a1platform.platform.sizes import PRIORITY
 from tests.smoke.conftest import listed
 
 pytestmark = pytest.mark.smoke
@@ -39,6 +42,13 @@ def test_metrics_server_measures_every_node(api: kr8s.Api) -> None:
     measured = {entry.name: entry.raw["usage"] for entry in listed(NodeMetrics, api)}
     assert set(measured) == {node.name for node in listed(Node, api)}
     assert all(usage["cpu"] not in ("0", "") for usage in measured.values())
+
+
+def test_every_part_is_preferred_to_services_that_scale_out(api: kr8s.Api) -> None:
+    spaces = [name for part, names in namespaces.PARTS.items() if part not in OPTIONAL for name in names]
+    pods = [pod for name in spaces for pod in listed(Pod, api, namespace=name)]
+    classes = {f"{pod.namespace}/{pod.name}": pod.raw["spec"].get("priorityClassName") for pod in pods}
+    assert {name: one for name, one in classes.items() if one != PRIORITY} == {}
 
 
 def _ask(line: socket.socket, name: str) -> int:

@@ -5,6 +5,7 @@ from a1platform.delivery.manifest import Manifest
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.platform.network import in_namespace, name_resolution, tcp
 from a1platform.services.builders.metadata import MANAGER, metadata
+from a1platform.services.catalog import JAEGER_NAMESPACE, JAEGER_PORT, JAEGER_URL
 from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, McpServiceArgs
 
 
@@ -15,6 +16,9 @@ def service_policy(args: McpServiceArgs) -> Manifest:
     if entry.public:
         ingress.append({"ports": [tcp(HTTP_PORT)]})
     ingress.append({"from": [in_namespace(PROMETHEUS)], "ports": [tcp(OPERATIONS_PORT)]})
+    egress = [{"to": [_pods(callee)], "ports": [tcp(HTTP_PORT)]} for callee in sorted(entry.calls)]
+    if JAEGER_URL in args.environment.values():
+        egress.append({"to": [in_namespace(JAEGER_NAMESPACE)], "ports": [tcp(JAEGER_PORT)]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -23,7 +27,7 @@ def service_policy(args: McpServiceArgs) -> Manifest:
             "podSelector": {"matchLabels": naming.selector(entry.name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
-            "egress": [{"to": [_pods(callee)], "ports": [tcp(HTTP_PORT)]} for callee in sorted(entry.calls)],
+            "egress": egress,
         },
     }
 

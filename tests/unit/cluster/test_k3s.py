@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from a1platform.cluster.k3s import BINARY, GROUP, IMAGES_CONCERN, UNIT, k3s
 from a1platform.node.host_change import HostFile, render_script
 from a1platform.settings.cluster import K3sSettings
@@ -103,6 +105,22 @@ def test_a_server_that_leaves_tells_the_cluster_and_the_first_does_not(
     first, second = (k3s(K3sSettings(), member, nodes, _DIGEST).before_revert for member in nodes[:2])
     assert first.startswith("a1_leaving=\n")
     assert second.startswith("a1_leaving=a2\n")
+
+
+def test_mirrors_of_registries_are_on_every_node_before_k3s_starts_and_a_change_restarts_it(
+    node: Callable[..., NodeSettings],
+) -> None:
+    nodes = [node(), node(name="a2", host="192.0.2.11", role="agent")]
+    mirrors = yaml.safe_dump({"mirrors": {"*": {"endpoint": ["https://registry.example.com"]}}})
+    file = {"path": "/etc/rancher/k3s/registries.yaml", "content": mirrors, "mode": "0600"}
+    for member in nodes:
+        with_it, without = (
+            k3s(K3sSettings.model_validate(given), member, nodes, _DIGEST)
+            for given in ({"extraFiles": [file]}, {})
+        )
+        (added,) = [one for one in with_it.files if one not in without.files]
+        # What K3s runs with: the apply restarts it when one of its files is another.
+        assert (added.path, added.content, added.mode) == (file["path"], mirrors, "0600")
 
 
 def test_the_script_passes_shellcheck(server: NodeSettings) -> None:

@@ -1,6 +1,5 @@
 """How Argo CD judges an Application below another one, by Argo CD's own program."""
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,11 @@ import yaml
 
 from a1platform.platform.argocd import ArgoCdArgs, values
 from a1platform.platform.chart import OFFICIAL
-from a1platform.settings.platform import ArgoCdSettings
+from a1platform.platform.sizes import Sizing
+from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.services import Profile
-from sandbox.cache import Cache
 
 _KEY = "resource.customizations.health.argoproj.io_Application"
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    """Return `argocd`, from PATH or as it was built for the bundle."""
-    built = sorted((Cache.default().root / "programs").glob("argo-cd-*/argocd"))
-    found = shutil.which("argocd") or (str(built[0]) if built else "")
-    if not found:
-        pytest.skip("argocd is not installed, and was not built here yet")
-    return found
 
 
 @pytest.mark.parametrize(
@@ -40,7 +29,7 @@ def program() -> str:
 def test_an_application_is_healthy_only_when_it_is_also_as_its_repository_says(
     program: str, tmp_path: Path, status: dict[str, Any], judged: str
 ) -> None:
-    told = values(ArgoCdArgs(OFFICIAL["argo-cd"], ArgoCdSettings(), Profile.SMALL, monitoring=True))
+    told = values(ArgoCdArgs(OFFICIAL["argo-cd"], ArgoCdSettings(), Sizing(Profile.SMALL), monitoring=True))
     config = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

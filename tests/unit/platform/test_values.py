@@ -2,16 +2,26 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
-from a1platform.platform.chart import OFFICIAL, merged
-from a1platform.platform.sizes import SIZES, resources
+from a1platform.platform import (
+    argocd,
+    external_secrets,
+    gatekeeper,
+    image_scanning,
+    keda,
+    monitoring_values,
+    tracing,
+)
+from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, Sizing, resources
+from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
+from a1platform.settings.sizes import Container
 
 Values = dict[str, Any]
 SMALL_MILLI = 1600
@@ -23,21 +33,28 @@ _TWICE = ("prometheus-reloader", "grafana-sidecar")
 
 def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str, Values]:
     chosen = settings or PlatformSettings()
+    sizing = Sizing(profile, chosen.sizes)
     exempt = ("kube-system", "argocd")
     return {
         "gatekeeper": gatekeeper.values(
-            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, profile, exempt)
+            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, sizing, exempt)
         ),
         "external-secrets": external_secrets.values(
             external_secrets.ExternalSecretsArgs(
-                OFFICIAL["external-secrets"], chosen.external_secrets, profile, monitoring=True
+                OFFICIAL["external-secrets"], chosen.external_secrets, sizing, monitoring=True
             )
         ),
-        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, profile, monitoring=True)),
+        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, sizing, monitoring=True)),
         "argo-cd": argocd.values(
-            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, profile, monitoring=True)
+            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, sizing, monitoring=True)
         ),
-        "monitoring": monitoring_values.values(chosen.monitoring, profile, grafana=True),
+        "monitoring": monitoring_values.values(chosen.monitoring, sizing, grafana=True),
+        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, sizing)),
+        "image-scanning": image_scanning.values(
+            image_scanning.ImageScanningArgs(
+                OFFICIAL["image-scanning"], chosen.image_scanning, sizing, monitoring=True
+            )
+        ),
     }
 
 
@@ -64,20 +81,73 @@ def test_in_the_standard_profile_every_pod_is_guaranteed() -> None:
 
 def test_in_the_small_profile_a_container_may_use_a_core_to_start() -> None:
     for container in SIZES:
-        assert resources(container, Profile.SMALL)["limits"]["cpu"] == "1000m"
+        assert resources(container, Sizing(Profile.SMALL))["limits"]["cpu"] == "1000m"
+
+
+@pytest.mark.parametrize(
+    ("part", "places"),
+    [
+        ("gatekeeper", ("controllerManager", "audit", "upgradeCRDs")),
+        ("external-secrets", ("", "webhook", "certController")),
+        ("keda", ("",)),
+        ("argo-cd", ("global",)),
+        (
+            "monitoring",
+            (
+                "prometheusOperator",
+                "prometheus.prometheusSpec",
+                "alertmanager.alertmanagerSpec",
+                "kube-state-metrics",
+                "prometheus-node-exporter",
+                "grafana",
+            ),
+        ),
+    ],
+)
+def test_no_part_stays_pending_because_services_have_taken_the_node(
+    part: str, places: tuple[str, ...]
+) -> None:
+    for place in places:
+        found = _all(Profile.SMALL)[part]
+        for key in filter(None, place.split(".")):
+            found = found[key]
+        assert found["priorityClassName"] == PRIORITY, place
+
+
+def test_a_container_may_be_of_a_size_of_its_own_and_what_is_not_said_stays() -> None:
+    chosen = PlatformSettings.model_validate({"sizes": {"prometheus": {"memoryMib": 2000}}})
+    spec = _all(Profile.SMALL, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
+    assert spec["resources"] == {
+        "requests": {"cpu": "120m", "memory": "2000Mi"},
+        "limits": {"cpu": "1000m", "memory": "2000Mi"},
+    }
+    chosen = PlatformSettings.model_validate({"sizes": {"jaeger": {"memoryMib": 1000, "cpuMilli": 70}}})
+    jaeger = _all(Profile.STANDARD, chosen)["tracing"]["jaeger"]
+    assert jaeger["resources"]["limits"] == {"cpu": "70m", "memory": "1000Mi"}
+    assert jaeger["extraEnv"] == [{"name": "GOMEMLIMIT", "value": "800MiB"}]
+
+
+def test_the_settings_know_every_container_that_has_a_size() -> None:
+    assert set(get_args(Container)) == set(SIZES)
 
 
 def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:
     parts = sum(
         sizes[Profile.SMALL].cpu_milli * (2 if container in _TWICE else 1)
         for container, sizes in SIZES.items()
+        if container not in OPTIONAL
     )
     services = sum(one.size.cpu_milli * one.autoscaling.min_replicas for one in resolve(ServicesSettings()))
     assert parts + services + K3S_MILLI <= SMALL_MILLI
 
 
 def test_all_of_the_platform_fits_into_four_gibibytes_in_the_small_profile() -> None:
-    assert sum(sizes[Profile.SMALL].memory_mib for sizes in SIZES.values()) < 4096
+    memory = {name: sizes[Profile.SMALL].memory_mib for name, sizes in SIZES.items() if name not in OPTIONAL}
+    assert sum(memory.values()) < 4096
+
+
+def test_on_the_standard_machine_half_of_sixteen_gibibytes_is_left_with_every_part_installed() -> None:
+    assert sum(sizes[Profile.STANDARD].memory_mib for sizes in SIZES.values()) < 8192
 
 
 def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
@@ -125,6 +195,13 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
     claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["resources"]["requests"]["storage"] == size
     assert spec["retentionSize"] == kept
+
+
+def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:
+    chosen = PlatformSettings.model_validate({"monitoring": {"grafanaStorage": "3Gi"}})
+    grafana = _all(Profile.SMALL, chosen)["monitoring"]["grafana"]
+    assert grafana["persistence"] == {"enabled": True, "size": "3Gi"}
+    assert grafana["deploymentStrategy"] == {"type": "Recreate"}
 
 
 def test_argo_cd_is_the_four_roles_that_are_used_and_speaks_http_inside_the_cluster() -> None:

@@ -67,6 +67,7 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
         ),
         ({"platform": {"keda": []}}, "platform.keda: found a list of 0, expected "),
         ({"platform": {"profile": "huge"}}, "platform.profile: found 'huge', expected 'small' or 'standard'"),
+        ({"platform": {"sizes": {"loki": {}}}}, "platform.sizes.loki.[key]: found 'loki', expected 'gatek"),
         ({"nodes": {"name": "a1"}}, "nodes: found a mapping, expected a valid tuple"),
         ({"nodes": ["a1"]}, "nodes[0]: found 'a1', expected a valid dictionary"),
         ({"bundle": "/nowhere"}, "bundle: found no bundle.json in /nowhere, expected a bundle"),

@@ -36,6 +36,9 @@ off
 {{- $_ := set $metadata "annotations" (merge (dict "checksum/cmd-params" $checksum) ($metadata.annotations | default dict)) }}
 {{- $pod := $object.spec.template.spec }}
 {{- $_ := set $pod "securityContext" (merge ($pod.securityContext | default dict) (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault"))) }}
+{{- with $values.priorityClassName | default $root.Values.global.priorityClassName }}
+{{- $_ := set $pod "priorityClassName" . }}
+{{- end }}
 {{- $own := $root.Values.global.image }}
 {{- range $container := concat ($pod.initContainers | default list) $pod.containers }}
 {{- if contains "/argocd:" $container.image }}

@@ -24,6 +24,9 @@ keda-admission: {image: webhooks, resources: webhooks, replicas: webhooks, servi
 {{- $_ := set $object.spec "replicas" (int $replicas) }}
 {{- $pod := $object.spec.template }}
 {{- $_ := set $pod.spec "securityContext" (dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault")) }}
+{{- with $root.Values.priorityClassName }}
+{{- $_ := set $pod.spec "priorityClassName" . }}
+{{- end }}
 {{- range $container := $pod.spec.containers }}
 {{- $tag := $image.tag | default $root.Chart.AppVersion }}
 {{- $_ := set $container "image" (printf "%s/%s:%s" $image.registry $image.repository $tag) }}

@@ -1,0 +1,218 @@
+"""Jaeger: what `mcp-tracehub` forwards, kept for days on a volume, and searched."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.naming import labels, token
+from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.namespaces import PROMETHEUS, TRACING
+from a1platform.platform.sizes import Sizing, resources
+from a1platform.platform.values import merged
+from a1platform.settings.platform import TracingSettings
+from a1platform.settings.services import Profile
+
+NAME = "jaeger"
+OTLP_PORT, QUERY_PORT = 4318, 16686
+_METRICS_PORT, _HEALTH_PORT = 8888, 13133
+
+_EVERY = "0.0.0.0"  # noqa: S104 - a pod is reached from outside itself; the network policy says by whom
+_USER = 10001
+_FOLDER = "/badger"
+_STORE = "spans"
+_STORAGE_GIB = {Profile.SMALL: 2, Profile.STANDARD: 10}
+_HOURS = {"h": 1, "d": 24, "w": 7 * 24, "y": 365 * 24}
+_HEAP_SHARE = 0.8
+_POD = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME}
+
+
+@dataclass(frozen=True)
+class TracingArgs:
+    """What tracing is made of.
+
+    Attributes:
+        chart: Its chart.
+        settings: Its slice of the settings.
+        sizing: How large its containers are.
+        senders: Namespaces whose pods may send spans.
+        monitoring: Whether the monitoring stack's kinds are there.
+        after: What it waits for: its namespace, and those kinds.
+    """
+
+    chart: Chart
+    settings: TracingSettings
+    sizing: Sizing
+    senders: tuple[str, ...] = ()
+    monitoring: bool = False
+    after: Sequence[pulumi.Resource] = ()
+
+
+class Tracing(pulumi.ComponentResource):
+    """Jaeger, ready to receive.
+
+    Attributes:
+        origin: What is installed, in words.
+        otlp_url: Where spans are sent inside the cluster, OTLP over HTTP.
+        query_url: Where they are searched inside the cluster.
+    """
+
+    origin: pulumi.Output[str]
+    otlp_url: pulumi.Output[str]
+    query_url: pulumi.Output[str]
+
+    release: Release
+    """Done when Jaeger answers."""
+
+    def __init__(self, name: str, args: TracingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the volume, who may reach it, and the release; with monitoring, the way to its metrics."""
+        super().__init__(token("platform", "Tracing"), name, None, opts)
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        before = [
+            declare(one, own) for one in (volume(args.settings, args.sizing), network_policy(args.senders))
+        ]
+        self.release = release(
+            f"{name}-release",
+            ReleaseArgs(NAME, TRACING, args.chart, values(args), args.settings.timeout),
+            self,
+            [*args.after, *before],
+        )
+        if args.monitoring:
+            declare(service_monitor(), own)
+        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.otlp_url = pulumi.Output.from_input(f"http://{NAME}.{TRACING}.svc:{OTLP_PORT}")
+        self.query_url = pulumi.Output.from_input(f"http://{NAME}.{TRACING}.svc:{QUERY_PORT}")
+        self.register_outputs({"origin": self.origin, "otlp_url": self.otlp_url, "query_url": self.query_url})
+
+
+def values(args: TracingArgs) -> dict[str, Any]:
+    """Return the chart's values: one pod with a store of its own."""
+    heap = int(args.sizing.size("jaeger").memory_mib * _HEAP_SHARE)
+    ours: dict[str, Any] = {
+        "fullnameOverride": NAME,
+        "userconfig": configuration(args.settings),
+        "jaeger": {
+            "resources": resources("jaeger", args.sizing),
+            # Else the store's caches grow until the kernel ends the pod.
+            "extraEnv": [{"name": "GOMEMLIMIT", "value": f"{heap}MiB"}],
+            "serviceAccount": {"automountServiceAccountToken": False},
+            "podSecurityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "runAsGroup": _USER,
+                "fsGroup": _USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            "extraVolumes": [{"name": "store", "persistentVolumeClaim": {"claimName": NAME}}],
+            "extraVolumeMounts": [{"name": "store", "mountPath": _FOLDER}],
+        },
+    }
+    whole = merged(ours, args.settings.values)
+    # The chart's pods do not notice a changed configuration.
+    digest = hashlib.sha256(json.dumps(whole["userconfig"], sort_keys=True).encode()).hexdigest()
+    return merged(whole, {"jaeger": {"podLabels": {"a1platform/configuration": digest[:16]}}})
+
+
+def configuration(settings: TracingSettings) -> Manifest:
+    """Return Jaeger's own configuration: spans in by OTLP, kept in a store on the volume.
+
+    Args:
+        settings: Tracing's slice of the settings.
+    """
+    hours = int(settings.retention[:-1]) * _HOURS[settings.retention[-1]]
+    store = {
+        "ephemeral": False,
+        "directories": {"keys": f"{_FOLDER}/keys", "values": f"{_FOLDER}/values"},
+        "ttl": {"spans": f"{hours}h"},
+    }
+    metrics = {"pull": {"exporter": {"prometheus": {"host": _EVERY, "port": _METRICS_PORT}}}}
+    return {
+        "service": {
+            "extensions": ["jaeger_storage", "jaeger_query", "healthcheckv2"],
+            "pipelines": {
+                "traces": {
+                    "receivers": ["otlp"],
+                    "processors": ["batch"],
+                    "exporters": ["jaeger_storage_exporter"],
+                }
+            },
+            "telemetry": {
+                "resource": {"service.name": NAME},
+                "metrics": {"level": "detailed", "readers": [metrics]},
+            },
+        },
+        "extensions": {
+            "healthcheckv2": {"use_v2": True, "http": {"endpoint": f"{_EVERY}:{_HEALTH_PORT}"}},
+            "jaeger_storage": {"backends": {_STORE: {"badger": store}}},
+            "jaeger_query": {"storage": {"traces": _STORE}},
+        },
+        "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"{_EVERY}:{OTLP_PORT}"}}}},
+        "processors": {"batch": {}},
+        "exporters": {"jaeger_storage_exporter": {"trace_storage": _STORE}},
+    }
+
+
+def volume(settings: TracingSettings, sizing: Sizing) -> Manifest:
+    """Return the claim of the volume, which the chart does not make itself.
+
+    Args:
+        settings: Tracing's slice of the settings.
+        sizing: How large its containers are.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        # It is bound when a pod uses it, and the pod comes after it.
+        "metadata": {**_metadata(), "annotations": {"pulumi.com/skipAwait": "true"}},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": settings.storage or f"{_STORAGE_GIB[sizing.profile]}Gi"}},
+        },
+    }
+
+
+def network_policy(senders: Sequence[str]) -> Manifest:
+    """Return who may reach Jaeger, which asks nobody for a password: senders, and Prometheus.
+
+    Args:
+        senders: Namespaces whose pods may send spans.
+    """
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": _metadata(),
+        "spec": {
+            "podSelector": {"matchLabels": _POD},
+            "policyTypes": ["Ingress"],
+            "ingress": [_open(senders, OTLP_PORT), _open([PROMETHEUS], _METRICS_PORT)],
+        },
+    }
+
+
+def service_monitor() -> Manifest:
+    """Return what leads Prometheus to the metrics; the chart has none."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "ServiceMonitor",
+        "metadata": _metadata(),
+        "spec": {"selector": {"matchLabels": _POD}, "endpoints": [{"port": "internal-metrics"}]},
+    }
+
+
+def _metadata() -> Manifest:
+    return {"name": NAME, "namespace": TRACING, "labels": labels(NAME, "tracing")}
+
+
+def _open(namespaces: Sequence[str], port: int) -> Manifest:
+    where = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": list(namespaces)}
+    return {
+        "from": [{"namespaceSelector": {"matchExpressions": [where]}}],
+        "ports": [{"protocol": "TCP", "port": port}],
+    }

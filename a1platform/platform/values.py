@@ -1,0 +1,19 @@
+"""Chart values, merged as Helm merges them."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return chart values with others merged over them, as Helm merges: mappings by key, all else replaced.
+
+    Args:
+        values: Ours.
+        over: What wins.
+    """
+    result = copy.deepcopy(dict(values))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else copy.deepcopy(value)
+    return result

@@ -1,0 +1,27 @@
+"""What the settings of every third-party part have in common."""
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from a1platform.settings.base import Settings
+
+ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
+Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
+Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
+
+
+class PartSettings(Settings):
+    """What every part has; a part that is off needs nothing else.
+
+    Attributes:
+        enabled: Whether it is installed.
+        repository: Chart repository in place of the official one, such as a mirror.
+        timeout: Seconds that its pods may take to get ready; then it is taken back, or rolled back.
+        values: Chart values of the site's own, merged last.
+    """
+
+    enabled: bool = True
+    repository: ChartRepository | None = None
+    timeout: int = Field(default=600, ge=60, le=3600)
+    values: dict[str, JsonValue] = Field(default_factory=dict)

@@ -1,0 +1,98 @@
+"""A Helm release that fails, is rolled back, or is cut: nothing half is left, and the reason is told.
+
+The tests stand in the order of an installation and share one node, so each begins where the last has ended.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from a1platform.naming import PROJECT
+from sandbox.cache import Cache
+from sandbox.node import Node
+from tests.sandbox.deployment import UP, cluster_bundle, deployment
+from tests.sandbox.faults import Lab
+
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
+
+_KUBECTL = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace keda"
+_NOWHERE = {"image": {"keda": {"tag": "of-nobody"}}}
+"""Values with an image that no bundle and no registry has."""
+
+
+@pytest.fixture(scope="module")
+def lab(cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A configured stack with KEDA, and a node that nothing has touched yet."""
+    made = deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
+    return Lab(dataclasses.replace(made, bundle=cluster_bundle(cache, "keda", "gatekeeper")))
+
+
+def _configure(lab: Lab, values: dict[str, Any]) -> None:
+    # No image of nobody's comes later than after a minute; one that is there may take its time to start.
+    keda = {"timeout": 60 if values is _NOWHERE else 300, "values": values}
+    lab.deployment.configure(lambda config: config[f"{PROJECT}:platform"].update(keda=keda))
+
+
+def _operator(lab: Lab, path: str) -> str:
+    return lab.deployment.on_node(
+        f'{_KUBECTL} get deployment keda-operator --ignore-not-found --output jsonpath="{path}"'
+    )
+
+
+def test_an_installation_that_cannot_get_ready_is_taken_back_and_says_why(lab: Lab) -> None:
+    _configure(lab, _NOWHERE)
+    said = lab.refused()
+    assert "the newest warnings in namespace keda:" in said
+    assert "keda:of-nobody" in said
+    assert _operator(lab, "{.metadata.name}") == ""
+
+
+def test_up_installs_what_was_taken_back_once_it_can(lab: Lab) -> None:
+    _configure(lab, {})
+    lab.succeeds()
+    assert lab.converged()
+
+
+def test_an_upgrade_that_cannot_get_ready_is_rolled_back_and_says_why(lab: Lab) -> None:
+    before = _operator(lab, "{.spec.template.spec.containers[0].image}")
+    _configure(lab, _NOWHERE)
+    said = lab.refused()
+    assert "has been rolled back" in said
+    assert "keda:of-nobody" in said
+    assert _operator(lab, "{.spec.template.spec.containers[0].image}") == before
+    assert _operator(lab, "{.status.readyReplicas}") == "1"
+
+
+def test_up_goes_on_after_pulumi_was_killed_in_the_middle_of_an_upgrade(lab: Lab) -> None:
+    _configure(lab, {"env": [{"name": "OF_THE_TEST", "value": "1"}]})
+    pending = f"{_KUBECTL} get secrets --selector owner=helm,status=pending-upgrade --output name"
+    # No longer than the command on the node may take, so that a run which never gets there is seen.
+    lab.kill(*UP, after=f"for i in $(seq 250); do {pending} | grep -q . && break; sleep 0.2; done")
+    lab.succeeds()
+    assert lab.deployment.on_node(pending) == ""
+    assert "OF_THE_TEST" in _operator(lab, "{.spec.template.spec.containers[0].env}")
+    assert lab.converged()
+
+
+def test_kinds_that_helm_only_installs_are_upgraded_with_their_release(lab: Lab) -> None:
+    def replicas(count: int) -> None:
+        def change(config: dict[str, Any]) -> None:
+            config[f"{PROJECT}:policies"] = {"enabled": False}
+            config[f"{PROJECT}:platform"].update(gatekeeper={"replicas": count})
+
+        lab.deployment.configure(change)
+        lab.succeeds()
+
+    def managers() -> str:
+        crd = "get crd configs.config.gatekeeper.sh --show-managed-fields"
+        return lab.deployment.on_node(
+            f'{_KUBECTL} {crd} --output jsonpath="{{.metadata.managedFields[*].manager}}"'
+        )
+
+    replicas(1)
+    assert "kubectl" not in managers().split()
+    replicas(2)
+    assert "kubectl" in managers().split()
+    assert lab.converged()

@@ -1,0 +1,136 @@
+"""Jaeger and Trivy Operator: what they are told, and what they are kept from."""
+
+import pytest
+
+from a1platform.platform import image_scanning, namespaces, tracing
+from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.sizes import Sizing
+from a1platform.services import catalog
+from a1platform.services.builders.network import service_policy
+from a1platform.services.model import Capabilities
+from a1platform.services.resolve import resolve
+from a1platform.settings.platform import ImageScanningSettings, PlatformSettings, TracingSettings
+from a1platform.settings.services import Profile, ServicesSettings
+
+_HUB = catalog.TRACEHUB
+
+
+def _jaeger(**settings: object) -> dict[str, object]:
+    chosen = TracingSettings.model_validate(settings)
+    return tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen, Sizing(Profile.SMALL)))
+
+
+def _label(values: dict[str, object]) -> str:
+    jaeger = values["jaeger"]
+    assert isinstance(jaeger, dict)
+    return str(jaeger["podLabels"]["a1platform/configuration"])
+
+
+def test_both_are_off_unless_they_are_asked_for() -> None:
+    settings = PlatformSettings()
+    assert not settings.tracing.enabled
+    assert not settings.image_scanning.enabled
+
+
+@pytest.mark.parametrize(
+    ("retention", "kept"), [("3d", "72h"), ("36h", "36h"), ("2w", "336h"), ("1y", "8760h")]
+)
+def test_spans_go_after_the_retention_and_lie_on_the_volume(retention: str, kept: str) -> None:
+    settings = TracingSettings.model_validate({"retention": retention})
+    stores = tracing.configuration(settings)["extensions"]["jaeger_storage"]["backends"]
+    ((name, backend),) = stores.items()
+    assert backend["badger"]["ttl"] == {"spans": kept}
+    assert backend["badger"]["ephemeral"] is False
+    args = tracing.TracingArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
+    (mount,) = tracing.values(args)["jaeger"]["extraVolumeMounts"]
+    assert all(path.startswith(mount["mountPath"]) for path in backend["badger"]["directories"].values())
+    exporters = tracing.configuration(settings)["exporters"]
+    assert exporters == {"jaeger_storage_exporter": {"trace_storage": name}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile", "size"),
+    [
+        ({}, Profile.SMALL, "2Gi"),
+        ({}, Profile.STANDARD, "10Gi"),
+        ({"storage": "7Gi"}, Profile.SMALL, "7Gi"),
+    ],
+)
+def test_the_volume_is_as_large_as_asked_for_and_never_waited_for(
+    settings: dict[str, str], profile: Profile, size: str
+) -> None:
+    claim = tracing.volume(TracingSettings.model_validate(settings), Sizing(profile))
+    assert claim["spec"]["resources"]["requests"]["storage"] == size
+    assert claim["metadata"]["annotations"]["pulumi.com/skipAwait"] == "true"
+
+
+def test_pods_are_made_anew_when_the_configuration_is_another() -> None:
+    assert _label(_jaeger()) == _label(_jaeger(storage="9Gi"))
+    assert _label(_jaeger()) != _label(_jaeger(retention="4d"))
+    assert _label(_jaeger()) != _label(
+        _jaeger(values={"userconfig": {"processors": {"batch": {"timeout": "1s"}}}})
+    )
+
+
+def test_jaeger_takes_spans_of_the_services_and_lets_prometheus_look_and_nobody_else() -> None:
+    rules = tracing.network_policy(["a1-orchestrator"])["spec"]["ingress"]
+    opened = {
+        rule["ports"][0]["port"]: rule["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"]
+        for rule in rules
+    }
+    assert opened == {4318: ["a1-orchestrator"], 8888: ["prometheus"]}
+
+
+def test_tracehub_forwards_to_where_jaeger_listens_and_only_where_there_is_one() -> None:
+    assert (catalog.JAEGER_NAMESPACE, catalog.JAEGER_PORT) == (namespaces.TRACING, tracing.OTLP_PORT)
+    assert f"http://{tracing.NAME}.{namespaces.TRACING}.svc:{tracing.OTLP_PORT}" == catalog.JAEGER_URL
+    without = {one.entry.name: one for one in resolve(ServicesSettings())}
+    with_it = {one.entry.name: one for one in resolve(ServicesSettings(), Capabilities(tracing=True))}
+    changed = {name for name, one in with_it.items() if one.environment != without[name].environment}
+    assert changed == {_HUB}
+    assert with_it[_HUB].environment["JAEGER_OTLP_URL"] == catalog.JAEGER_URL
+    opened = service_policy(with_it[_HUB])["spec"]["egress"]
+    assert [rule for rule in opened if rule not in service_policy(without[_HUB])["spec"]["egress"]] == [
+        {
+            "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tracing"}}}],
+            "ports": [{"protocol": "TCP", "port": 4318}],
+        }
+    ]
+
+
+def test_only_vulnerabilities_are_looked_for_and_no_secret_of_the_cluster_is_read() -> None:
+    args = image_scanning.ImageScanningArgs(
+        OFFICIAL["image-scanning"],
+        ImageScanningSettings(concurrent_scans=3, only_fixed=False),
+        Sizing(Profile.SMALL),
+    )
+    values = image_scanning.values(args)
+    operator = values["operator"]
+    assert operator["scanJobsConcurrentLimit"] == 3
+    assert not any(found for key, found in operator.items() if key != "scanJobsConcurrentLimit")
+    assert "accessGlobalSecretsAndServiceAccount" in operator
+    assert "vulnerabilityScannerEnabled" not in operator
+    assert values["trivy"]["ignoreUnfixed"] is False
+    assert values["serviceMonitor"] == {"enabled": False}
+
+
+def test_neither_the_operator_nor_a_scan_is_root() -> None:
+    args = image_scanning.ImageScanningArgs(
+        OFFICIAL["image-scanning"], ImageScanningSettings(), Sizing(Profile.SMALL)
+    )
+    values = image_scanning.values(args)
+    for context in (
+        values["podSecurityContext"],
+        values["trivyOperator"]["scanJobPodTemplatePodSecurityContext"],
+    ):
+        assert context["runAsNonRoot"] is True
+        assert context["runAsUser"] > 0
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_a_critical_finding_is_told_once_an_image_on_the_escalation_path() -> None:
+    (group,) = image_scanning.alert()["spec"]["groups"]
+    (rule,) = group["rules"]
+    assert rule["labels"]["escalation"] == "first"
+    assert 'severity="Critical"' in rule["expr"]
+    assert rule["expr"].startswith("max by (namespace, image_registry, image_repository, image_tag)")
