@@ -13,10 +13,12 @@ from a1platform.platform.namespaces import (
     ARGO_CD,
     EXTERNAL_SECRETS,
     GATEKEEPER,
+    IMAGE_SCANNING,
     KEDA,
     NODE_EXPORTER,
     PROMETHEUS,
     SECRETS,
+    TRACING,
 )
 from a1platform.settings.platform import PlatformSettings
 
@@ -61,6 +63,10 @@ REACHES: Mapping[str, Reach] = {
     PROMETHEUS: Reach(callers={KEDA: (_PROMETHEUS,)}, inside=True, everywhere=True),
     # On the network of the host, which no policy reaches.
     NODE_EXPORTER: Reach(),
+    # Who may send spans, its own policy says.
+    TRACING: Reach(scraped=(8888,), inside=True),
+    # Its scans fetch images and the database of vulnerabilities.
+    IMAGE_SCANNING: Reach(scraped=(8080,), everywhere=True),
 }
 """By namespace."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.namespaces import EXTERNAL_SECRETS, PARTS, PROMETHEUS, SECRETS
+from a1platform.platform.namespaces import EXTERNAL_SECRETS, IMAGE_SCANNING, PARTS, PROMETHEUS, SECRETS
 from a1platform.platform.network import REACHES, reach_policies
 from a1platform.settings.platform import PlatformSettings
 
@@ -48,8 +48,8 @@ def test_a_namespace_without_pods_has_no_opening_at_all() -> None:
     assert POLICIES[SECRETS]["ingress"] == POLICIES[SECRETS]["egress"] == []
 
 
-def test_only_prometheus_calls_everything() -> None:
-    assert [name for name, spec in POLICIES.items() if {} in spec["egress"]] == [PROMETHEUS]
+def test_only_prometheus_and_the_scanner_call_everything() -> None:
+    assert {name for name, spec in POLICIES.items() if {} in spec["egress"]} == {PROMETHEUS, IMAGE_SCANNING}
 
 
 def _egress(settings: PlatformSettings) -> list[Manifest]:

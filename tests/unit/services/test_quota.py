@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.sizes import SIZES
+from a1platform.platform.sizes import OPTIONAL, SIZES
 from a1platform.services.builders import service_objects
 from a1platform.services.builders.quota import full_scale
 from a1platform.services.model import McpServiceArgs
@@ -17,6 +17,7 @@ from a1platform.settings.node import PreflightSettings
 from a1platform.settings.services import Profile, QuotaSettings, ServicesSettings
 
 PROFILES = pytest.mark.parametrize("profile", Profile)
+PARTS = [sizes for name, sizes in SIZES.items() if name not in OPTIONAL]
 SYSTEM_MIB, SYSTEM_MILLI = 1024, 500
 """K3s itself, its own pods and the host."""
 DOCS = Path(__file__).parents[3] / "docs" / "services.md"
@@ -62,7 +63,7 @@ def test_every_service_gets_all_its_pods_at_the_same_time_and_not_one_more_fits(
 
 def test_the_quota_and_all_of_the_platform_fit_the_node_that_the_preflight_asks_for() -> None:
     node, hard = PreflightSettings(), _spec(_services(), "ResourceQuota")["hard"]
-    parts = [sizes[Profile.SMALL] for sizes in SIZES.values()]
+    parts = [sizes[Profile.SMALL] for sizes in PARTS]
     memory = _amount(hard["requests.memory"]) / 2**20 + sum(one.memory_mib for one in parts) + SYSTEM_MIB
     milli = _amount(hard["requests.cpu"]) * 1000 + sum(one.cpu_milli for one in parts) + SYSTEM_MILLI
     assert memory <= node.memory_mib
@@ -101,8 +102,8 @@ def test_a_site_can_have_room_beside_the_services_or_no_quota() -> None:
 @PROFILES
 def test_the_documents_tell_how_many_nodes_full_scale_takes(profile: Profile) -> None:
     node, total = PreflightSettings(), full_scale(_services(profile))
-    milli = total.size.cpu_milli + sum(sizes[profile].cpu_milli for sizes in SIZES.values())
-    mib = total.size.memory_mib + sum(sizes[profile].memory_mib for sizes in SIZES.values())
+    milli = total.size.cpu_milli + sum(sizes[profile].cpu_milli for sizes in PARTS)
+    mib = total.size.memory_mib + sum(sizes[profile].memory_mib for sizes in PARTS)
     nodes = max(
         math.ceil((milli + SYSTEM_MILLI) / (node.vcpus * 1000)),
         math.ceil((mib + SYSTEM_MIB) / node.memory_mib),
