@@ -12,6 +12,7 @@ from a1platform.outputs import StackOutputs
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.platform.recovery import on_server
 from a1platform.platform.selection import image_parts
+from a1platform.services.capacity import check
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.credentials import Credentials
 from a1platform.services.model import Capabilities
@@ -24,6 +25,7 @@ from a1platform.settings.placeholder import placeholder_nodes
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 settings = load()
+check(settings)
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")

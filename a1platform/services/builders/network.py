@@ -3,7 +3,7 @@
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
 from a1platform.services.builders.metadata import MANAGER, metadata
-from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, McpServiceArgs
+from a1platform.services.model import OPERATIONS_PORT, McpServiceArgs
 
 MONITORING_NAMESPACE = "prometheus"
 
@@ -11,9 +11,9 @@ MONITORING_NAMESPACE = "prometheus"
 def service_policy(args: McpServiceArgs) -> Manifest:
     """Return the policy of one service: its callers and Prometheus in, what it calls out."""
     entry = args.entry
-    ingress = [{"from": [_pods(caller)], "ports": [_tcp(HTTP_PORT)]} for caller in args.callers]
+    ingress = [{"from": [_pods(caller)], "ports": [_tcp(entry.port)]} for caller in args.callers]
     if entry.public:
-        ingress.append({"ports": [_tcp(HTTP_PORT)]})
+        ingress.append({"ports": [_tcp(entry.port)]})
     ingress.append({"from": [_namespace(MONITORING_NAMESPACE)], "ports": [_tcp(OPERATIONS_PORT)]})
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -23,7 +23,10 @@ def service_policy(args: McpServiceArgs) -> Manifest:
             "podSelector": {"matchLabels": naming.selector(entry.name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
-            "egress": [{"to": [_pods(callee)], "ports": [_tcp(HTTP_PORT)]} for callee in sorted(entry.calls)],
+            "egress": [
+                {"to": [_pods(callee)], "ports": [_tcp(port)]}
+                for callee, port in sorted(args.callees.items())
+            ],
         },
     }
 

@@ -101,6 +101,8 @@ def _container(args: McpServiceArgs) -> Manifest:
     environment = {**args.environment, "ROLE": args.entry.role}
     if not args.entry.keeps_state:
         environment["STATE_DIR"] = ""
+    if args.entry.port != HTTP_PORT:
+        environment["PORT"] = str(args.entry.port)
     size = args.size
     return {
         "name": "service",
@@ -108,7 +110,7 @@ def _container(args: McpServiceArgs) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in sorted(environment.items())],
         "ports": [
-            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": args.entry.port, "protocol": "TCP"},
             {"name": "operations", "containerPort": OPERATIONS_PORT, "protocol": "TCP"},
         ],
         "resources": {
