@@ -24,8 +24,8 @@ _PENDING = "another operation (install/upgrade/rollback) is in progress"
 _NOT_YET = ("failed calling webhook", "no endpoints available for service")
 _PENDING_STATES = "pending-install,pending-upgrade,pending-rollback"
 
-RunOnServer = Callable[[str], None]
-"""Runs a bash script as root on a server of the cluster; raises where it fails."""
+RunOnServer = Callable[[str], str]
+"""Runs a bash script as root on a server of the cluster and returns what it prints; raises where it fails."""
 
 
 class RecoveryError(RuntimeError):
@@ -86,11 +86,12 @@ def on_server(node: NodeSettings) -> RunOnServer:
         node: The server.
     """
 
-    def run(script: str) -> None:
+    def run(script: str) -> str:
         with connected(node) as client:
             answer = run_script(client, node, script)
         if answer.status:
             raise RecoveryError(answer.stderr.strip() or f"exit status {answer.status}")
+        return answer.stdout
 
     return run
 
@@ -118,16 +119,19 @@ def recovery_hook(run: RunOnServer) -> pulumi.ErrorHook:
     return pulumi.ErrorHook("a1-recovery", recover)
 
 
-def recovering(hook: pulumi.ErrorHook) -> pulumi.ResourceTransformation:
-    """Return the transformation that gives a hook to every Kubernetes resource below a component.
+def recovering(
+    hook: pulumi.ErrorHook, kinds: tuple[str, ...] = ("kubernetes:",)
+) -> pulumi.ResourceTransformation:
+    """Return the transformation that gives a hook to the Kubernetes resources below a component.
 
     Args:
-        hook: From `recovery_hook`.
+        hook: From `recovery_hook`, or another that is called when a resource has failed.
+        kinds: How the types of these resources begin; all of them by default.
     """
     binding = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
 
     def attach(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if not args.type_.startswith("kubernetes:"):
+        if not args.type_.startswith(kinds):
             return None
         return pulumi.ResourceTransformationResult(
             args.props, pulumi.ResourceOptions.merge(args.opts, binding)

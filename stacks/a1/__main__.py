@@ -77,6 +77,7 @@ services = (
             settings.services,
             Capabilities(keda=platform.has_keda, monitoring=platform.has_monitoring),
             after=[platform, *cluster.images.get("mcp-services", ())],
+            on_server=on_server(cluster.server),
         ),
         inside,
     )
