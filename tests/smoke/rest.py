@@ -81,6 +81,15 @@ class Rest:
         """Delete an object, where there is one."""
         self._client.delete(_path(manifest), params={"propagationPolicy": "Background"})
 
+    def evict(self, pod: Manifest) -> int:
+        """Ask that a pod leaves its node, as a drain does, and return the status.
+
+        201 or 200: it goes. 404: it is gone. 429: its disruption budget does not allow it now.
+        """
+        named = {key: pod["metadata"][key] for key in ("name", "namespace")}
+        wish = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
+        return self._client.post(f"{_path(pod)}/eviction", json=wish).status_code
+
     @contextlib.contextmanager
     def applied(self, *manifests: Manifest) -> Iterator[None]:
         """Have objects for a while."""
