@@ -59,6 +59,12 @@ class Rest:
         answer = self._apply(manifest, {"fieldManager": manager})
         assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
 
+    def merge(self, manifest: Manifest, change: Manifest) -> None:
+        """Change some values of an object that nobody applied them to."""
+        kind = "application/merge-patch+json"
+        answer = self._patch(_path(manifest), change, kind, {"fieldManager": MANAGER})
+        assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
+
     def get(self, manifest: Manifest) -> Manifest | None:
         """Return an object as it is, or None where there is none."""
         answer = self._client.get(_path(manifest))
@@ -120,6 +126,14 @@ class Rest:
         )
         message = "" if answer.is_success else str(answer.json().get("message", answer.text))
         return Answer(answer.status_code, message, tuple(answer.headers.get_list("Warning")))
+
+
+def is_applied(found: Manifest, field: str) -> bool:
+    """Tell whether somebody applied a key of an object's `data`; what came as `stringData` nobody did."""
+    return any(
+        entry["operation"] == "Apply" and f"f:{field}" in entry["fieldsV1"].get("f:data", {})
+        for entry in found["metadata"]["managedFields"]
+    )
 
 
 def as_applied(found: Manifest, field: str) -> tuple[str, Manifest]:

@@ -56,6 +56,12 @@ def test_the_autoscaler_of_every_service_reads_all_of_its_metrics(api: kr8s.Api,
     assert eventually(unread, 90, wanted=lambda seen: not seen) == []
 
 
+def test_no_workload_has_two_autoscalers(api: kr8s.Api) -> None:
+    found = listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
+    targets = [one.raw["spec"]["scaleTargetRef"]["name"] for one in found]
+    assert sorted(targets) == sorted(set(targets))
+
+
 def test_every_service_runs_at_least_two_pods(api: kr8s.Api, outputs: Outputs) -> None:
     found = {one.name: one.raw["status"].get("availableReplicas", 0) for one in _deployments(api)}
     assert {name: found.get(name, 0) for name in outputs.services if found.get(name, 0) < 2} == {}
