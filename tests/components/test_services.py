@@ -121,6 +121,17 @@ def test_everything_waits_for_what_the_platform_gives_the_services(declared: dic
     assert not [name for name, one in _objects(declared).items() if "ns" not in one.after]
 
 
+@pytest.mark.parametrize("keda", [True, False])
+def test_no_workload_is_declared_with_two_autoscalers(keda: bool) -> None:  # noqa: FBT001
+    objects = _objects(_declare(ServicesSettings(), Capabilities(keda=keda))).values()
+    scaled = [
+        one.inputs["spec"]["scaleTargetRef"]["name"]
+        for one in objects
+        if one.kind.endswith((":HorizontalPodAutoscaler", ":ScaledObject"))
+    ]
+    assert len(scaled) == len(set(scaled)) == 6
+
+
 def test_an_autoscaler_waits_for_what_it_scales(declared: dict[str, Declared]) -> None:
     assert "mcp-gateway-deployment" in declared["mcp-gateway-scaledobject"].after
     assert "mcp-config-deployment" in declared["mcp-config-horizontalpodautoscaler"].after

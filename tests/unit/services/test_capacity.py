@@ -65,6 +65,10 @@ def test_a_profile_too_large_for_a_node_is_told_with_the_service() -> None:
     assert "services.minReplicas: found memoryMib" in f"services.{told}"
 
 
+def test_services_that_are_left_out_need_no_room() -> None:
+    check(parse({"services": {"minReplicas": 9}, "platform": {"externalSecrets": {"enabled": False}}}))
+
+
 def test_everything_that_cannot_be_is_told_at_once() -> None:
     overrides = {"mcp-gateway": {"cpuMilli": 9000}, "mcp-config": {"memoryMib": 20000}}
     told = _refused({"services": {"overrides": overrides}})
