@@ -1,14 +1,9 @@
-"""Whether the services fit the machines: checked before anything is touched, by what the settings promise."""
+"""Whether the services fit the machines, by what the settings promise of these."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from a1platform.naming import PROJECT
-from a1platform.services.catalog import CATALOG
-from a1platform.services.checks import override_problems
-from a1platform.services.model import CatalogEntry, McpServiceArgs
-from a1platform.services.resolve import resolve
-from a1platform.settings.load import SettingsError
+from a1platform.services.model import McpServiceArgs
 from a1platform.settings.model import A1Settings
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
@@ -34,27 +29,6 @@ class Room:
         """Return the room on the configured machines, or on the sandbox's one node."""
         least = settings.preflight
         return Room(len(settings.nodes) or 1, least.vcpus * 1000, least.memory_mib, settings.k3s.max_pods)
-
-
-def check(settings: A1Settings, catalog: Sequence[CatalogEntry] = CATALOG) -> None:
-    """Refuse what settings and catalog cannot mean together, before anything is declared.
-
-    Args:
-        settings: The whole configuration.
-        catalog: The services.
-
-    Raises:
-        SettingsError: A line for each problem, with its key, what was found and what is expected.
-    """
-    found = override_problems(settings.services, catalog)
-    # Without External Secrets the services are left out, and need no room.
-    if not found and settings.platform.external_secrets.enabled:
-        services = resolve(settings.services, catalog=catalog)
-        found = capacity_problems(services, settings.services, Room.of(settings))
-    if found:
-        raise SettingsError(
-            "\n  ".join(["the configuration is refused:", *(f"{PROJECT}:{one}" for one in found)])
-        )
 
 
 def capacity_problems(

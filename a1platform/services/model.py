@@ -145,6 +145,7 @@ class McpServiceArgs:
         callers: Services that declare a call to it.
         environment: The entry's, with what the settings add.
         capabilities: See `Capabilities`.
+        pull_secret: Secret by which the nodes pull the image.
     """
 
     entry: CatalogEntry
@@ -156,3 +157,4 @@ class McpServiceArgs:
     callers: tuple[str, ...]
     environment: Mapping[str, str]
     capabilities: Capabilities
+    pull_secret: str | None = None

@@ -53,6 +53,7 @@ def _args(
         callers=tuple(sorted(other.name for other in present if entry.name in other.calls)),
         environment={**entry.environment, **public},
         capabilities=capabilities,
+        pull_secret=settings.pull_secret,
     )
 
 

@@ -10,6 +10,7 @@ from a1platform.observability.rules import prometheus_rule
 from a1platform.observability.slo import Objective
 from a1platform.services.builders.metadata import MANAGER
 from a1platform.services.builders.network import namespace_policies
+from a1platform.services.builders.secrets import pull_secret
 from a1platform.services.builders.workload import DOCUMENTS
 from a1platform.services.model import McpServiceArgs
 
@@ -39,6 +40,8 @@ def shared_objects(services: Sequence[McpServiceArgs]) -> list[Manifest]:
         return []
     namespace = services[0].namespace
     found = [*namespace_policies(namespace), _config_map(DOCUMENTS, namespace, documents())]
+    if services[0].pull_secret:
+        found.append(pull_secret(services[0].pull_secret, namespace))
     if services[0].capabilities.monitoring:
         found.append(prometheus_rule("a1-objectives", namespace, objectives(services)))
         for name, dashboard in dashboards(objectives(services), namespace).items():

@@ -153,6 +153,7 @@ class ServicesSettings(Settings):
     Attributes:
         delivery: Whether Pulumi declares the objects or Argo CD syncs them from `manifests/`.
         image: The image of all roles.
+        pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
         profile: The column of the catalog's size table.
         min_replicas: Fewest pods of each service.
         max_replicas: Most pods of each service.
@@ -164,6 +165,7 @@ class ServicesSettings(Settings):
 
     delivery: Delivery = Delivery.PULUMI
     image: Image = DEFAULT_IMAGE
+    pull_secret: str | None = Field(default=None, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
     profile: Profile = Profile.SMALL
     min_replicas: int = Field(default=2, ge=1, le=100)
     max_replicas: int = Field(default=10, ge=1, le=100)

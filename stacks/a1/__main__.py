@@ -12,10 +12,10 @@ from a1platform.outputs import StackOutputs
 from a1platform.platform.component import Platform, PlatformArgs
 from a1platform.platform.recovery import on_server
 from a1platform.platform.selection import image_parts
-from a1platform.services.capacity import check
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.credentials import Credentials
 from a1platform.services.model import Capabilities
+from a1platform.services.refusal import check
 from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses

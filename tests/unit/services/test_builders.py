@@ -141,6 +141,23 @@ def test_secrets_come_from_the_cluster_store_and_are_looked_at_every_15_minutes(
     assert spec["refreshInterval"] == "15m"
 
 
+def test_a_private_registry_is_opened_by_a_secret_of_the_store_that_every_account_names() -> None:
+    name = "mcp-registry"
+    settings = ServicesSettings(image="registry.example.com/a1/mcp-services:1.0.0", pull_secret=name)
+    services = resolve(settings)
+    (fetched,) = [one for one in shared_objects(services) if one["kind"] == "ExternalSecret"]
+    assert fetched["spec"]["target"]["name"] == name
+    assert fetched["spec"]["target"]["template"]["type"] == "kubernetes.io/dockerconfigjson"
+    (datum,) = fetched["spec"]["data"]
+    assert (datum["secretKey"], datum["remoteRef"]["key"]) == (".dockerconfigjson", name)
+    accounts = [_one(service, "ServiceAccount") for service in services]
+    assert all(one["imagePullSecrets"] == [{"name": name}] for one in accounts)
+
+
+def test_without_a_private_registry_no_account_names_a_secret() -> None:
+    assert not [one for one in SERVICES if "imagePullSecrets" in _one(one, "ServiceAccount")]
+
+
 def test_permissions_and_a_token_exist_only_where_they_are_declared() -> None:
     rule = Rule(("",), ("configmaps",), ("get",))
     entry = CATALOG[0].__class__(name="mcp-reader", role="reader", sizes=CATALOG[0].sizes, rules=(rule,))

@@ -1,11 +1,11 @@
-"""What cannot be placed on the machines is refused before they are touched, with the key that asks for it."""
+"""What the configuration cannot mean is refused before a machine is touched, with its key."""
 
 from typing import Any
 
 import pytest
 
 from a1platform.naming import PROJECT
-from a1platform.services.capacity import check
+from a1platform.services.refusal import check
 from a1platform.settings.load import SettingsError, parse
 from sandbox.stack_settings import stack_settings
 
@@ -63,6 +63,17 @@ def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected
 def test_a_profile_too_large_for_a_node_is_told_with_the_service() -> None:
     told = _refused({"services": {"profile": "standard"}, "preflight": {"memoryMib": 512, "vcpus": 1}})
     assert "services.minReplicas: found memoryMib" in f"services.{told}"
+
+
+def test_a_registry_that_the_store_has_nothing_for_is_refused_with_the_missing_key() -> None:
+    told = _refused({"services": {"pullSecret": "mcp-registry"}})
+    assert told.startswith(
+        "pullSecret: found mcp-registry, expected platform.externalSecrets.secrets.mcp-reg"
+    )
+    held: dict[str, Any] = {"externalSecrets": {"secrets": {"mcp-registry": {"dockerconfigjson": "{}"}}}}
+    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}))
+    own: dict[str, Any] = {"externalSecrets": {"provider": {"vault": {}}}}
+    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}))
 
 
 def test_services_that_are_left_out_need_no_room() -> None:
