@@ -155,7 +155,7 @@ class ServicesSettings(Settings):
         image: The image of all roles.
         pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
         profile: The column of the catalog's size table.
-        min_replicas: Fewest pods of each service.
+        min_replicas: Fewest pods of each service; one alone is interrupted when its node is drained.
         max_replicas: Most pods of each service.
         example: Whether the example MCP server is installed too.
         public_url: Where clients reach the gateway; `<public_url>/mcp` is the audience of their tokens.

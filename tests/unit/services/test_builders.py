@@ -1,5 +1,6 @@
 """What the objects of a service say."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -67,6 +68,36 @@ def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
     }
     assert targets == {"cpu": 70, "memory": 80}
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+@EVERY
+@pytest.mark.parametrize("keda", [True, False])
+def test_how_fast_pods_come_and_go_is_said_and_not_left_to_defaults(
+    service: McpServiceArgs, keda: bool
+) -> None:
+    args = dataclasses.replace(service, capabilities=Capabilities(keda=keda))
+    spec = autoscaler(args)["spec"]
+    behavior = spec.get("behavior") or spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    out, back = behavior["scaleUp"], behavior["scaleDown"]
+    # Out at once, for a missing pod costs latency; and by at most a doubling, for a start costs CPU.
+    assert (out["stabilizationWindowSeconds"], back["stabilizationWindowSeconds"]) == (0, 300)
+    assert [(one["type"], one["value"], one["periodSeconds"]) for one in out["policies"]] == [
+        ("Percent", 100, 30),
+        ("Pods", 2, 30),
+    ]
+    assert [(one["type"], one["value"], one["periodSeconds"]) for one in back["policies"]] == [
+        ("Pods", 1, 60)
+    ]
+
+
+@EVERY
+def test_a_disruption_budget_lets_one_pod_go_and_never_the_last_of_two(service: McpServiceArgs) -> None:
+    spec = _one(service, "PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert "minAvailable" not in spec
+    assert service.autoscaling.min_replicas - spec["maxUnavailable"] >= 1
+    selected = deployment(service)["spec"]["template"]["metadata"]["labels"].items()
+    assert selected >= spec["selector"]["matchLabels"].items()
 
 
 @EVERY
