@@ -71,11 +71,11 @@ def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
 
 
 @EVERY
-@pytest.mark.parametrize("keda", [True, False])
+@pytest.mark.parametrize("offered", [Capabilities(), Capabilities(keda=False)], ids=["KEDA", "without"])
 def test_how_fast_pods_come_and_go_is_said_and_not_left_to_defaults(
-    service: McpServiceArgs, keda: bool
+    service: McpServiceArgs, offered: Capabilities
 ) -> None:
-    args = dataclasses.replace(service, capabilities=Capabilities(keda=keda))
+    args = dataclasses.replace(service, capabilities=offered)
     spec = autoscaler(args)["spec"]
     behavior = spec.get("behavior") or spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     out, back = behavior["scaleUp"], behavior["scaleDown"]
