@@ -38,6 +38,7 @@ def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_read
     assert eventually(ready, 60, wanted=lambda seen: seen == wanted) == wanted
 
 
+@pytest.mark.part("monitoring")
 def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr8s.Api) -> None:
     spec = HorizontalPodAutoscaler.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)

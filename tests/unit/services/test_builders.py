@@ -60,6 +60,13 @@ def test_the_gateway_scales_on_cpu_memory_and_its_request_rate_between_2_and_10(
     }
 
 
+def test_without_prometheus_keda_is_not_told_to_ask_it() -> None:
+    spec = autoscaler(resolve(ServicesSettings(), Capabilities(monitoring=False))[0])["spec"]
+    assert [one["type"] for one in spec["triggers"]] == ["cpu", "memory"]
+    # KEDA refuses a fallback where there is no other metric.
+    assert "fallback" not in spec
+
+
 def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
     spec = autoscaler(resolve(ServicesSettings(), Capabilities(keda=False))[0])["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
