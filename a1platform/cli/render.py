@@ -37,7 +37,7 @@ def render(
     except (StackFileError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
     trees = {
-        root / settings.gitops.path: manifest_files(services, settings.gitops),
+        root / settings.gitops.path: manifest_files(services, settings.gitops, settings.quota),
         root / "dashboards": dashboard_files(services),
     }
     if not check:

@@ -11,6 +11,8 @@ HTTP_PORT = 8080
 OPERATIONS_PORT = 9090
 """Probes and metrics, apart from the API so that the network policy can tell callers from Prometheus."""
 STATE_FOLDER = "/var/lib/mcp"
+DOCKER_CONFIG = "dockerconfigjson"
+"""Key in the store of what opens a private registry."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from a1platform.naming import PROJECT
-from a1platform.services.builders.secrets import DOCKER_CONFIG
 from a1platform.services.capacity import Room, capacity_problems
 from a1platform.services.catalog import CATALOG
 from a1platform.services.checks import override_problems
-from a1platform.services.model import CatalogEntry
+from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
 from a1platform.services.resolve import resolve
 from a1platform.settings.load import SettingsError
 from a1platform.settings.model import A1Settings

@@ -15,11 +15,14 @@ from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
 from tests.bench.conftest import Figures, Platform, empty_program, seconds
+from tests.bench.deployed import api, outputs
 from tests.sandbox.deployment import UP
 from tests.smoke.conftest import listed
 from tests.smoke.pods import program_pod, services_image
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
+
+__all__ = ["api", "outputs"]
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
@@ -34,23 +37,6 @@ _LOAD = Path(__file__).with_name("load.py")
 _UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0, "k": 1000 / 2**20, "M": 1e6 / 2**20, "G": 1e9 / 2**20}
 
 PodMetrics = new_class("PodMetrics", "metrics.k8s.io/v1beta1", asyncio=False, plural="pods")
-
-
-@pytest.fixture(scope="module")
-def outputs(platform: Platform) -> dict[str, str]:
-    """The outputs of what is deployed."""
-    return {key: str(value) for key, value in platform.stack.outputs().items()}
-
-
-@pytest.fixture(scope="module")
-def api(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> kr8s.Api:
-    """A client of the deployed cluster."""
-    path = tmp_path_factory.mktemp("bench") / "kubeconfig"
-    path.touch(mode=0o600)
-    path.write_text(outputs["kubeconfig"], encoding="utf-8")
-    client: kr8s.Api = kr8s.api(kubeconfig=str(path))
-    client.version()
-    return client
 
 
 def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figures: Figures) -> None:

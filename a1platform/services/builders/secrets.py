@@ -3,12 +3,10 @@
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
 from a1platform.services.builders.metadata import MANAGER, metadata
-from a1platform.services.model import McpServiceArgs
+from a1platform.services.model import DOCKER_CONFIG, McpServiceArgs
 
 STORE = "a1-cluster-store"
 REFRESH = "15m"
-DOCKER_CONFIG = "dockerconfigjson"
-"""Key in the store of what opens a private registry."""
 
 
 def secret_name(args: McpServiceArgs) -> str:
