@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
-.PHONY: help up down preview smoke test test-fast test-kills test-long check bench lock venv dev
+.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive check bench lock venv dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,7 @@ smoke: venv ## Prove the running platform by what it does
 
 test: venv ## The whole test suite, the sandbox's end-to-end tests included
 	@$(BIN)/python -m sandbox prepare
-	@$(BIN)/pytest -m "not smoke and not bench and not long"
+	@$(BIN)/pytest -m "not smoke and not bench and not long and not disruptive"
 
 test-fast: venv ## The tests that need neither network nor node
 	@$(BIN)/pytest
@@ -56,6 +56,9 @@ test-kills: venv ## Kill `pulumi` KILLS times (20) at random moments; the next `
 test-long: venv ## A hardened node over its whole life, and the CIS benchmark
 	@$(BIN)/python -m sandbox prepare
 	@$(BIN)/pytest -m long -v
+
+test-disruptive: venv ## After `make up`: pods and nodes are taken away, delivery is moved, and no request is lost
+	@$(BIN)/pytest -m disruptive tests/disruptive -v
 
 bench: venv ## Measure: ratios taken in one run, printed as a table
 	@$(BIN)/python -m sandbox prepare

@@ -4,29 +4,40 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
+from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.delivery import yaml_sink
+from a1platform.platform.selection import charts
 from a1platform.services.model import Capabilities
 from a1platform.services.render import dashboard_files, manifest_files
 from a1platform.services.resolve import resolve
-from a1platform.settings.services import DEFAULT_IMAGE, Profile, ServicesSettings
+from a1platform.settings import problems
+from a1platform.settings.model import A1Settings
+from a1platform.settings.services import Profile, ServicesSettings
 
 
 def render(
     root: Annotated[Path, typer.Option(help="Folder with manifests/ and dashboards/.")] = Path(),
-    image: Annotated[str, typer.Option(help="Image of the services, by digest or tag.")] = DEFAULT_IMAGE,
-    profile: Annotated[Profile, typer.Option(help="Size of the pods.")] = Profile.SMALL,
-    tracing: Annotated[bool, typer.Option("--tracing", help="Forward spans to Jaeger.")] = False,  # noqa: FBT002
+    stack: Annotated[
+        Path | None,
+        typer.Option(help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults."),
+    ] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the services, by digest or tag.")] = None,
+    profile: Annotated[Profile | None, typer.Option(help="Size of the pods.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only tell where files differ.")] = False,  # noqa: FBT002
 ) -> None:
     """Render manifests/ and dashboards/ from the catalog."""
     try:
-        settings = ServicesSettings(image=image, profile=profile)
-    except ValueError as error:
+        file = StackFile(stack) if stack else None
+        settings = _settings(file, image, profile)
+        services = resolve(settings, _offered(file))
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(problems.lines(error, A1Settings, "services"))) from None
+    except (StackFileError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
-    services = resolve(settings, Capabilities(tracing=tracing))
     trees = {
-        root / settings.gitops.path: manifest_files(services, settings.gitops),
+        root / settings.gitops.path: manifest_files(services, settings.gitops, settings.quota),
         root / "dashboards": dashboard_files(services),
     }
     if not check:
@@ -43,3 +54,19 @@ def render(
         typer.echo(line, err=True)
     if lines:
         raise typer.Exit(1)
+
+
+def _settings(file: StackFile | None, image: str | None, profile: Profile | None) -> ServicesSettings:
+    given = file.services() if file else ServicesSettings()
+    said = {key: value for key, value in (("image", image), ("profile", profile)) if value is not None}
+    return ServicesSettings.model_validate({**given.model_dump(), **said})
+
+
+def _offered(file: StackFile | None) -> Capabilities:
+    """Return what the stack's cluster offers: an object of a kind that it lacks could not be synced."""
+    if file is None:
+        return Capabilities()
+    installed = charts(file.platform(), file.bundle())
+    return Capabilities(
+        keda="keda" in installed, monitoring="monitoring" in installed, tracing="tracing" in installed
+    )

@@ -17,12 +17,15 @@ from a1platform.settings.model import A1Settings, BundleFolder
 from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
 from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.services import ServicesSettings
 
 _T = TypeVar("_T")
 # Keeps comments, order and quotes of what it does not change; PyYAML drops them.
 _YAML = YAML()
 _YAML.preserve_quotes = True
 _YAML.width = 1000
+_ENCRYPTED = "https://encrypted.invalid"
+"""Stands for a value that only Pulumi can decrypt; a URL, since some of them have to be one."""
 
 
 class StackFileError(RuntimeError):
@@ -88,6 +91,11 @@ class StackFile:
         settings: PlatformSettings = self._parse("platform", TypeAdapter(PlatformSettings), {})
         return settings
 
+    def services(self) -> ServicesSettings:
+        """Return how the services are delivered and sized."""
+        settings: ServicesSettings = self._parse("services", TypeAdapter(ServicesSettings), {})
+        return settings
+
     def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
         """Add nodes or replace those of the same names, check all together, and write the file.
 
@@ -114,7 +122,16 @@ class StackFile:
     def _parse(self, key: str, adapter: TypeAdapter[_T], default: object) -> _T:
         value = (self._content.get("config") or {}).get(f"{PROJECT}:{key}", default)
         try:
-            return adapter.validate_python(value)
+            return adapter.validate_python(_readable(value))
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
+
+
+def _readable(value: object) -> object:
+    """Return a value with `_ENCRYPTED` in place of everything that `pulumi config set --secret` wrote."""
+    if isinstance(value, dict):
+        if set(value) == {"secure"}:
+            return _ENCRYPTED
+        return {key: _readable(one) for key, one in value.items()}
+    return [_readable(one) for one in value] if isinstance(value, list) else value

@@ -5,7 +5,8 @@ object that Pulumi declares, patches its own address into them. One repository a
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.naming import PART_OF
@@ -102,6 +103,23 @@ def root_project(repo_url: str) -> Manifest:
             "clusterResourceWhitelist": [],
             "namespaceResourceWhitelist": kinds,
         },
+    }
+
+
+def repository_secret(repo_url: str, access: Mapping[str, Any]) -> Manifest:
+    """Return the Secret by which Argo CD reads a private repository.
+
+    Args:
+        repo_url: The repository.
+        access: `username` and `password`, or `sshPrivateKey`, as Argo CD names them.
+    """
+    metadata = _metadata("a1-repository")
+    metadata["labels"]["argocd.argoproj.io/secret-type"] = "repository"
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "stringData": {"type": "git", "url": repo_url, **access},
     }
 
 

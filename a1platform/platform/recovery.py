@@ -169,16 +169,19 @@ async def _tell_why(run: RunOnServer, name: str, namespace: str) -> None:
         pulumi.log.warn(f"{name}: the newest warnings in namespace {namespace}:\n{lines}")
 
 
-def recovering(hook: pulumi.ErrorHook) -> pulumi.ResourceTransformation:
-    """Return the transformation that gives a hook to every Kubernetes resource below a component.
+def recovering(
+    hook: pulumi.ErrorHook, kinds: tuple[str, ...] = ("kubernetes:",)
+) -> pulumi.ResourceTransformation:
+    """Return the transformation that gives a hook to the Kubernetes resources below a component.
 
     Args:
-        hook: From `recovery_hook`.
+        hook: From `recovery_hook`, or another that is called when a resource has failed.
+        kinds: How the types of these resources begin; all of them by default.
     """
     binding = pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(on_error=[hook]))
 
     def attach(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if not args.type_.startswith("kubernetes:"):
+        if not args.type_.startswith(kinds):
             return None
         return pulumi.ResourceTransformationResult(
             args.props, pulumi.ResourceOptions.merge(args.opts, binding)

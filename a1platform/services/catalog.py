@@ -30,14 +30,14 @@ _API_KEYS = SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth")
 _INTERNAL_KEY = SecretFile("mcp-internal", "key", "/etc/mcp/internal")
 
 
-def direct(name: str) -> str:
+def direct(name: str, port: int = HTTP_PORT) -> str:
     """URL of a service for its ordinary callers, through its ClusterIP."""
-    return f"http://{name}:{HTTP_PORT}"
+    return f"http://{name}:{port}"
 
 
-def balanced(name: str) -> str:
+def balanced(name: str, port: int = HTTP_PORT) -> str:
     """URL whose name resolves to every pod of a service, for callers that balance each request themselves."""
-    return f"http://{name}-pods:{HTTP_PORT}"
+    return f"http://{name}-pods:{port}"
 
 
 def _sizes(small_milli: int, small_mib: int, standard_milli: int, standard_mib: int) -> dict[Profile, Size]:

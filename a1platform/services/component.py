@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pulumi
+from pulumi_kubernetes.core.v1 import Secret
 
 from a1platform.delivery import argocd
 from a1platform.delivery.manifest import Manifest
-from a1platform.delivery.pulumi_sink import applied_as, awaited, declare
+from a1platform.delivery.pulumi_sink import applied_as, awaited, declare, logical_name
 from a1platform.naming import token
+from a1platform.platform.recovery import RunOnServer, recovering
 from a1platform.services.builders import service_objects
 from a1platform.services.catalog import GATEWAY
+from a1platform.services.failure import EXPLAINED, failure_hook
 from a1platform.services.model import HTTP_PORT, Capabilities, McpServiceArgs
 from a1platform.services.render import root_application, root_project
 from a1platform.services.resolve import NAMESPACE, resolve
 from a1platform.services.shared import shared_objects
-from a1platform.settings.services import Delivery, ServicesSettings
+from a1platform.settings.services import Delivery, GitCredentials, GitopsSettings, ServicesSettings
 
 _AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
 _SYNCED_WITHIN_SECONDS = 900
@@ -64,11 +67,14 @@ class McpServicesArgs:
         settings: Their slice of the configuration.
         capabilities: What the installed platform offers.
         after: What every object waits for: namespace, secret store, operators, policies, Argo CD.
+        on_server: Runs a script on a server of the cluster, to tell why a service does not become ready;
+            without it a failure says no more than Pulumi does.
     """
 
     settings: ServicesSettings
     capabilities: Capabilities = field(default_factory=Capabilities)
     after: Sequence[pulumi.Resource] = ()
+    on_server: RunOnServer | None = None
 
 
 class McpServices(pulumi.ComponentResource):
@@ -93,28 +99,52 @@ class McpServices(pulumi.ComponentResource):
         Raises:
             ValueError: Settings and catalog contradict each other; the text starts with the key.
         """
+        if args.on_server is not None:
+            hook = failure_hook(args.on_server, NAMESPACE)
+            below = pulumi.ResourceOptions(transformations=[recovering(hook, EXPLAINED)])
+            opts = pulumi.ResourceOptions.merge(opts, below)
         super().__init__(token("services", "McpServices"), name, None, opts)
         services = resolve(args.settings, args.capabilities)
         if args.settings.delivery is Delivery.ARGOCD:
-            project = declare(
-                root_project(args.settings.gitops),
-                pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
-            )
-            root = root_application(args.settings.gitops)
-            # As with Pulumi's own delivery, a run ends when the services are there.
-            watched = awaited(root, argocd.synced(root), _SYNCED_WITHIN_SECONDS)
-            declare(watched, pulumi.ResourceOptions(parent=self, depends_on=[project]))
+            self._root(args.settings.gitops, args.after)
         else:
             self._services(services, args)
         self.names = pulumi.Output.from_input([one.entry.name for one in services])
         self.gateway_url = pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc:{HTTP_PORT}")
         self.register_outputs({"names": self.names, "gateway_url": self.gateway_url})
 
+    def _root(self, gitops: GitopsSettings, after: Sequence[pulumi.Resource]) -> None:
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(after))
+        needed: list[pulumi.Resource] = [declare(root_project(gitops), own)]
+        root = root_application(gitops)
+        if gitops.credentials is not None:
+            url = root["spec"]["source"]["repoURL"]
+            access = argocd.repository_secret(url, _access(gitops.credentials))
+            needed.append(
+                Secret(
+                    logical_name(access),
+                    metadata=access["metadata"],
+                    string_data=access["stringData"],
+                    opts=own,
+                )
+            )
+        # As with Pulumi's own delivery, a run ends when the services are there.
+        watched = awaited(root, argocd.synced(root), _SYNCED_WITHIN_SECONDS)
+        declare(watched, pulumi.ResourceOptions(parent=self, depends_on=needed))
+
     def _services(self, services: Sequence[McpServiceArgs], args: McpServicesArgs) -> None:
         objects = shared_objects(services, args.settings.quota)
         shared = [_declare(one, self, args.after) for one in objects]
         for one in services:
             McpService(one.entry.name, one, [*args.after, *shared], pulumi.ResourceOptions(parent=self))
+
+
+def _access(credentials: GitCredentials) -> dict[str, pulumi.Input[str]]:
+    """Return what opens a repository, as Argo CD names it; what is secret stays so in Pulumi's state."""
+    if credentials.ssh_private_key is not None:
+        return {"sshPrivateKey": pulumi.Output.secret(credentials.ssh_private_key.get_secret_value())}
+    password = credentials.password.get_secret_value() if credentials.password else ""
+    return {"username": credentials.username, "password": pulumi.Output.secret(password)}
 
 
 def _declare(

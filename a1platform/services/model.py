@@ -7,9 +7,12 @@ from a1platform.observability.slo import Slo
 from a1platform.settings.services import Profile
 
 HTTP_PORT = 8080
+"""Of every role of our image; an entry with another program may have another."""
 OPERATIONS_PORT = 9090
 """Probes and metrics, apart from the API so that the network policy can tell callers from Prometheus."""
 STATE_FOLDER = "/var/lib/mcp"
+DOCKER_CONFIG = "dockerconfigjson"
+"""Key in the store of what opens a private registry."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class CatalogEntry:
         name: Its name everywhere in the cluster.
         role: The program of the image (`ROLE`), and the label `role` of its metrics.
         sizes: Size of a pod by profile.
+        port: Where its API listens; not that of probes and metrics.
+        image: What its pods run, where it is not the one image of all roles.
         calls: Services that it calls; each opens one egress and one ingress.
         critical: Whether every client's call goes through it: Guaranteed quality in the standard profile.
         public: Whether its API port is open to clients outside the namespace.
@@ -90,6 +95,8 @@ class CatalogEntry:
     name: str
     role: str
     sizes: Mapping[Profile, Size]
+    port: int = HTTP_PORT
+    image: str | None = None
     calls: tuple[str, ...] = ()
     critical: bool = False
     public: bool = False
@@ -138,9 +145,11 @@ class McpServiceArgs:
         image: What its pods run.
         size: Of one pod.
         autoscaling: Bounds and targets.
+        callees: Services that it calls, with their ports.
         callers: Services that declare a call to it.
         environment: The entry's, with what the settings add.
         capabilities: See `Capabilities`.
+        pull_secret: Secret by which the nodes pull the image.
     """
 
     entry: CatalogEntry
@@ -148,6 +157,8 @@ class McpServiceArgs:
     image: str
     size: Size
     autoscaling: Autoscaling
+    callees: Mapping[str, int]
     callers: tuple[str, ...]
     environment: Mapping[str, str]
     capabilities: Capabilities
+    pull_secret: str | None = None

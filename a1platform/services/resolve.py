@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from a1platform import naming
 from a1platform.services.catalog import CATALOG, GATEWAY, JAEGER_URL, TRACEHUB
+from a1platform.services.checks import catalog_problems, override_problems
 from a1platform.services.model import Autoscaling, Capabilities, CatalogEntry, McpServiceArgs, Size
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
@@ -24,55 +24,38 @@ def resolve(
         catalog: The services.
 
     Raises:
-        ValueError: A service is in the catalog twice, calls one that is not there or has no possible name,
-            or an override names no service or asks for less than nothing. The text starts with the key.
+        ValueError: The catalog contradicts itself, or the settings contradict it: a line for each problem,
+            which starts with the key (`checks.py`).
     """
-    entries = {entry.name: entry for entry in _checked(tuple(catalog))}
-    for name in settings.overrides:
-        if name not in entries:
-            raise ValueError(f"services.overrides.{name}: no such service; there are {', '.join(entries)}")
-    chosen = [entry for entry in entries.values() if settings.example or not entry.example]
+    listed = tuple(catalog)
+    if wrong := [*catalog_problems(listed), *override_problems(settings, listed)]:
+        raise ValueError("\n".join(wrong))
+    chosen = [entry for entry in listed if settings.example or not entry.example]
     names = {entry.name for entry in chosen}
     present = [replace(entry, calls=tuple(one for one in entry.calls if one in names)) for entry in chosen]
     return tuple(_args(entry, present, settings, capabilities or Capabilities()) for entry in present)
-
-
-def _checked(catalog: tuple[CatalogEntry, ...]) -> tuple[CatalogEntry, ...]:
-    names = [entry.name for entry in catalog]
-    for entry in catalog:
-        where = f"catalog.{entry.name}"
-        if not naming.is_dns_label(entry.name):
-            raise ValueError(f"{where}: no DNS label, so no Service can have this name")
-        if names.count(entry.name) > 1:
-            raise ValueError(f"{where}: in the catalog {names.count(entry.name)} times")
-        if f"{entry.name}-pods" in names:
-            raise ValueError(f"{where}: its headless Service would have the name of {entry.name}-pods")
-        for callee in entry.calls:
-            if callee not in names:
-                raise ValueError(f"{where}.calls: {callee} is no service; there are {', '.join(names)}")
-    return catalog
 
 
 def _args(
     entry: CatalogEntry, present: list[CatalogEntry], settings: ServicesSettings, capabilities: Capabilities
 ) -> McpServiceArgs:
     override = settings.overrides.get(entry.name, ServiceOverride())
-    least = override.min_replicas or settings.min_replicas
-    most = override.max_replicas or settings.max_replicas
-    if least > most:
-        raise ValueError(f"services.overrides.{entry.name}: minReplicas {least} is above maxReplicas {most}")
     added = {"PUBLIC_URL": settings.public_url} if entry.name == GATEWAY else {}
     if entry.name == TRACEHUB and capabilities.tracing:
         added = {"JAEGER_OTLP_URL": JAEGER_URL}
     return McpServiceArgs(
         entry=entry,
         namespace=NAMESPACE,
-        image=override.image or settings.image,
+        image=override.image or entry.image or settings.image,
         size=_size(entry.sizes[settings.profile], override),
-        autoscaling=Autoscaling(least, most),
+        autoscaling=Autoscaling(
+            override.min_replicas or settings.min_replicas, override.max_replicas or settings.max_replicas
+        ),
+        callees={other.name: other.port for other in present if other.name in entry.calls},
         callers=tuple(sorted(other.name for other in present if entry.name in other.calls)),
         environment={**entry.environment, **added},
         capabilities=capabilities,
+        pull_secret=settings.pull_secret,
     )
 
 

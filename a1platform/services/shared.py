@@ -11,6 +11,7 @@ from a1platform.observability.slo import Objective
 from a1platform.services.builders.metadata import MANAGER
 from a1platform.services.builders.network import namespace_policies
 from a1platform.services.builders.quota import quota
+from a1platform.services.builders.secrets import pull_secret
 from a1platform.services.builders.workload import DOCUMENTS
 from a1platform.services.model import McpServiceArgs
 from a1platform.settings.services import QuotaSettings
@@ -50,6 +51,8 @@ def shared_objects(services: Sequence[McpServiceArgs], room: QuotaSettings | Non
         *quota(services, room or QuotaSettings()),
         _config_map(DOCUMENTS, namespace, documents()),
     ]
+    if services[0].pull_secret:
+        found.append(pull_secret(services[0].pull_secret, namespace))
     if services[0].capabilities.monitoring:
         found.append(prometheus_rule("a1-objectives", namespace, objectives(services)))
         for name, dashboard in dashboards(objectives(services), namespace).items():

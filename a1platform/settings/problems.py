@@ -1,6 +1,7 @@
 """What is wrong with a configuration, in words: where, what was found, what is expected."""
 
 import difflib
+import typing
 from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ValidationError
@@ -8,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 Location = tuple[int | str, ...]
 
-_HIDDEN = frozenset({"secrets", "webhooks", "adminPassword", "clientSecret"})
+_HIDDEN = frozenset({"adminPassword", "clientSecret", "credentials", "secrets", "webhooks"})
 """Keys whose values are never shown."""
 
 _SHOWN = 60
@@ -69,7 +70,8 @@ def _unknown(location: Location, model: type[BaseModel]) -> str:
 
 def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     """Return the keys of the settings at a location; none where they cannot be told."""
-    for step in (one for one in location if not isinstance(one, int)):
+    steps = iter([one for one in location if not isinstance(one, int)])
+    for step in steps:
         fields = {field.alias or name: field for name, field in model.model_fields.items()}
         if step not in fields:
             return []
@@ -79,4 +81,6 @@ def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
         if not models:
             return []
         model = models[0]
+        if typing.get_origin(inner) is dict:
+            next(steps, None)  # a key of the site's own, such as a service's name
     return sorted(field.alias or name for name, field in model.model_fields.items())

@@ -4,7 +4,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from a1platform.settings.base import Settings
 
@@ -17,28 +17,40 @@ _IMAGE = re.compile(
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
 )
 _GIT_URL = re.compile(r"(git|https?|ssh)://[^\s]+|git@[^\s:]+:[^\s]+")
+_PASSWORD_IN_URL = re.compile(r"[a-z]+://[^/@\s]*:[^/@\s]*@")
+_OVER_SSH = ("ssh://", "git@")
 
 
-def _fixed_image(text: str) -> str:
+def fixed_image(text: str) -> str:
+    """Return an image reference that says exactly what runs.
+
+    Args:
+        text: The reference.
+
+    Raises:
+        ValueError: It is none, or what it names can change: no tag, or the tag `latest`.
+    """
     found = _IMAGE.fullmatch(text)
     if found is None:
-        raise ValueError(f"{text!r} is no image reference such as registry.example.com/mcp-services:1.2.3")
+        raise ValueError(f"found {text!r}, expected an image such as registry.example.com/mcp-services:1.2.3")
     if found["digest"] is None and found["tag"] is None:
-        raise ValueError(f"{text!r} has neither a tag nor a digest: what runs would change by itself")
+        raise ValueError(f"found {text!r} with neither a tag nor a digest, expected one: what runs is fixed")
     if found["tag"] == "latest":
-        raise ValueError(
-            f"{text!r} is tagged latest: what runs would change by itself; name a version or a digest"
-        )
+        raise ValueError(f"found {text!r} tagged latest, expected a version or a digest: what runs is fixed")
     return text
 
 
 def _git_url(text: str) -> str:
+    if _PASSWORD_IN_URL.match(text):
+        raise ValueError(
+            "found a URL with a password, which is not shown, expected it in credentials.password"
+        )
     if _GIT_URL.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is no Git URL: git://, http(s)://, ssh:// or git@host:path")
+        raise ValueError(f"found {text!r}, expected a Git URL: git://, http(s)://, ssh:// or git@host:path")
     return text
 
 
-Image = Annotated[str, AfterValidator(_fixed_image)]
+Image = Annotated[str, AfterValidator(fixed_image)]
 """An image reference that says exactly what runs: by digest or by a tag other than `latest`."""
 GitUrl = Annotated[str, AfterValidator(_git_url)]
 """A repository address that Argo CD understands."""
@@ -58,6 +70,28 @@ class Profile(StrEnum):
     STANDARD = "standard"
 
 
+class GitCredentials(Settings):
+    """How Argo CD reads a private repository. Set with `pulumi config set --secret --path`.
+
+    Attributes:
+        username: Whom the password belongs to; for a token, whatever the Git host asks for.
+        password: Password or token, for a repository over HTTP.
+        ssh_private_key: A key that may read, for a repository over SSH; its host's key must be one that Argo
+            CD knows.
+    """
+
+    username: str = "git"
+    password: SecretStr | None = None
+    ssh_private_key: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.password is None) == (self.ssh_private_key is None):
+            count = "neither" if self.password is None else "both"
+            raise ValueError(f"found {count}, expected password or sshPrivateKey")
+        return self
+
+
 class GitopsSettings(Settings):
     """Where Argo CD finds `manifests/`.
 
@@ -65,11 +99,29 @@ class GitopsSettings(Settings):
         repo_url: The repository; needed with `delivery: argocd`.
         revision: Branch, tag or commit.
         path: The folder that `a1 render` wrote, from the root of the repository.
+        credentials: How a private repository is read.
     """
 
     repo_url: GitUrl | None = None
     revision: str = Field(default="main", min_length=1)
     path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$")
+    credentials: GitCredentials | None = None
+
+    @field_validator("credentials")
+    @classmethod
+    def _credentials_fit_the_url(
+        cls, value: GitCredentials | None, info: ValidationInfo
+    ) -> GitCredentials | None:
+        url = info.data.get("repo_url") or ""
+        if value is None or "repo_url" not in info.data:
+            return value
+        wanted = "sshPrivateKey" if url.startswith(_OVER_SSH) else "password"
+        given = "password" if value.password is not None else "sshPrivateKey"
+        if not url.startswith((*_OVER_SSH, "http")):
+            raise ValueError(f"found {given}, expected a repoUrl over http(s) or ssh, which take credentials")
+        if given != wanted:
+            raise ValueError(f"found {given}, expected {wanted}, which goes with the repoUrl")
+        return value
 
 
 class QuotaSettings(Settings):
@@ -101,6 +153,11 @@ class ServiceOverride(Settings):
     cpu_milli: int | None = Field(default=None, ge=1)
     memory_mib: int | None = Field(default=None, ge=32)
 
+    @field_validator("max_replicas")
+    @classmethod
+    def _replicas_are_a_range(cls, value: int | None, info: ValidationInfo) -> int | None:
+        return _at_least(value, info)
+
 
 class ServicesSettings(Settings):
     """Everything configurable about the services.
@@ -108,8 +165,9 @@ class ServicesSettings(Settings):
     Attributes:
         delivery: Whether Pulumi declares the objects or Argo CD syncs them from `manifests/`.
         image: The image of all roles.
+        pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
         profile: The column of the catalog's size table.
-        min_replicas: Fewest pods of each service.
+        min_replicas: Fewest pods of each service; one alone is interrupted when its node is drained.
         max_replicas: Most pods of each service.
         example: Whether the example MCP server is installed too.
         public_url: Where clients reach the gateway; `<public_url>/mcp` is the audience of their tokens.
@@ -120,6 +178,7 @@ class ServicesSettings(Settings):
 
     delivery: Delivery = Delivery.PULUMI
     image: Image = DEFAULT_IMAGE
+    pull_secret: str | None = Field(default=None, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
     profile: Profile = Profile.SMALL
     min_replicas: int = Field(default=2, ge=1, le=100)
     max_replicas: int = Field(default=10, ge=1, le=100)
@@ -129,14 +188,22 @@ class ServicesSettings(Settings):
     quota: QuotaSettings = QuotaSettings()
     overrides: dict[str, ServiceOverride] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _replicas_are_a_range(self) -> Self:
-        if self.min_replicas > self.max_replicas:
-            raise ValueError(f"minReplicas {self.min_replicas} is above maxReplicas {self.max_replicas}")
-        return self
+    @field_validator("max_replicas")
+    @classmethod
+    def _replicas_are_a_range(cls, value: int, info: ValidationInfo) -> int:
+        _at_least(value, info)
+        return value
 
-    @model_validator(mode="after")
-    def _argocd_knows_its_repository(self) -> Self:
-        if self.delivery is Delivery.ARGOCD and self.gitops.repo_url is None:
-            raise ValueError("delivery is argocd, but gitops.repoUrl does not say which repository")
-        return self
+    @field_validator("gitops")
+    @classmethod
+    def _argocd_knows_its_repository(cls, value: GitopsSettings, info: ValidationInfo) -> GitopsSettings:
+        if info.data.get("delivery") is Delivery.ARGOCD and value.repo_url is None:
+            raise ValueError("found no repoUrl, expected the repository, as delivery is argocd")
+        return value
+
+
+def _at_least(most: int | None, info: ValidationInfo) -> int | None:
+    least = info.data.get("min_replicas")
+    if most is not None and least is not None and least > most:
+        raise ValueError(f"found {most}, expected at least minReplicas, which is {least}")
+    return most

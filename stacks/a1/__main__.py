@@ -10,6 +10,7 @@ from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import image_parts
+from a1platform.services.refusal import check
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
@@ -20,6 +21,7 @@ gc.disable()
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 settings = load()
+check(settings)
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
@@ -82,6 +84,7 @@ services = (
             settings.services,
             Capabilities(platform.has_keda, platform.has_monitoring, platform.has_tracing),
             after=[platform, *cluster.images.get("mcp-services", ())],
+            on_server=on_server(cluster.server),
         ),
         inside,
     )

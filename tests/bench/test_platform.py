@@ -8,7 +8,7 @@ from pathlib import Path
 
 import kr8s
 import pytest
-from kr8s.objects import Deployment, HorizontalPodAutoscaler, Node, Pod, new_class
+from kr8s.objects import HorizontalPodAutoscaler, Node, Pod, new_class
 
 from a1platform.platform import namespaces
 from a1platform.services.catalog import GATEWAY
@@ -18,6 +18,7 @@ from tests.bench.conftest import Figures, Platform, empty_program, seconds
 from tests.bench.deployed import api, outputs
 from tests.sandbox.deployment import UP
 from tests.smoke.conftest import listed
+from tests.smoke.pods import program_pod, services_image
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
@@ -88,12 +89,11 @@ def test_a_run_without_changes_costs_at_most_four_empty_programs(
 def loaded(api: kr8s.Api, outputs: dict[str, str]) -> Iterator[tuple[Rest, Manifest]]:
     """A pod that loads the gateway from a namespace of its own, which goes with it."""
     name = f"a1-bench-{secrets.token_hex(4)}"
-    image = Deployment.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]["template"]["spec"]
     space: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     held = {"API_KEY": outputs["apiKey"], "URL": f"http://{GATEWAY}.{NAMESPACE}:{HTTP_PORT}/mcp"}
     where = {"name": "load", "namespace": name}
     secret: Manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": where, "stringData": held}
-    pod = _pod(where, image["containers"][0]["image"])
+    pod = program_pod(where, services_image(api), _LOAD.read_text(encoding="utf-8"))
     with Rest.of(api) as rest, rest.applied(space, secret, pod):
         yield rest, pod
 
@@ -151,36 +151,3 @@ def _mib(quantity: str) -> float:
         if quantity.endswith(unit):
             return float(quantity.removesuffix(unit)) * factor
     return float(quantity) / 2**20
-
-
-def _pod(where: Manifest, image: str) -> Manifest:
-    secret = {"secretRef": {"name": "load"}}
-    size = {"requests": {"cpu": "10m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": where,
-        "spec": {
-            "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [
-                {
-                    "name": "load",
-                    "image": image,
-                    "command": ["/usr/bin/python3.11", "-c", _LOAD.read_text(encoding="utf-8")],
-                    "envFrom": [secret],
-                    "resources": size,
-                    "securityContext": {
-                        "allowPrivilegeEscalation": False,
-                        "capabilities": {"drop": ["ALL"]},
-                        "readOnlyRootFilesystem": True,
-                    },
-                }
-            ],
-        },
-    }

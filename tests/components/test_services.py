@@ -121,6 +121,17 @@ def test_everything_waits_for_what_the_platform_gives_the_services(declared: dic
     assert not [name for name, one in _objects(declared).items() if "ns" not in one.after]
 
 
+@pytest.mark.parametrize("keda", [True, False])
+def test_no_workload_is_declared_with_two_autoscalers(keda: bool) -> None:  # noqa: FBT001
+    objects = _objects(_declare(ServicesSettings(), Capabilities(keda=keda))).values()
+    scaled = [
+        one.inputs["spec"]["scaleTargetRef"]["name"]
+        for one in objects
+        if one.kind.endswith((":HorizontalPodAutoscaler", ":ScaledObject"))
+    ]
+    assert len(scaled) == len(set(scaled)) == 6
+
+
 def test_an_autoscaler_waits_for_what_it_scales(declared: dict[str, Declared]) -> None:
     assert "mcp-gateway-deployment" in declared["mcp-gateway-scaledobject"].after
     assert "mcp-config-deployment" in declared["mcp-config-horizontalpodautoscaler"].after
@@ -163,6 +174,37 @@ def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothin
     assert root.inputs["spec"]["source"]["repoURL"] == GIT
     assert root.inputs["spec"]["source"]["targetRevision"] == "v1"
     assert root.inputs["spec"]["source"]["path"] == "manifests/root"
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials", "access"),
+    [
+        (
+            "https://git.example.com/a1.git",
+            {"username": "deploy", "password": "of-mine"},
+            {"username": "deploy", "password": "of-mine"},
+        ),
+        ("git@git.example.com:a1.git", {"sshPrivateKey": "of-mine"}, {"sshPrivateKey": "of-mine"}),
+    ],
+)
+def test_argo_cd_reads_a_private_repository_by_a_secret_that_is_there_before_the_root(
+    url: str, credentials: dict[str, str], access: dict[str, str]
+) -> None:
+    gitops = {"repoUrl": url, "credentials": credentials}
+    settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": gitops})
+    declared = _declare(settings)
+    secret = declared["a1-repository-secret"]
+    assert secret.kind == "kubernetes:core/v1:Secret"
+    assert secret.inputs["metadata"]["namespace"] == "argocd"
+    assert secret.inputs["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "repository"
+    assert rpc.is_rpc_secret(secret.inputs["stringData"])
+    assert _plain(secret.inputs["stringData"]) == {"type": "git", "url": url, **access}
+    assert "a1-repository-secret" in declared["a1-root-application"].after
+    assert "of-mine" not in str(declared["a1-root-application"].inputs)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a property can be
+    return _plain(rpc.unwrap_rpc_secret(value)) if rpc.is_rpc_secret(value) else value
 
 
 def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy() -> None:

@@ -59,6 +59,12 @@ class Rest:
         answer = self._apply(manifest, {"fieldManager": manager})
         assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
 
+    def merge(self, manifest: Manifest, change: Manifest) -> None:
+        """Change some values of an object that nobody applied them to."""
+        kind = "application/merge-patch+json"
+        answer = self._patch(_path(manifest), change, kind, {"fieldManager": MANAGER})
+        assert answer.admitted, f"{manifest['kind']} {manifest['metadata']['name']}: {answer.message}"
+
     def get(self, manifest: Manifest) -> Manifest | None:
         """Return an object as it is, or None where there is none."""
         answer = self._client.get(_path(manifest))
@@ -115,6 +121,15 @@ class Rest:
         """Delete an object, where there is one."""
         self._client.delete(_path(manifest), params={"propagationPolicy": "Background"})
 
+    def evict(self, pod: Manifest) -> int:
+        """Ask that a pod leaves its node, as a drain does, and return the status.
+
+        201 or 200: it goes. 404: it is gone. 429: its disruption budget does not allow it now.
+        """
+        named = {key: pod["metadata"][key] for key in ("name", "namespace")}
+        wish = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": named}
+        return self._client.post(f"{_path(pod)}/eviction", json=wish).status_code
+
     @contextlib.contextmanager
     def applied(self, *manifests: Manifest) -> Iterator[None]:
         """Have objects for a while."""
@@ -145,6 +160,14 @@ class Rest:
         )
         message = "" if answer.is_success else str(answer.json().get("message", answer.text))
         return Answer(answer.status_code, message, tuple(answer.headers.get_list("Warning")))
+
+
+def is_applied(found: Manifest, field: str) -> bool:
+    """Tell whether somebody applied a key of an object's `data`; what came as `stringData` nobody did."""
+    return any(
+        entry["operation"] == "Apply" and f"f:{field}" in entry["fieldsV1"].get("f:data", {})
+        for entry in found["metadata"]["managedFields"]
+    )
 
 
 def as_applied(found: Manifest, field: str) -> tuple[str, Manifest]:

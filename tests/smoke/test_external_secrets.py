@@ -1,10 +1,13 @@
 """External Secrets: what the store holds arrives where a service is, and so does its change."""
 
 import base64
+import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import kr8s
 import pytest
 from kr8s.objects import Secret, new_class
@@ -12,18 +15,26 @@ from kr8s.objects import Secret, new_class
 from a1platform.cli.stack_file import StackFile
 from a1platform.platform.external_secrets import STORE
 from a1platform.platform.namespaces import SECRETS
-from a1platform.services.catalog import CATALOG, store_keys
+from a1platform.services.catalog import CATALOG, GATEWAY, store_keys
+from a1platform.services.credentials import api_keys
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
-from tests.smoke.rest import Manifest, Rest
+from tests.smoke.pods import running_since
+from tests.smoke.rest import Manifest, Rest, as_applied, is_applied
 from tests.smoke.wait import eventually
 
 pytestmark = [pytest.mark.smoke, pytest.mark.part("external-secrets")]
+pytest_plugins = ["tests.smoke.mcp_client"]
 
 ClusterSecretStore = new_class(
     "ClusterSecretStore", "external-secrets.io/v1", asyncio=False, namespaced=False
 )
 ExternalSecret = new_class("ExternalSecret", "external-secrets.io/v1", asyncio=False, namespaced=True)
+
+
+_CLIENTS = "api-keys.json"
+_FOLLOWED_SECONDS = 150
+"""The kubelet brings a changed Secret to the pods within about a minute."""
 
 
 def test_the_store_answers(api: kr8s.Api) -> None:
@@ -78,6 +89,58 @@ def test_a_value_in_the_store_arrives_at_the_services_and_so_does_its_change(
     assert eventually(lambda: _arrived(rest, name), 30, wanted=lambda seen: seen == "first") == "first"
     rest.apply(_secret(name, "second"))
     assert eventually(lambda: _arrived(rest, name), 30, wanted=lambda seen: seen == "second") == "second"
+
+
+@pytest.fixture
+def admitted(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """An API key that nobody knows, and what adds it to the clients at its source; it goes afterwards."""
+    _skip_with_another_store(stack_file)
+    key = secrets.token_urlsafe(32)
+    source: Manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "mcp-auth", "namespace": SECRETS},
+    }
+    found = rest.get(source)
+    assert found
+    before = found["data"][_CLIENTS]
+    clients = json.loads(base64.b64decode(before)) + json.loads(api_keys(key))
+
+    def put(value: str) -> None:
+        if is_applied(found, _CLIENTS):
+            owner, theirs = as_applied(found, _CLIENTS)
+            rest.apply({**theirs, "data": {**theirs["data"], _CLIENTS: value}}, owner)
+        else:
+            rest.merge(source, {"data": {_CLIENTS: value}})
+        wish: Any = ExternalSecret.get(GATEWAY, namespace=NAMESPACE, api=api)
+        wish.annotate({"force-sync": secrets.token_hex(4)})
+
+    yield key, lambda: put(base64.b64encode(json.dumps(clients).encode()).decode())
+    put(before)
+    assert eventually(lambda: _source(rest, source), 30, wanted=lambda seen: seen == before) == before
+
+
+@pytest.mark.part("mcp-services")
+def test_a_secret_changed_at_its_source_reaches_the_pods_without_a_restart(
+    admitted: tuple[str, Callable[[], None]], gateway: str, api: kr8s.Api
+) -> None:
+    key, change = admitted
+    pods = running_since(api, GATEWAY)
+
+    def status() -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx2.post(f"{gateway}/mcp", json={}, headers=headers).status_code
+
+    assert status() == httpx2.codes.UNAUTHORIZED
+    change()
+    seen = eventually(status, _FOLLOWED_SECONDS, wanted=lambda one: one != httpx2.codes.UNAUTHORIZED, every=2)
+    assert seen != httpx2.codes.UNAUTHORIZED, "the gateway does not know the new key"
+    assert running_since(api, GATEWAY).items() >= pods.items()
+
+
+def _source(rest: Rest, source: Manifest) -> str:
+    found = rest.get(source)
+    return str(found["data"][_CLIENTS]) if found else ""
 
 
 def _skip_with_another_store(stack_file: Path) -> None:

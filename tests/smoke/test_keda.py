@@ -38,6 +38,7 @@ def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_read
     assert eventually(ready, 60, wanted=lambda seen: seen == wanted) == wanted
 
 
+@pytest.mark.part("monitoring")
 def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr8s.Api) -> None:
     spec = HorizontalPodAutoscaler.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
@@ -58,6 +59,12 @@ def test_the_autoscaler_of_every_service_reads_all_of_its_metrics(api: kr8s.Api,
         return missing + [f"{name}: {said}" for name, raw in found.items() if (said := _unread(raw))]
 
     assert eventually(unread, 90, wanted=lambda seen: not seen) == []
+
+
+def test_no_workload_has_two_autoscalers(api: kr8s.Api) -> None:
+    found = listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
+    targets = [one.raw["spec"]["scaleTargetRef"]["name"] for one in found]
+    assert sorted(targets) == sorted(set(targets))
 
 
 def test_every_service_runs_at_least_two_pods(api: kr8s.Api, outputs: Outputs) -> None:

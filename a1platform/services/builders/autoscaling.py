@@ -63,6 +63,8 @@ def _horizontal_pod_autoscaler(args: McpServiceArgs) -> Manifest:
 
 
 def _scaled_object(args: McpServiceArgs, trigger: Trigger) -> Manifest:
+    # Without Prometheus nobody could answer for the metric.
+    business = [_business_trigger(trigger)] if args.capabilities.monitoring else []
     return {
         "apiVersion": "keda.sh/v1alpha1",
         "kind": "ScaledObject",
@@ -73,26 +75,34 @@ def _scaled_object(args: McpServiceArgs, trigger: Trigger) -> Manifest:
             "minReplicaCount": args.autoscaling.min_replicas,
             "maxReplicaCount": args.autoscaling.max_replicas,
             "pollingInterval": 15,
-            # Prometheus away: CPU and memory still count, and the business metric takes no pod away.
-            "fallback": {
-                "failureThreshold": 3,
-                "replicas": args.autoscaling.min_replicas,
-                "behavior": "currentReplicasIfHigher",
-            },
+            **({"fallback": _fallback(args)} if business else {}),
             "advanced": {"horizontalPodAutoscalerConfig": {"name": args.entry.name, "behavior": _behavior()}},
             "triggers": [
                 _resource_trigger("cpu", args.autoscaling.cpu_percent),
                 _resource_trigger("memory", args.autoscaling.memory_percent),
-                {
-                    "type": "prometheus",
-                    "metricType": "AverageValue",
-                    "metadata": {
-                        "serverAddress": PROMETHEUS,
-                        "query": trigger.query,
-                        "threshold": str(trigger.per_pod),
-                    },
-                },
+                *business,
             ],
+        },
+    }
+
+
+def _fallback(args: McpServiceArgs) -> Manifest:
+    # Prometheus away: CPU and memory still count, and the business metric takes no pod away.
+    return {
+        "failureThreshold": 3,
+        "replicas": args.autoscaling.min_replicas,
+        "behavior": "currentReplicasIfHigher",
+    }
+
+
+def _business_trigger(trigger: Trigger) -> Manifest:
+    return {
+        "type": "prometheus",
+        "metricType": "AverageValue",
+        "metadata": {
+            "serverAddress": PROMETHEUS,
+            "query": trigger.query,
+            "threshold": str(trigger.per_pod),
         },
     }
 

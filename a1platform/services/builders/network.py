@@ -6,17 +6,17 @@ from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.platform.network import in_namespace, name_resolution, tcp
 from a1platform.services.builders.metadata import MANAGER, metadata
 from a1platform.services.catalog import JAEGER_NAMESPACE, JAEGER_PORT, JAEGER_URL
-from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, McpServiceArgs
+from a1platform.services.model import OPERATIONS_PORT, McpServiceArgs
 
 
 def service_policy(args: McpServiceArgs) -> Manifest:
     """Return the policy of one service: its callers and Prometheus in, what it calls out."""
     entry = args.entry
-    ingress = [{"from": [_pods(caller)], "ports": [tcp(HTTP_PORT)]} for caller in args.callers]
+    ingress = [{"from": [_pods(caller)], "ports": [tcp(entry.port)]} for caller in args.callers]
     if entry.public:
-        ingress.append({"ports": [tcp(HTTP_PORT)]})
+        ingress.append({"ports": [tcp(entry.port)]})
     ingress.append({"from": [in_namespace(PROMETHEUS)], "ports": [tcp(OPERATIONS_PORT)]})
-    egress = [{"to": [_pods(callee)], "ports": [tcp(HTTP_PORT)]} for callee in sorted(entry.calls)]
+    egress = [{"to": [_pods(callee)], "ports": [tcp(port)]} for callee, port in sorted(args.callees.items())]
     if JAEGER_URL in args.environment.values():
         egress.append({"to": [in_namespace(JAEGER_NAMESPACE)], "ports": [tcp(JAEGER_PORT)]})
     return {

@@ -3,7 +3,7 @@
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
 from a1platform.services.builders.metadata import metadata
-from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, McpServiceArgs
+from a1platform.services.model import OPERATIONS_PORT, McpServiceArgs
 
 SCRAPE_LABEL = "a1platform/scrape"
 """On one Service only: the headless one has the same pods and would be scraped a second time."""
@@ -17,7 +17,8 @@ def services(args: McpServiceArgs) -> list[Manifest]:
     """
     shared = metadata(args)
     shared["labels"][SCRAPE_LABEL] = "true"
-    http = {"name": "http", "port": HTTP_PORT, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}
+    port = args.entry.port
+    http = {"name": "http", "port": port, "targetPort": "http", "protocol": "TCP", "appProtocol": "http"}
     operations = {
         "name": "operations",
         "port": OPERATIONS_PORT,

@@ -19,11 +19,13 @@ _GRACE_SECONDS = 35
 
 def service_account(args: McpServiceArgs) -> Manifest:
     """Return the account, which has a token only where the service talks to the Kubernetes API."""
+    pulled = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": metadata(args),
         "automountServiceAccountToken": bool(args.entry.rules),
+        **pulled,
     }
 
 
@@ -107,6 +109,8 @@ def _container(args: McpServiceArgs) -> Manifest:
     environment = {**args.environment, "ROLE": args.entry.role}
     if not args.entry.keeps_state:
         environment["STATE_DIR"] = ""
+    if args.entry.port != HTTP_PORT:
+        environment["PORT"] = str(args.entry.port)
     size = args.size
     return {
         "name": "service",
@@ -114,7 +118,7 @@ def _container(args: McpServiceArgs) -> Manifest:
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": name, "value": value} for name, value in sorted(environment.items())],
         "ports": [
-            {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"},
+            {"name": "http", "containerPort": args.entry.port, "protocol": "TCP"},
             {"name": "operations", "containerPort": OPERATIONS_PORT, "protocol": "TCP"},
         ],
         "resources": {

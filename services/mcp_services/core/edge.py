@@ -52,6 +52,8 @@ class Edge:
                 answer[CORRELATION_HEADER] = at.correlation_id
                 if self.draining:
                     answer[DRAINING_HEADER] = "1"
+                    # Who knows one address only must not send the next request where the end is near.
+                    answer["Connection"] = "close"
             else:
                 sent += len(message.get("body", b""))
             await send(message)

@@ -1,8 +1,6 @@
 """Argo CD's own objects."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,12 +8,13 @@ import pytest
 import yaml
 
 from a1platform.delivery import argocd
-from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.manifest import Manifest, identity
 from a1platform.delivery.pulumi_sink import logical_name, type_token
 from a1platform.delivery.yaml_sink import write
 from a1platform.services.render import manifest_files, root_application, root_project
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import GitopsSettings, ServicesSettings
+from tests.unit.delivery.conftest import Build
 
 GITOPS = GitopsSettings(repo_url="http://git.example.com/a1.git", revision="v1.2.3")
 
@@ -45,19 +44,13 @@ def test_a_root_without_a_repository_is_refused_with_the_key(
         make(GitopsSettings())
 
 
-@pytest.mark.skipif(
-    shutil.which("kubectl") is None, reason="kubectl, which holds kustomize, is not installed"
-)
-def test_the_root_patches_its_own_address_into_everything_below(tmp_path: Path) -> None:
+def test_the_root_patches_its_own_address_into_everything_below(tmp_path: Path, build: Build) -> None:
     write(tmp_path, manifest_files(resolve(ServicesSettings()), GITOPS))
     kustomization = tmp_path / "root/kustomization.yaml"
     document = yaml.safe_load(kustomization.read_text())
     document["patches"] = root_application(GITOPS)["spec"]["source"]["kustomize"]["patches"]
     kustomization.write_text(json.dumps(document))
-    built = subprocess.run(
-        ["kubectl", "kustomize", str(tmp_path / "root")], check=True, capture_output=True, text=True
-    ).stdout
-    objects = list(yaml.safe_load_all(built))
+    objects = build(tmp_path / "root")
     sources = [one["spec"]["source"] for one in objects if one["kind"] == "Application"]
     assert {(one["repoURL"], one["targetRevision"]) for one in sources} == {
         (GITOPS.repo_url, GITOPS.revision)
@@ -65,7 +58,23 @@ def test_the_root_patches_its_own_address_into_everything_below(tmp_path: Path) 
     assert [one["spec"]["sourceRepos"] for one in objects if one["kind"] == "AppProject"] == [
         [GITOPS.repo_url]
     ]
-    assert argocd.UNSET_REPOSITORY not in built
+    assert argocd.UNSET_REPOSITORY not in str(objects)
+
+
+FOLDERS = sorted({path.split("/")[0] for path in manifest_files(resolve(ServicesSettings()), GITOPS)})
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_kustomize_builds_exactly_what_is_rendered(folder: str, tmp_path: Path, build: Build) -> None:
+    files = manifest_files(resolve(ServicesSettings()), GITOPS)
+    write(tmp_path, files)
+    rendered = [
+        yaml.safe_load(text)
+        for path, text in files.items()
+        if path.startswith(f"{folder}/") and not path.endswith("kustomization.yaml")
+    ]
+    built = {identity(one): one for one in build(tmp_path / folder)}
+    assert built == {identity(one): one for one in rendered}
 
 
 def test_an_object_is_declared_under_the_provider_s_type_of_its_kind() -> None:

@@ -99,8 +99,44 @@ def test_a_file_of_a_service_that_is_gone_is_removed(tmp_path: Path) -> None:
 def test_an_image_without_a_tag_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp")
     assert code != 0
-    assert "neither a tag nor a digest" in output
+    assert "neither a tag nor a digest" in " ".join(output.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
+
+
+def _stack(folder: Path, **config: object) -> str:
+    path = folder / "Pulumi.test.yaml"
+    path.write_text(yaml.safe_dump({"config": {f"a1platform:{key}": value for key, value in config.items()}}))
+    return str(path)
+
+
+def test_a_stacks_own_settings_and_parts_are_rendered_without_its_secrets(tmp_path: Path) -> None:
+    credentials = {"password": {"secure": "v1:encrypted"}}
+    services = {
+        "example": False,
+        "overrides": {"mcp-gateway": {"minReplicas": 3}},
+        "gitops": {
+            "repoUrl": "https://git.example.com/a1.git",
+            "path": "rendered",
+            "credentials": credentials,
+        },
+    }
+    stack = _stack(tmp_path, services=services, platform={"keda": {"enabled": False}})
+    assert _run("--root", str(tmp_path), "--stack", stack)[0] == 0
+    rendered = tmp_path / "rendered"
+    autoscaler = yaml.safe_load((rendered / "mcp-gateway/horizontalpodautoscaler.yaml").read_text())
+    assert autoscaler["spec"]["minReplicas"] == 3
+    assert not list(rendered.rglob("scaledobject.yaml"))
+    assert not (rendered / "mcp-example-tools").exists()
+    assert not [one for one in rendered.rglob("*.yaml") if "encrypted" in one.read_text()]
+    assert _run("--root", str(tmp_path), "--stack", stack, "--check") == (0, "")
+
+
+def test_a_stack_whose_settings_contradict_the_catalog_is_refused_with_the_key(tmp_path: Path) -> None:
+    stack = _stack(tmp_path, services={"overrides": {"mcp-gatewya": {}}})
+    code, output = _run("--root", str(tmp_path), "--stack", stack)
+    assert code != 0
+    assert "services.overrides.mcp-gatewya: found no service" in " ".join(output.replace("│", " ").split())
+    assert not (tmp_path / "manifests").exists()
 
 
 @pytest.mark.parametrize("text", ["yes", "1", "a: b", "two\nlines\n", "null", "é"])

@@ -1,5 +1,6 @@
 """What the objects of a service say."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -59,6 +60,13 @@ def test_the_gateway_scales_on_cpu_memory_and_its_request_rate_between_2_and_10(
     }
 
 
+def test_without_prometheus_keda_is_not_told_to_ask_it() -> None:
+    spec = autoscaler(resolve(ServicesSettings(), Capabilities(monitoring=False))[0])["spec"]
+    assert [one["type"] for one in spec["triggers"]] == ["cpu", "memory"]
+    # KEDA refuses a fallback where there is no other metric.
+    assert "fallback" not in spec
+
+
 def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
     spec = autoscaler(resolve(ServicesSettings(), Capabilities(keda=False))[0])["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
@@ -67,6 +75,36 @@ def test_without_keda_the_same_targets_stand_in_a_plain_autoscaler() -> None:
     }
     assert targets == {"cpu": 70, "memory": 80}
     assert spec["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 300
+
+
+@EVERY
+@pytest.mark.parametrize("offered", [Capabilities(), Capabilities(keda=False)], ids=["KEDA", "without"])
+def test_how_fast_pods_come_and_go_is_said_and_not_left_to_defaults(
+    service: McpServiceArgs, offered: Capabilities
+) -> None:
+    args = dataclasses.replace(service, capabilities=offered)
+    spec = autoscaler(args)["spec"]
+    behavior = spec.get("behavior") or spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    out, back = behavior["scaleUp"], behavior["scaleDown"]
+    # Out at once, for a missing pod costs latency; and by at most a doubling, for a start costs CPU.
+    assert (out["stabilizationWindowSeconds"], back["stabilizationWindowSeconds"]) == (0, 300)
+    assert [(one["type"], one["value"], one["periodSeconds"]) for one in out["policies"]] == [
+        ("Percent", 100, 30),
+        ("Pods", 2, 30),
+    ]
+    assert [(one["type"], one["value"], one["periodSeconds"]) for one in back["policies"]] == [
+        ("Pods", 1, 60)
+    ]
+
+
+@EVERY
+def test_a_disruption_budget_lets_one_pod_go_and_never_the_last_of_two(service: McpServiceArgs) -> None:
+    spec = _one(service, "PodDisruptionBudget")["spec"]
+    assert spec["maxUnavailable"] == 1
+    assert "minAvailable" not in spec
+    assert service.autoscaling.min_replicas - spec["maxUnavailable"] >= 1
+    selected = deployment(service)["spec"]["template"]["metadata"]["labels"].items()
+    assert selected >= spec["selector"]["matchLabels"].items()
 
 
 @EVERY
@@ -139,6 +177,23 @@ def test_secrets_come_from_the_cluster_store_and_are_looked_at_every_15_minutes(
     spec = _one(SERVICES[0], "ExternalSecret")["spec"]
     assert spec["secretStoreRef"] == {"kind": "ClusterSecretStore", "name": "a1-cluster-store"}
     assert spec["refreshInterval"] == "15m"
+
+
+def test_a_private_registry_is_opened_by_a_secret_of_the_store_that_every_account_names() -> None:
+    name = "mcp-registry"
+    settings = ServicesSettings(image="registry.example.com/a1/mcp-services:1.0.0", pull_secret=name)
+    services = resolve(settings)
+    (fetched,) = [one for one in shared_objects(services) if one["kind"] == "ExternalSecret"]
+    assert fetched["spec"]["target"]["name"] == name
+    assert fetched["spec"]["target"]["template"]["type"] == "kubernetes.io/dockerconfigjson"
+    (datum,) = fetched["spec"]["data"]
+    assert (datum["secretKey"], datum["remoteRef"]["key"]) == (".dockerconfigjson", name)
+    accounts = [_one(service, "ServiceAccount") for service in services]
+    assert all(one["imagePullSecrets"] == [{"name": name}] for one in accounts)
+
+
+def test_without_a_private_registry_no_account_names_a_secret() -> None:
+    assert not [one for one in SERVICES if "imagePullSecrets" in _one(one, "ServiceAccount")]
 
 
 def test_permissions_and_a_token_exist_only_where_they_are_declared() -> None:

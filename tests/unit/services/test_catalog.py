@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
+from a1platform.observability.slo import Slo
 from a1platform.services.builders import service_objects
 from a1platform.services.catalog import CATALOG, CONFIG, GATEWAY, ORCHESTRATOR, TRACEHUB, store_keys
-from a1platform.services.model import CatalogEntry
+from a1platform.services.model import CatalogEntry, SecretFile, Trigger
 from a1platform.services.render import manifest_files
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import Profile, ServicesSettings
@@ -15,7 +16,17 @@ MILLI_PER_CALL = {GATEWAY: 2.3, "mcp-policy-proxy": 2.8, ORCHESTRATOR: 4.3}
 """Thousandths of a core for a second that a call costs, measured on the sandbox node."""
 AUTOSCALER_TOLERANCE = 1.1
 SETTINGS = ServicesSettings()
-SIXTH = CatalogEntry(name="mcp-sixth", role="sixth", sizes=CATALOG[0].sizes, calls=(CONFIG,))
+SIXTH = CatalogEntry(
+    name="mcp-sixth",
+    role="sixth",
+    sizes=CATALOG[0].sizes,
+    port=7000,
+    image="registry.example.com/sixth:1.0.0",
+    calls=(CONFIG,),
+    secrets=(SecretFile("mcp-sixth", "token", "/etc/mcp/sixth"),),
+    trigger=Trigger("sum(rate(sixth_jobs_total[1m]))", 10),
+    slo=Slo(p95_seconds=2, p99_seconds=4),
+)
 
 
 def test_the_platform_has_its_five_services_and_an_example_apart() -> None:
@@ -26,17 +37,39 @@ def test_the_platform_has_its_five_services_and_an_example_apart() -> None:
 
 def test_one_more_entry_is_one_more_service_with_everything_that_a_service_has() -> None:
     services = resolve(SETTINGS, catalog=(*CATALOG, SIXTH))
-    kinds = {one["kind"] for one in service_objects(services[-1])}
-    assert kinds == {
+    objects = service_objects(services[-1])
+    assert {one["kind"] for one in objects} == {
         "Deployment",
         "Service",
         "ServiceAccount",
         "NetworkPolicy",
         "PodDisruptionBudget",
-        "HorizontalPodAutoscaler",
+        "ScaledObject",
         "ServiceMonitor",
+        "ExternalSecret",
     }
-    assert "mcp-sixth/deployment.yaml" in manifest_files(services, SETTINGS.gitops)
+    (container,) = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert container["image"] == "registry.example.com/sixth:1.0.0"
+    assert container["ports"][0]["containerPort"] == 7000
+    assert {"name": "PORT", "value": "7000"} in container["env"]
+
+
+def test_one_more_entry_is_delivered_watched_and_given_its_secret_without_another_line() -> None:
+    catalog = (*CATALOG, SIXTH)
+    services = resolve(SETTINGS, catalog=catalog)
+    files = manifest_files(services, SETTINGS.gitops)
+    assert {"mcp-sixth/deployment.yaml", "root/application-mcp-sixth.yaml"} <= set(files)
+    assert "mcp-sixth" in files["shared/prometheusrule-a1-objectives.yaml"]
+    assert store_keys(catalog)["mcp-sixth"] == ("token",)
+
+
+def test_a_caller_gets_out_to_the_port_of_the_service_that_it_calls() -> None:
+    caller = dataclasses.replace(SIXTH, name="mcp-seventh", port=7001, calls=("mcp-sixth",))
+    seventh = resolve(SETTINGS, catalog=(*CATALOG, SIXTH, caller))[-1]
+    (policy,) = [one["spec"] for one in service_objects(seventh) if one["kind"] == "NetworkPolicy"]
+    assert [one["ports"] for one in policy["egress"]] == [[{"protocol": "TCP", "port": 7000}]]
 
 
 def test_one_more_entry_changes_no_other_service_but_those_it_calls() -> None:
@@ -47,7 +80,9 @@ def test_one_more_entry_changes_no_other_service_but_those_it_calls() -> None:
 
 def test_a_call_to_no_service_is_refused_with_the_caller_and_the_name() -> None:
     wrong = dataclasses.replace(SIXTH, calls=("mcp-nowhere",))
-    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.calls: mcp-nowhere is no service"):
+    with pytest.raises(
+        ValueError, match=r"^catalog\.mcp-sixth\.calls: found mcp-nowhere, expected a service"
+    ):
         resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
@@ -59,16 +94,55 @@ def test_a_name_that_no_service_can_have_is_refused(name: str) -> None:
 
 def test_an_override_of_no_service_is_refused_with_its_key() -> None:
     settings = ServicesSettings.model_validate({"overrides": {"mcp-gatewya": {"minReplicas": 3}}})
-    with pytest.raises(ValueError, match=r"^services\.overrides\.mcp-gatewya: no such service"):
+    told = (
+        r"^services\.overrides\.mcp-gatewya: found no service of this name, expected mcp-gateway, or another"
+    )
+    with pytest.raises(ValueError, match=told):
         resolve(settings)
 
 
 def test_an_override_with_min_above_the_shared_max_is_refused_with_its_key() -> None:
     settings = ServicesSettings.model_validate({"overrides": {GATEWAY: {"minReplicas": 11}}})
-    with pytest.raises(
-        ValueError, match=r"^services\.overrides\.mcp-gateway: minReplicas 11 is above maxReplicas 10"
-    ):
+    told = (
+        r"^services\.overrides\.mcp-gateway\.minReplicas: found 11, expected at most services\.maxReplicas, "
+    )
+    with pytest.raises(ValueError, match=told):
         resolve(settings)
+
+
+def test_an_override_with_max_below_the_shared_min_is_refused_with_its_key() -> None:
+    settings = ServicesSettings.model_validate({"overrides": {GATEWAY: {"maxReplicas": 1}}})
+    told = (
+        r"^services\.overrides\.mcp-gateway\.maxReplicas: found 1, expected at least services\.minReplicas, "
+    )
+    with pytest.raises(ValueError, match=told):
+        resolve(settings)
+
+
+def test_all_that_is_wrong_with_overrides_is_told_at_once() -> None:
+    overrides = {"mcp-nowhere": {}, GATEWAY: {"minReplicas": 11}, CONFIG: {"maxReplicas": 1}}
+    with pytest.raises(ValueError, match="mcp-nowhere") as refused:
+        resolve(ServicesSettings.model_validate({"overrides": overrides}))
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
+        "services.overrides.mcp-nowhere",
+        "services.overrides.mcp-gateway.minReplicas",
+        "services.overrides.mcp-config.maxReplicas",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("port", "why"),
+    [(9090, "found 9090, expected another: probes and metrics"), (80, "found 80, expected one from 1024")],
+)
+def test_a_port_that_is_taken_or_privileged_is_refused_with_the_entry(port: int, why: str) -> None:
+    with pytest.raises(ValueError, match=rf"^catalog\.mcp-sixth\.port: {why}"):
+        resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, port=port)))
+
+
+def test_an_entry_with_an_image_that_changes_by_itself_is_refused() -> None:
+    wrong = dataclasses.replace(SIXTH, image="registry.example.com/sixth:latest")
+    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.image: found .* tagged latest"):
+        resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
 def test_an_override_reaches_its_service_and_no_other() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.services import ServicesSettings
 
 DIGEST = "sha256:" + "0" * 64
@@ -27,8 +28,8 @@ def test_an_image_by_tag_or_digest_is_taken(image: str) -> None:
         ("registry.example.com/mcp:latest", "tagged latest"),
         ("registry.example.com/mcp", "neither a tag nor a digest"),
         ("registry.example.com:5000/mcp", "neither a tag nor a digest"),
-        ("registry.example.com/mcp@sha256:abc", "no image reference"),
-        ("Not An Image", "no image reference"),
+        ("registry.example.com/mcp@sha256:abc", "expected an image such as"),
+        ("Not An Image", "expected an image such as"),
     ],
 )
 def test_an_image_that_does_not_say_what_runs_is_refused_with_the_reason(image: str, why: str) -> None:
@@ -39,12 +40,12 @@ def test_an_image_that_does_not_say_what_runs_is_refused_with_the_reason(image: 
 
 
 def test_min_above_max_is_refused() -> None:
-    with pytest.raises(ValidationError, match="minReplicas 4 is above maxReplicas 3"):
+    with pytest.raises(ValidationError, match="found 3, expected at least minReplicas, which is 4"):
         ServicesSettings(min_replicas=4, max_replicas=3)
 
 
 def test_argocd_without_a_repository_is_refused_with_both_keys() -> None:
-    with pytest.raises(ValidationError, match=r"delivery is argocd, but gitops\.repoUrl"):
+    with pytest.raises(ValidationError, match=r"found no repoUrl, expected .*, as delivery is argocd"):
         ServicesSettings.model_validate({"delivery": "argocd"})
 
 
@@ -57,3 +58,51 @@ def test_argocd_takes_plain_git_and_http_repositories(url: str) -> None:
 def test_a_key_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValidationError, match="replicas"):
         ServicesSettings.model_validate({"replicas": 3})
+
+
+KEY, TOKEN = {"sshPrivateKey": "of-mine"}, {"password": "of-mine"}
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials"),
+    [
+        ("https://git.example.com/a1.git", TOKEN),
+        ("https://git.example.com/a1.git", {"username": "deploy", **TOKEN}),
+        ("ssh://git@git.example.com/a1.git", KEY),
+        ("git@git.example.com:a1.git", KEY),
+    ],
+)
+def test_a_private_repository_is_read_by_what_goes_with_its_url(
+    url: str, credentials: dict[str, str]
+) -> None:
+    gitops = {"repoUrl": url, "credentials": credentials}
+    settings = ServicesSettings.model_validate({"gitops": gitops})
+    assert settings.gitops.credentials is not None
+    assert "of-mine" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials", "why"),
+    [
+        ("https://git.example.com/a1.git", KEY, "found sshPrivateKey, expected password"),
+        ("git@git.example.com:a1.git", TOKEN, "found password, expected sshPrivateKey"),
+        ("git://git.example.com/a1.git", TOKEN, "expected a repoUrl over http"),
+        (None, TOKEN, "expected a repoUrl over http"),
+        ("https://git.example.com/a1.git", {}, "found neither, expected password or sshPrivateKey"),
+        ("https://git.example.com/a1.git", {**KEY, **TOKEN}, "found both, expected password or"),
+        ("https://me:of-mine@git.example.com/a1.git", TOKEN, "a URL with a password, which is not shown"),
+    ],
+)
+def test_credentials_that_open_nothing_are_refused_and_never_shown(
+    url: str | None, credentials: dict[str, str], why: str
+) -> None:
+    with pytest.raises(SettingsError, match=why) as refused:
+        parse({"services": {"gitops": {"repoUrl": url, "credentials": dict(credentials)}}})
+    assert "a1platform:services.gitops" in str(refused.value)
+    assert "of-mine" not in str(refused.value)
+
+
+def test_a_secret_at_the_wrong_key_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match="found a secret, which is not shown") as refused:
+        parse({"services": {"gitops": {"credentials": "of-mine"}}})
+    assert "of-mine" not in str(refused.value)

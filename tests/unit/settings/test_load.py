@@ -70,6 +70,23 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
         ({"platform": {"sizes": {"loki": {}}}}, "platform.sizes.loki.[key]: found 'loki', expected 'gatek"),
         ({"nodes": {"name": "a1"}}, "nodes: found a mapping, expected a valid tuple"),
         ({"nodes": ["a1"]}, "nodes[0]: found 'a1', expected a valid dictionary"),
+        (
+            {"services": {"minReplicas": 3, "maxReplicas": 2}},
+            "services.maxReplicas: found 2, expected at least minReplicas, which is 3",
+        ),
+        (
+            {"services": {"overrides": {"mcp-gateway": {"minReplicas": 3, "maxReplicas": 2}}}},
+            "services.overrides.mcp-gateway.maxReplicas: found 2, expected at least minReplicas, which is 3",
+        ),
+        (
+            {"services": {"overrides": {"mcp-gateway": {"cpuMili": 3}}}},
+            "services.overrides.mcp-gateway.cpuMili: found an unknown key, expected cpuMilli, or another of ",
+        ),
+        (
+            {"services": {"image": "mcp-services:latest"}},
+            "services.image: found 'mcp-services:latest' tagged latest, expected a version or a digest",
+        ),
+        ({"services": {"delivery": "argocd"}}, "services.gitops: found no repoUrl, expected the repository"),
         ({"bundle": "/nowhere"}, "bundle: found no bundle.json in /nowhere, expected a bundle"),
     ],
 )

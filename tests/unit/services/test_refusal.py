@@ -1,0 +1,86 @@
+"""What the configuration cannot mean is refused before a machine is touched, with its key."""
+
+from typing import Any
+
+import pytest
+
+from a1platform.naming import PROJECT
+from a1platform.services.refusal import check
+from a1platform.settings.load import SettingsError, parse
+from sandbox.stack_settings import stack_settings
+
+HEAD = "the configuration is refused:\n  a1platform:services."
+
+
+def _refused(values: dict[str, Any]) -> str:
+    with pytest.raises(SettingsError) as caught:
+        check(parse(values))
+    assert str(caught.value).startswith(HEAD)
+    return str(caught.value).removeprefix(HEAD)
+
+
+@pytest.mark.parametrize("profile", ["small", "standard"])
+def test_the_defaults_fit_the_machine_that_the_preflight_asks_for(profile: str) -> None:
+    check(parse({"services": {"profile": profile}}))
+
+
+def test_the_sandbox_has_room_for_the_services() -> None:
+    config = stack_settings([])["config"]
+    check(parse({key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}))
+
+
+@pytest.mark.parametrize(
+    ("services", "line"),
+    [
+        (
+            {"overrides": {"mcp-gateway": {"cpuMilli": 9000}}},
+            "overrides.mcp-gateway.cpuMilli: found 9000, expected at most 8000, a node by preflight.vcpus",
+        ),
+        (
+            {"overrides": {"mcp-gateway": {"memoryMib": 20000}}},
+            "overrides.mcp-gateway.memoryMib: found 20000, expected at most 15000, a node by preflight.m",
+        ),
+        (
+            {"minReplicas": 9},
+            "minReplicas: found pods 54 for the fewest pods of all services, expected at most 50: k3s.max",
+        ),
+        (
+            {"overrides": {"mcp-config": {"cpuMilli": 5000}}},
+            "minReplicas: found cpuMilli 10820 for the fewest pods of all services, expected at most 8000: p",
+        ),
+        (
+            {"overrides": {"mcp-confg": {}}},
+            "overrides.mcp-confg: found no service of this name, expected mcp-config, or another of ",
+        ),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected(
+    services: dict[str, Any], line: str
+) -> None:
+    assert _refused({"services": services}).startswith(line)
+
+
+def test_a_profile_too_large_for_a_node_is_told_with_the_service() -> None:
+    told = _refused({"services": {"profile": "standard"}, "preflight": {"memoryMib": 512, "vcpus": 1}})
+    assert "services.minReplicas: found memoryMib" in f"services.{told}"
+
+
+def test_a_registry_that_the_store_has_nothing_for_is_refused_with_the_missing_key() -> None:
+    told = _refused({"services": {"pullSecret": "mcp-registry"}})
+    assert told.startswith(
+        "pullSecret: found mcp-registry, expected platform.externalSecrets.secrets.mcp-reg"
+    )
+    held: dict[str, Any] = {"externalSecrets": {"secrets": {"mcp-registry": {"dockerconfigjson": "{}"}}}}
+    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}))
+    own: dict[str, Any] = {"externalSecrets": {"provider": {"vault": {}}}}
+    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}))
+
+
+def test_services_that_are_left_out_need_no_room() -> None:
+    check(parse({"services": {"minReplicas": 9}, "platform": {"externalSecrets": {"enabled": False}}}))
+
+
+def test_everything_that_cannot_be_is_told_at_once() -> None:
+    overrides = {"mcp-gateway": {"cpuMilli": 9000}, "mcp-config": {"memoryMib": 20000}}
+    told = _refused({"services": {"overrides": overrides}})
+    assert len(told.splitlines()) == 2
