@@ -15,7 +15,7 @@ from sandbox.node import Node
 from tests.sandbox.deployment import UP, cluster_bundle, deployment
 from tests.sandbox.faults import Lab
 
-pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1200)]
 
 _KUBECTL = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace keda"
 _NOWHERE = {"image": {"keda": {"tag": "of-nobody"}}}
