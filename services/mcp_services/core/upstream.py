@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 import logging
 import random
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
+from aiohappyeyeballs import AddrInfoType
 from yarl import URL
 
 from mcp_services.core import metrics
@@ -23,6 +25,7 @@ _RESOLVE_SECONDS = 5.0
 _EJECT_SECONDS = 5.0
 _ATTEMPTS = 3
 _KEEP_ALIVE_SECONDS = 30
+_UNACKNOWLEDGED_MILLISECONDS = 10_000
 
 
 class UnavailableError(Exception):
@@ -47,11 +50,21 @@ class Address:
 def http_client(limit: int = 512) -> aiohttp.ClientSession:
     """The process's HTTP client; redirects and cookies are never followed or kept."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEP_ALIVE_SECONDS),
+        connector=aiohttp.TCPConnector(
+            limit=limit, keepalive_timeout=_KEEP_ALIVE_SECONDS, socket_factory=_socket
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=2.0),
         auto_decompress=False,
     )
+
+
+def _socket(info: AddrInfoType) -> socket.socket:
+    # What is lost on its way to a node that is gone would else be sent again for a quarter of an hour.
+    family, kind, protocol, *_ = info
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS)
+    return made
 
 
 @dataclass(frozen=True)
