@@ -13,6 +13,9 @@ from starlette.types import Receive, Scope, Send
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
 _FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id")
+STREAM_HEADER = "X-MCP-Stream"
+"""On a call whose progress is worth streaming: the headers of the older protocol do not tell the tool."""
+
 _RETURNED = ("content-type", "cache-control", "allow", "retry-after")
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mcp_services.core import exchange, jsonrpc, tracing
+from mcp_services.core import exchange, jsonrpc, relay, tracing
 from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
@@ -181,7 +181,8 @@ def build() -> Role:
 
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.
-        long = Request(scope).headers.get("mcp-name") == "workflow_run"
+        headers = Request(scope).headers
+        long = relay.STREAM_HEADER in headers and "text/event-stream" in headers.get("accept", "")
         await (streamed if long else plain).handle_request(scope, receive, send)
 
     @contextlib.asynccontextmanager
