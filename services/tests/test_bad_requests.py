@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from mcp_services.dev import Stack
-from tests.bad_requests import MARK, Bad, Forge
-from tests.driving import Load, samples
+from mcp_services.dev import Stack, free_base_port
+from mcp_testing.bad_requests import bad_request
+from mcp_testing.driving import Load, samples
+from mcp_testing.forge import MARK, Bad, Forge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ COUNT = int(os.environ.get("A1_BAD_REQUESTS", "600"))
 SEED = int(os.environ.get("A1_SEED", "1"))
 _AT_ONCE = 16
 _ANSWER_SECONDS = 30.0
-_BODY_SECONDS = 1.0
+_BODY_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def key() -> RSAPrivateKey:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, key: RSAPrivateKey) -> Iterator[Stack]:
-    """All roles, of which the gateway knows a key and waits for a body no longer than a second."""
+    """All roles, of which the gateway knows a key and waits for a body no longer than 3 s."""
     folder: Path = tmp_path_factory.mktemp("bad-requests")
     gateway = {"BODY_SECONDS": str(_BODY_SECONDS)}
-    running = Stack(folder, base_port=21280, extra={"mcp-gateway": gateway})
+    running = Stack(folder, base_port=free_base_port(), extra={"mcp-gateway": gateway})
     running.prepare()
     public: dict[str, Any] = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
     jwks = {"keys": [public | {"kid": "good", "use": "sig"}]}
@@ -71,7 +72,7 @@ async def test_each_bad_request_gets_the_right_status_and_nothing_falls_over_or_
     stack: Stack, key: RSAPrivateKey
 ) -> None:
     forge = Forge(Random(SEED), stack.api_key, f"{stack.url('mcp-gateway')}/mcp", key)  # noqa: S311
-    bads = [forge.one() for _ in range(COUNT)]
+    bads = [bad_request(forge) for _ in range(COUNT)]
     running = {role: process.pid for role, process in stack.processes.items()}
     gate = asyncio.Semaphore(_AT_ONCE)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from mcp_services.dev import Stack
-from tests.driving import Ask, Load, Outcome, Usage, histogram, percentile_between, usage
+from mcp_testing.driving import Ask, Load, Outcome, Usage, histogram, percentile_between, usage
 
 pytestmark = pytest.mark.bench
 pytest_plugins = ["mcp_services.testing"]

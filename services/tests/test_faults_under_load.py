@@ -14,17 +14,19 @@ from statistics import median
 
 import pytest
 import pytest_asyncio
-from tests.driving import NO_ANSWER, Load, Taken, samples
-from tests.wire import Wire, WiredStack
+from mcp_services.dev import free_base_port
+from mcp_testing.driving import NO_ANSWER, Load, Taken, samples
+from mcp_testing.wire import Wire, WiredStack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FAULT_SECONDS = float(os.environ.get("A1_FAULT_SECONDS", "1"))
-RATE = 20
+RATE = 10
 ON_THE_WAY = ("mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "example-tools")
 BESIDE = ("mcp-config", "mcp-tracehub")
 _AFTER_SECONDS = 0.5
-_LEAST_BEFORE = 15
+_LEAST_BEFORE = 8
+_BUSY_SECONDS = 0.5
 _DELAY_SECONDS = {True: 0.15, False: 3.0}
 """What each piece takes on a slow way: bearable on the way of a call, unbearable where no call may wait."""
 _RECOVERED_SECONDS = 20.0
@@ -50,7 +52,7 @@ class Chain:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chain(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Chain]:
     """All roles, ready."""
-    stack = WiredStack(tmp_path_factory.mktemp("wired"), base_port=21480)
+    stack = WiredStack(tmp_path_factory.mktemp("wired"), base_port=free_base_port())
     async with stack.wires() as wires, Load.on(stack, seconds=FAULT_SECONDS + 20) as load:
         try:
             await asyncio.to_thread(stack.start_all)
@@ -137,6 +139,8 @@ async def under_load(chain: Chain, fault: Fault, role: str) -> Observed:
     seen.taken = await asyncio.gather(*tasks)
     await asyncio.to_thread(chain.stack.await_ready, role)
     await chain.recovered()
+    if median(one.seconds for one in seen.before) > _BUSY_SECONDS:
+        pytest.skip(f"this machine is too busy for {RATE} calls a second even before the fault")
     assert all(one.ok for one in seen.before), [one for one in seen.before if not one.ok]
     return seen
 

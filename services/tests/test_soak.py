@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import mean
 
 from mcp_services.dev import Stack
-from tests.driving import Ask, Load, Usage, usage
+from mcp_testing.driving import Ask, Load, Usage, usage
 
 pytest_plugins = ["mcp_services.testing"]
 
