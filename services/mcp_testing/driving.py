@@ -68,12 +68,14 @@ class Taken:
         seconds: From the moment at which it was due, so that a queue before it counts.
         due: That moment, by `time.perf_counter`.
         ok: Whether the tool did what it was asked for.
+        said: The beginning of the answer, where it did not.
     """
 
     status: int
     seconds: float
     due: float
     ok: bool
+    said: bytes = b""
 
     @property
     def done(self) -> float:
@@ -135,7 +137,7 @@ class Load:
             async with self._http.post(self.url, data=ask.body, headers=ask.headers) as answer:
                 status, content = answer.status, await answer.read()
         ok = status == HTTPStatus.OK and b'"result":' in content and b'"isError":true' not in content
-        return Taken(status, time.perf_counter() - due, due, ok)
+        return Taken(status, time.perf_counter() - due, due, ok, b"" if ok else content[:300])
 
     async def constant(self, rate: float, seconds: float, ask: Ask = CALL) -> Outcome:
         """Call so often a second, whether or not the calls before are answered."""

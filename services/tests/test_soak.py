@@ -62,7 +62,7 @@ async def window(load: Load, seconds: float) -> None:
         await asyncio.sleep(1 / RATE)
     for number, one in enumerate(await asyncio.gather(*calls)):
         wanted = 403 if number % len(KINDS) == len(KINDS) - 1 else 200
-        assert (one.status, one.ok) == (wanted, wanted == 200), KINDS[number % len(KINDS)]
+        assert (one.status, one.ok) == (wanted, wanted == 200), (KINDS[number % len(KINDS)], one)
 
 
 def level(seen: Sequence[dict[str, Usage]], role: str) -> bool:

@@ -16,7 +16,7 @@ _FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "m
 STREAM_HEADER = "X-MCP-Stream"
 """On a call whose progress is worth streaming: the headers of the older protocol do not tell the tool."""
 
-_RETURNED = ("content-type", "cache-control", "allow", "retry-after")
+_RETURNED = ("content-type", "cache-control", "allow", "location", "retry-after")
 
 
 class TooLargeError(Exception):
