@@ -128,7 +128,7 @@ def rendered(settings: ServicesSettings, offered: Capabilities) -> dict[str, str
         settings: The services' slice of the stack's configuration.
         offered: What the cluster offers.
     """
-    files = manifest_files(resolve(settings, offered), settings.gitops)
+    files = manifest_files(resolve(settings, offered), settings.gitops, settings.quota)
     return {f"{settings.gitops.path}/{path}": text for path, text in files.items()}
 
 

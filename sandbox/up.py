@@ -62,6 +62,8 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
     engine = ensure_engine(cache, progress)
+    if stack.exists() and not nodes(engine):
+        _forget(stack, progress)
     node = start(engine, cache, chosen.NODE, progress)
     k3s = k3s_source(cache, progress)
     folder = bundle_folder(cache)
@@ -116,16 +118,28 @@ def down(cache: Cache, progress: Progress) -> None:
     if stack.exists():
         stack.recover()
         if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
-            progress("the machine is gone: what was on it is forgotten")
-            stack.retain_everything()
-        with step(progress, f"pulumi destroy, stack {stack.name}"):
-            stack.run(*_DOWN)
+            _forget(stack, progress)
+        else:
+            _destroy(stack, progress)
         stack.remove()
     _kubeconfig_file(stack).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()
         _stop_sandbox(cache, progress)
+
+
+def _forget(stack: Stack, progress: Progress) -> None:
+    """Empty the state of what was on machines that are gone; another machine of that name has none of it."""
+    progress("the machine is gone: what was on it is forgotten")
+    stack.recover()
+    stack.retain_everything()
+    _destroy(stack, progress)
+
+
+def _destroy(stack: Stack, progress: Progress) -> None:
+    with step(progress, f"pulumi destroy, stack {stack.name}"):
+        stack.run(*_DOWN)
 
 
 def preview(cache: Cache, progress: Progress) -> None:

@@ -7,6 +7,8 @@ hands over a new one, so the script is another one and Pulumi runs it again.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,6 +17,7 @@ import pulumi
 from a1platform.node.connection import HostUnreachableError, connected, run_script
 from a1platform.settings.node import NodeSettings
 
+_ASKING = ThreadPoolExecutor(thread_name_prefix="drift")
 _COLUMNS = 4
 _NAMED = 5
 
@@ -71,8 +74,10 @@ def unwatched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
 
 
 def watched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
-    """Ask the node over one SSH connection of paramiko's, while the program goes on."""
-    return pulumi.Output.from_input(asyncio.to_thread(ask, node, script))
+    """Ask the node over one SSH connection of paramiko's, at once, while the program goes on."""
+    # Not asyncio.to_thread, which begins only when the program has declared everything.
+    asked = _ASKING.submit(copy_context().run, ask, node, script)
+    return pulumi.Output.from_input(asyncio.wrap_future(asked))
 
 
 def ask(node: NodeSettings, script: str) -> HostState:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pulumi
 
 from a1platform.bundle import Bundle
+from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
-from a1platform.platform import namespaces
+from a1platform.platform import access, namespaces, network
 from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
@@ -18,6 +19,7 @@ from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
+from a1platform.settings.access import AccessSettings
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
 
@@ -29,6 +31,7 @@ class PlatformArgs:
     Attributes:
         settings: Its slice of the settings.
         policies: What Gatekeeper refuses.
+        access: Who may do what in the cluster.
         namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
         secrets: What the cluster-local store holds, Secret to key to value.
         bundle: What everything is installed from; without one, charts and images are downloaded.
@@ -40,6 +43,7 @@ class PlatformArgs:
 
     settings: PlatformSettings = field(default_factory=PlatformSettings)
     policies: PolicySettings = field(default_factory=PolicySettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     bundle: Bundle | None = None
@@ -100,14 +104,13 @@ class Platform(pulumi.ComponentResource):
         installed = self._charts.keys()
         self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
         self.has_secrets, self.has_argo_cd = "external-secrets" in installed, "argo-cd" in installed
+        spaces = [one for part in NAMES if part in installed for one in namespaces.PARTS[part]]
         ready = namespaces.declare_namespaces(
-            [
-                *(one for part in NAMES if part in installed for one in namespaces.PARTS[part]),
-                *args.namespaces,
-            ],
+            [*spaces, *args.namespaces],
             self._exempt,
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
+        self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
         self.grafana_password = pulumi.Output.secret("")
         self._crds: pulumi.Resource | None = None
         self._monitoring(ready)
@@ -122,6 +125,14 @@ class Platform(pulumi.ComponentResource):
                 pulumi.log.info(f"{part}: {text}", self)
         self.parts = pulumi.Output.from_input(told)
         self.register_outputs({"parts": self.parts, "grafana_password": self.grafana_password})
+
+    def _rules(self, spaces: Sequence[str], opts: pulumi.ResourceOptions) -> None:
+        """Declare who may do what, and who may talk to whom."""
+        for one in (*access.roles(), *access.bindings(self._args.access, self._args.namespaces)):
+            declare(one, opts)
+        if self._args.settings.network_policies:
+            for policy in network.reach_policies(spaces, self._args.settings):
+                declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> None:
         if self.has_monitoring:
@@ -159,7 +170,9 @@ class Platform(pulumi.ComponentResource):
         if self._args.policies.enabled:
             Policies(
                 f"{self._name}-policies",
-                PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, after=(gatekeeper.release,)),
+                PoliciesArgs(
+                    self._args.policies, namespaces.GATEKEEPER, crds=self._crds, after=(gatekeeper.release,)
+                ),
                 self._child(),
             )
 

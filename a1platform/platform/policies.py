@@ -5,24 +5,32 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
 import yaml
 
 from a1platform import naming
+from a1platform.delivery.manifest import Manifest
+from a1platform.delivery.pulumi_sink import declare
+from a1platform.observability.policy_alerts import policy_rule
+from a1platform.platform.mutations import mutations
 from a1platform.settings.policies import EnforcementAction, PolicySettings
-
-Manifest = dict[str, Any]
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 """The policies of this program."""
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _IMPORT = re.compile(r"^import data\.lib\.(\w+)$", re.MULTILINE)
 _TEMPLATE_READY = "jsonpath={.status.created}=true"
 _CONSTRAINT_READY = 'jsonpath={.status.byPod[?(@.operations[?(@ == "webhook")])].enforced}=true'
 _READY_SECONDS = "180"
+_LOOKED_UP = (
+    {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
+    {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"},
+    {"group": "policy", "version": "v1", "kind": "PodDisruptionBudget"},
+)
+"""What policies look up. KEDA's own kind is not in it: it may be absent, and makes an autoscaler of each."""
 
 
 class PolicyError(ValueError):
@@ -126,7 +134,7 @@ class PolicySet:
                         "processes": ["audit", "mutation-webhook", "webhook"],
                     }
                 ],
-                "sync": {"syncOnly": [{"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"}]},
+                "sync": {"syncOnly": [dict(kind) for kind in _LOOKED_UP]},
             },
         }
 
@@ -146,15 +154,21 @@ def load(folder: Path = POLICIES) -> PolicySet:
     Raises:
         PolicyError: A template and its constraint do not belong together, or a library is missing.
     """
-    namespaces: dict[str, str] = yaml.safe_load((folder / "system-namespaces.yaml").read_text())
+    namespaces: dict[str, str] = _read(folder / "system-namespaces.yaml")
     libraries = {path.stem: path.read_text() for path in (folder / "lib").glob("*.rego")}
     paths = sorted(path.parent for path in folder.glob("*/template.yaml"))
     return PolicySet(tuple(_policy(path, libraries) for path in paths), namespaces)
 
 
+def _read(path: Path) -> Manifest:
+    # libyaml, where PyYAML was built with it: every run reads them all.
+    content: Manifest = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - either is a safe loader
+    return content
+
+
 def _policy(folder: Path, libraries: Mapping[str, str]) -> Policy:
-    template: Manifest = yaml.safe_load((folder / "template.yaml").read_text())
-    constraint: Manifest = yaml.safe_load((folder / "constraint.yaml").read_text())
+    template: Manifest = _read(folder / "template.yaml")
+    constraint: Manifest = _read(folder / "constraint.yaml")
     kind = template["spec"]["crd"]["spec"]["names"]["kind"]
     if (constraint["kind"], constraint["metadata"]["name"]) != (kind, folder.name):
         raise PolicyError(f"{folder.name}/constraint.yaml must be a {kind} named '{folder.name}'")
@@ -176,12 +190,14 @@ class PoliciesArgs:
         settings: Its slice of the settings.
         gatekeeper_namespace: The namespace in which Gatekeeper runs.
         folder: The policies.
+        crds: The monitoring stack's kinds, where they are installed.
         after: What they wait for: a Gatekeeper that answers.
     """
 
     settings: PolicySettings
     gatekeeper_namespace: str = "gatekeeper-system"
     folder: Path = POLICIES
+    crds: pulumi.Resource | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -198,7 +214,7 @@ class Policies(pulumi.ComponentResource):
     enforcement: pulumi.Output[dict[str, EnforcementAction]]
 
     def __init__(self, name: str, args: PoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare Gatekeeper's configuration, the templates and the constraints."""
+        """Declare Gatekeeper's configuration, templates and constraints; with monitoring, the alerts."""
         super().__init__(naming.token("platform", "Policies"), name, None, opts)
         policies = load(args.folder).configured(args.settings)
         manifest = policies.gatekeeper_config(args.gatekeeper_namespace)
@@ -207,6 +223,13 @@ class Policies(pulumi.ComponentResource):
             role = f"{name}-{policy.name}"
             template = self._declare(f"{role}-template", policy.template, _TEMPLATE_READY, (config,))
             self._declare(role, policy.constraint, _CONSTRAINT_READY, (template,))
+        if args.settings.mutations:
+            spaces, exempt = args.settings.namespaces, policies.system_namespaces
+            for one in mutations(args.folder, spaces, exempt):
+                self._declare(f"{name}-mutation-{one['metadata']['name']}", one, None, (config,))
+        if args.crds is not None:
+            rule = policy_rule("a1-policies", args.gatekeeper_namespace)
+            declare(rule, pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *args.after]))
         self.enforcement = pulumi.Output.from_input({each.name: each.action for each in policies.policies})
         self.register_outputs({"enforcement": self.enforcement})
 

@@ -105,15 +105,16 @@ class McpServices(pulumi.ComponentResource):
             watched = awaited(root, argocd.synced(root), _SYNCED_WITHIN_SECONDS)
             declare(watched, pulumi.ResourceOptions(parent=self, depends_on=[project]))
         else:
-            self._services(services, args.after)
+            self._services(services, args)
         self.names = pulumi.Output.from_input([one.entry.name for one in services])
         self.gateway_url = pulumi.Output.from_input(f"http://{GATEWAY}.{NAMESPACE}.svc:{HTTP_PORT}")
         self.register_outputs({"names": self.names, "gateway_url": self.gateway_url})
 
-    def _services(self, services: Sequence[McpServiceArgs], after: Sequence[pulumi.Resource]) -> None:
-        shared = [_declare(one, self, after) for one in shared_objects(services)]
+    def _services(self, services: Sequence[McpServiceArgs], args: McpServicesArgs) -> None:
+        objects = shared_objects(services, args.settings.quota)
+        shared = [_declare(one, self, args.after) for one in objects]
         for one in services:
-            McpService(one.entry.name, one, [*after, *shared], pulumi.ResourceOptions(parent=self))
+            McpService(one.entry.name, one, [*args.after, *shared], pulumi.ResourceOptions(parent=self))
 
 
 def _declare(

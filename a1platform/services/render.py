@@ -10,19 +10,22 @@ from a1platform.services.builders import service_objects
 from a1platform.services.model import McpServiceArgs
 from a1platform.services.resolve import NAMESPACE
 from a1platform.services.shared import FOLDER, objectives, shared_objects
-from a1platform.settings.services import GitopsSettings
+from a1platform.settings.services import GitopsSettings, QuotaSettings
 
 KUSTOMIZATION = "kustomization.yaml"
 
 
-def manifest_files(services: Sequence[McpServiceArgs], gitops: GitopsSettings) -> dict[str, str]:
+def manifest_files(
+    services: Sequence[McpServiceArgs], gitops: GitopsSettings, room: QuotaSettings | None = None
+) -> dict[str, str]:
     """Return the tree that Argo CD syncs: `root/` for its own objects, and a folder for each service.
 
     Args:
         services: The resolved services.
         gitops: Where the tree will be read from; its address is patched in by the root Application.
+        room: What the namespace may take of the nodes; that of the catalog by default.
     """
-    folders = {FOLDER: shared_objects(services)}
+    folders = {FOLDER: shared_objects(services, room)}
     folders |= {args.entry.name: service_objects(args) for args in services}
     kinds = [(_group(manifest), manifest["kind"]) for manifests in folders.values() for manifest in manifests]
     root = [argocd.app_project(NAMESPACE, kinds)]

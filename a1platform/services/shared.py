@@ -1,4 +1,4 @@
-"""What the services have in common: the namespace's network policies, the documents, rules and dashboards."""
+"""What the services have in common: network policies, the quota, the documents, rules and dashboards."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -10,8 +10,10 @@ from a1platform.observability.rules import prometheus_rule
 from a1platform.observability.slo import Objective
 from a1platform.services.builders.metadata import MANAGER
 from a1platform.services.builders.network import namespace_policies
+from a1platform.services.builders.quota import quota
 from a1platform.services.builders.workload import DOCUMENTS
 from a1platform.services.model import McpServiceArgs
+from a1platform.settings.services import QuotaSettings
 
 FOLDER = "shared"
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
@@ -33,12 +35,21 @@ def objectives(services: Sequence[McpServiceArgs]) -> list[Objective]:
     ]
 
 
-def shared_objects(services: Sequence[McpServiceArgs]) -> list[Manifest]:
-    """Return the objects that belong to no single service; empty without services."""
+def shared_objects(services: Sequence[McpServiceArgs], room: QuotaSettings | None = None) -> list[Manifest]:
+    """Return the objects that belong to no single service; empty without services.
+
+    Args:
+        services: The resolved services.
+        room: What the namespace may take of the nodes; that of the catalog by default.
+    """
     if not services:
         return []
     namespace = services[0].namespace
-    found = [*namespace_policies(namespace), _config_map(DOCUMENTS, namespace, documents())]
+    found = [
+        *namespace_policies(namespace),
+        *quota(services, room or QuotaSettings()),
+        _config_map(DOCUMENTS, namespace, documents()),
+    ]
     if services[0].capabilities.monitoring:
         found.append(prometheus_rule("a1-objectives", namespace, objectives(services)))
         for name, dashboard in dashboards(objectives(services), namespace).items():

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from a1platform.settings.access import AccessSettings
 from a1platform.settings.base import Settings
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import HardeningSettings, PreflightSettings
@@ -36,6 +37,7 @@ class A1Settings(Settings):
         bundle: Folder that everything is installed from; without it charts, images and K3s are downloaded.
         platform: Third-party parts.
         policies: What Gatekeeper refuses.
+        access: Who may do what in the cluster.
         services: The five `mcp-*` services.
         node_is_gone: Set when the machines are lost for good, so that `destroy` does not try to reach them.
     """
@@ -48,5 +50,6 @@ class A1Settings(Settings):
     bundle: BundleFolder | None = None
     platform: PlatformSettings = Field(default_factory=PlatformSettings)
     policies: PolicySettings = Field(default_factory=PolicySettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     services: ServicesSettings = Field(default_factory=ServicesSettings)
     node_is_gone: bool = False

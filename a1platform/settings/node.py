@@ -251,6 +251,7 @@ class HardeningSettings(Settings):
         auditd: The record of who did what on the host.
         time_sync: The clock.
         updates: Security updates.
+        integrity: The weekly comparison of installed files with their packages.
         login: What sessions of people leave open or behind.
         sshd: The SSH server.
         firewall: Packet filter on what arrives.
@@ -262,6 +263,7 @@ class HardeningSettings(Settings):
     auditd: ConcernSettings = ConcernSettings()
     time_sync: TimeSyncSettings = TimeSyncSettings()
     updates: UpdatesSettings = UpdatesSettings()
+    integrity: ConcernSettings = ConcernSettings()
     login: ConcernSettings = ConcernSettings()
     sshd: ConcernSettings = ConcernSettings()
     firewall: FirewallSettings = FirewallSettings()

@@ -110,6 +110,8 @@ class PlatformSettings(Settings):
 
     Attributes:
         profile: Sizes: all of the platform on two cores, or real nodes.
+        network_policies: Whether the namespaces of the parts deny all traffic but what each is made of; that
+            of the services always does.
         gatekeeper: See `GatekeeperSettings`.
         external_secrets: See `ExternalSecretsSettings`.
         keda: See `KedaSettings`.
@@ -118,6 +120,7 @@ class PlatformSettings(Settings):
     """
 
     profile: Profile = Profile.SMALL
+    network_policies: bool = False
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()
     keda: KedaSettings = KedaSettings()

@@ -37,6 +37,8 @@ class PolicySettings(Settings):
         parameters: Parameters by policy name that replace the constraint's own, such as
             `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
         exemptions: Namespaces that a policy leaves alone.
+        mutations: Whether a pod that names no seccomp profile gets the default one, and one that does not ask
+            for a token of its account gets none. What makes pods is refused for the same things all the same.
     """
 
     enabled: bool = True
@@ -44,3 +46,4 @@ class PolicySettings(Settings):
     enforcement: dict[str, EnforcementAction] = Field(default_factory=dict)
     parameters: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
     exemptions: tuple[PolicyExemption, ...] = ()
+    mutations: bool = False

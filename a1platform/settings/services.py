@@ -72,6 +72,18 @@ class GitopsSettings(Settings):
     path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$")
 
 
+class QuotaSettings(Settings):
+    """What the services' namespace may take of the nodes: every service with its most pods, and no more.
+
+    Attributes:
+        enabled: Whether there is a quota, and a limit for each container.
+        spare_percent: Room beside the services, for what a site runs in their namespace.
+    """
+
+    enabled: bool = True
+    spare_percent: int = Field(default=0, ge=0, le=1000)
+
+
 class ServiceOverride(Settings):
     """What one service has otherwise than the catalog says; absent values stay as they are.
 
@@ -102,6 +114,7 @@ class ServicesSettings(Settings):
         example: Whether the example MCP server is installed too.
         public_url: Where clients reach the gateway; `<public_url>/mcp` is the audience of their tokens.
         gitops: See `GitopsSettings`.
+        quota: See `QuotaSettings`.
         overrides: By the service's name.
     """
 
@@ -113,6 +126,7 @@ class ServicesSettings(Settings):
     example: bool = True
     public_url: str = Field(default="http://localhost:8080", pattern=r"^https?://[^\s/]+$")
     gitops: GitopsSettings = GitopsSettings()
+    quota: QuotaSettings = QuotaSettings()
     overrides: dict[str, ServiceOverride] = Field(default_factory=dict)
 
     @model_validator(mode="after")

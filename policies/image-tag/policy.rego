@@ -17,3 +17,11 @@ violation[{"msg": msg}] {
 	not image.has_digest(container.image)
 	msg := sprintf("%s: replace tag '%s' of image '%s' by a version or a digest", [workload.name(container), tag, container.image])
 }
+
+# What a digest names is the same wherever it comes from; a version could be another one at the next start.
+violation[{"msg": msg}] {
+	container := workload.containers[_]
+	container.imagePullPolicy == "Always"
+	not image.has_digest(container.image)
+	msg := sprintf("%s: set imagePullPolicy to IfNotPresent, so that a start needs no registry and runs the same image '%s'", [workload.name(container), container.image])
+}

@@ -28,3 +28,10 @@ violation[{"msg": msg}] {
 	not {null, ""}[workload.security(container, ["seLinuxOptions", field])]
 	msg := sprintf("%s: remove securityContext.seLinuxOptions.%s", [workload.name(container), field])
 }
+
+violation[{"msg": msg}] {
+	container := workload.containers[_]
+	type := workload.security(container, ["seLinuxOptions", "type"])
+	not {null, "", "container_engine_t", "container_init_t", "container_kvm_t", "container_t"}[type]
+	msg := sprintf("%s: remove securityContext.seLinuxOptions.type, or set it to container_t", [workload.name(container)])
+}

@@ -10,6 +10,12 @@ violation[{"msg": msg}] {
 
 violation[{"msg": msg}] {
 	container := workload.containers[_]
+	workload.security(container, ["windowsOptions", "hostProcess"]) == true
+	msg := sprintf("%s: remove securityContext.windowsOptions.hostProcess; a container is no process of the node", [workload.name(container)])
+}
+
+violation[{"msg": msg}] {
+	container := workload.containers[_]
 	port := container.ports[_]
 	object.get(port, "hostPort", 0) != 0
 	msg := sprintf("%s: remove hostPort %v and declare a Service", [workload.name(container), port.hostPort])

@@ -1,5 +1,6 @@
 """The A1 platform, left to right: settings, nodes, cluster, platform, services, outputs."""
 
+import gc
 import signal
 
 import pulumi
@@ -8,18 +9,13 @@ from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
-from a1platform.outputs import StackOutputs
-from a1platform.platform.component import Platform, PlatformArgs
-from a1platform.platform.recovery import on_server
 from a1platform.platform.selection import image_parts
-from a1platform.services.component import McpServices, McpServicesArgs
-from a1platform.services.credentials import Credentials
-from a1platform.services.model import Capabilities
-from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
 
+# A run lives for seconds, in which there is little to collect: looking for it at its end alone takes 0.4 s.
+gc.disable()
 # Pulumi interrupts the program when a step has failed; a traceback would bury that step's error.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -53,6 +49,16 @@ cluster = K3sCluster(
     ),
     pulumi.ResourceOptions(depends_on=nodes),
 )
+
+# The hosts have been asked what has drifted; while they answer, half a second of imports.
+from a1platform.outputs import StackOutputs  # noqa: E402
+from a1platform.platform.component import Platform, PlatformArgs  # noqa: E402
+from a1platform.platform.recovery import on_server  # noqa: E402
+from a1platform.services.component import McpServices, McpServicesArgs  # noqa: E402
+from a1platform.services.credentials import Credentials  # noqa: E402
+from a1platform.services.model import Capabilities  # noqa: E402
+from a1platform.services.resolve import NAMESPACE  # noqa: E402
+
 inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.installed)
 credentials = Credentials("credentials")
 platform = Platform(
@@ -60,6 +66,7 @@ platform = Platform(
     PlatformArgs(
         settings=settings.platform,
         policies=settings.policies,
+        access=settings.access,
         namespaces=(NAMESPACE,),
         secrets=credentials.content,
         bundle=bundle,
@@ -90,3 +97,4 @@ StackOutputs(
     api_key=credentials.api_key,
     grafana_password=platform.grafana_password,
 ).export()
+gc.freeze()

@@ -1,13 +1,88 @@
 """Figures of one run, printed as a table at its end."""
 
 import contextlib
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from sandbox import chosen
+from sandbox.cache import Cache, state_folder
+from sandbox.progress import to_terminal
+from sandbox.pulumi import Stack
+from sandbox.toolchain import ensure
+from sandbox.up import down, up
 from tests.sandbox.conftest import cache, engine, group, start_node
 
 __all__ = ["cache", "engine", "group", "start_node"]
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What `make up` has deployed.
+
+    Attributes:
+        stack: Its stack.
+        seconds: How long it took from no node; None where it was there before.
+        alone: The same for each of the slowest parts by itself.
+    """
+
+    stack: Stack
+    seconds: float | None
+    alone: dict[str, float]
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Run something and return how long it took."""
+    start = time.monotonic()
+    run()
+    return time.monotonic() - start
+
+
+@pytest.fixture(scope="session")
+def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The platform: the deployed one, or the sandbox's with everything cached, gone when the run ends."""
+    deployed = _stack(cache)
+    if deployed.exists():
+        yield Platform(deployed, None, {})
+        return
+    before = os.environ.get("A1_STATE")
+    os.environ["A1_STATE"] = str(tmp_path_factory.mktemp("state"))
+    alone: dict[str, float] = {}
+    try:
+        for part in _SLOWEST:
+            alone[part] = seconds(lambda part=part: up(cache, to_terminal, [part]))  # type: ignore[misc]
+            down(cache, to_terminal)
+        taken = seconds(lambda: up(cache, to_terminal))
+        yield Platform(_stack(cache), taken, alone)
+    finally:
+        down(cache, to_terminal)
+        if before is None:
+            del os.environ["A1_STATE"]
+        else:
+            os.environ["A1_STATE"] = before
+
+
+def empty_program(beside: Stack, folder: Path) -> Stack:
+    """Return the stack of a program that declares nothing, run once, with the toolchain of another stack."""
+    (folder / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
+    (folder / "__main__.py").write_text("import pulumi\n")
+    empty = Stack("empty", beside.environment, folder)
+    empty.create()
+    empty.read("up", "--yes", "--skip-preview")
+    return empty
+
+
+def _stack(cache: Cache) -> Stack:
+    environment = ensure(cache, to_terminal).environment(state_folder())
+    return chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+
+
+_SLOWEST = ("argo-cd", "monitoring")
+"""The parts that take longest from a Ready cluster to healthy."""
 
 
 class Figures:

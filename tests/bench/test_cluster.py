@@ -11,8 +11,7 @@ import pytest
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
-from sandbox.pulumi import Stack
-from tests.bench.conftest import Figures
+from tests.bench.conftest import Figures, empty_program, seconds
 from tests.bench.memory import PeakMemory
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 
@@ -22,7 +21,6 @@ _UP_AGAINST_BY_HAND = 2.0
 _NO_CHANGE_AGAINST_EMPTY = 2.5
 _CONNECTIONS = 12
 _PEAK_MIB = 1536
-_EMPTY = "import pulumi\n"
 _READY = (
     "until k3s kubectl get node a1 2>/dev/null | grep -qw Ready; do sleep 0.2; done;"
     "until k3s kubectl -n kube-system get deploy coredns 2>/dev/null | grep -q 1/1; do sleep 0.2; done"
@@ -58,13 +56,9 @@ def test_a_run_without_changes_costs_little_more_than_an_empty_program(
     deployed: tuple[Deployment, float], tmp_path: Path, figures: Figures
 ) -> None:
     made = deployed[0]
-    (tmp_path / "Pulumi.yaml").write_text("name: empty\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text(_EMPTY)
-    empty = Stack("empty", made.stack.environment, tmp_path)
-    empty.create()
-    empty.read(*UP)
-    ours = min(_seconds(lambda: made.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
-    theirs = min(_seconds(lambda: empty.read(*UP)) for _ in range(3))
+    empty = empty_program(made.stack, tmp_path)
+    ours = min(seconds(lambda: made.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
+    theirs = min(seconds(lambda: empty.read(*UP)) for _ in range(3))
     assert figures.ratio("up without changes", ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
 
 
@@ -111,9 +105,3 @@ def test_a_bare_node_is_ready_in_at_most_twice_the_time_by_hand(  # noqa: PLR091
     engine.run("exec", target, "bash", "-c", _READY)
     other = time.monotonic() - start
     assert figures.ratio("bare node to Ready by up", taken, "by hand", other, _UP_AGAINST_BY_HAND)
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.monotonic()
-    run()
-    return time.monotonic() - start

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,7 @@ from a1platform.settings.node import HardeningSettings, NodeSettings
 from sandbox.engine import Engine
 from sandbox.node import Node
 from sandbox.stack_settings import stack_settings
-from tests.bench.conftest import Figures
+from tests.bench.conftest import Figures, seconds
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1200)]
 
@@ -76,9 +75,9 @@ def test_hardening_is_quick_and_worth_it(
     _, settings, script = bare
     before = lynis()
     with connected(settings) as client:
-        seconds = _seconds(lambda: run_script(client, settings, script, "apply"))
-        again = _seconds(lambda: run_script(client, settings, script, "apply"))
-        audit = _seconds(lambda: run_script(client, settings, script, "verify"))
+        taken = seconds(lambda: run_script(client, settings, script, "apply"))
+        again = seconds(lambda: run_script(client, settings, script, "apply"))
+        audit = seconds(lambda: run_script(client, settings, script, "verify"))
     with connected(settings) as client:
         assert run_script(client, settings, script, "confirm").status == 0
         answer = run_script(client, settings, script, "verify")
@@ -87,14 +86,8 @@ def test_hardening_is_quick_and_worth_it(
     figures.amount("Lynis index of the bare node", before, "")
     figures.amount("Lynis index of the hardened node", after, "")
     figures.amount("hardening when nothing changes", round(again, 1), "s")
-    within = figures.amount("hardening a bare node", round(seconds, 1), "s", _APPLY_SECONDS)
+    within = figures.amount("hardening a bare node", round(taken, 1), "s", _APPLY_SECONDS)
     audited = figures.amount("audit of a node's hardening", round(audit, 1), "s", _AUDIT_SECONDS)
     assert within
     assert audited
     assert after >= _LYNIS_INDEX
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.monotonic()
-    run()
-    return time.monotonic() - start

@@ -15,18 +15,21 @@ from a1platform.platform import namespaces
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
-from sandbox import chosen
-from sandbox.cache import Cache, state_folder
-from sandbox.toolchain import ensure
-from tests.bench.conftest import Figures
+from tests.bench.conftest import Figures, Platform, empty_program, seconds
+from tests.bench.deployed import api, outputs
+from tests.sandbox.deployment import UP
 from tests.smoke.conftest import listed
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
+
+__all__ = ["api", "outputs"]
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 _CPU_MILLI, _MEMORY_MIB, _POD_MIB = 1600, 4096, 200
 _LOOKED_AT_SECONDS = 15
+_UP_AGAINST_PART = 1.3
+_NO_CHANGE_AGAINST_EMPTY = 4.0
 _PARTS = {name: part for part, names in namespaces.PARTS.items() for name in names} | {
     "kube-system": "K3s's own pods",
     NAMESPACE: "services",
@@ -35,27 +38,6 @@ _LOAD = Path(__file__).with_name("load.py")
 _UNITS = {"Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0, "k": 1000 / 2**20, "M": 1e6 / 2**20, "G": 1e9 / 2**20}
 
 PodMetrics = new_class("PodMetrics", "metrics.k8s.io/v1beta1", asyncio=False, plural="pods")
-
-
-@pytest.fixture(scope="module")
-def outputs() -> dict[str, str]:
-    """The outputs of what `make up` deployed; without a deployment the figures are skipped."""
-    environment = ensure(Cache.default(), lambda _: None).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
-    if not stack.exists():
-        pytest.skip("nothing is deployed: `make up` first")
-    return {key: str(value) for key, value in stack.outputs().items()}
-
-
-@pytest.fixture(scope="module")
-def api(outputs: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> kr8s.Api:
-    """A client of the deployed cluster."""
-    path = tmp_path_factory.mktemp("bench") / "kubeconfig"
-    path.touch(mode=0o600)
-    path.write_text(outputs["kubeconfig"], encoding="utf-8")
-    client: kr8s.Api = kr8s.api(kubeconfig=str(path))
-    client.version()
-    return client
 
 
 def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figures: Figures) -> None:
@@ -80,6 +62,28 @@ def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figu
     assert figures.amount("CPU that all pods request", cpu, "thousandths of a core", _CPU_MILLI)
     figures.amount("memory in use on all nodes, files in use included", round(with_files), "MiB")
     assert figures.amount("memory in use on all nodes", round(whole), "MiB", _MEMORY_MIB)
+
+
+def test_everything_takes_little_longer_than_the_slowest_part_alone(
+    platform: Platform, figures: Figures
+) -> None:
+    if platform.seconds is None:
+        pytest.skip("the platform was there before: `make down` first")
+    slowest = max(platform.alone, key=lambda part: platform.alone[part])
+    what = f"K3s and {slowest} alone"
+    assert figures.ratio(
+        "warm up from no node", platform.seconds, what, platform.alone[slowest], _UP_AGAINST_PART
+    )
+
+
+def test_a_run_without_changes_costs_at_most_four_empty_programs(
+    platform: Platform, tmp_path: Path, figures: Figures
+) -> None:
+    empty = empty_program(platform.stack, tmp_path)
+    ours = min(seconds(lambda: platform.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
+    theirs = min(seconds(lambda: empty.read(*UP)) for _ in range(3))
+    what = "up without changes, everything in place"
+    assert figures.ratio(what, ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
 
 
 @pytest.fixture

@@ -160,6 +160,19 @@ def test_no_part_waits_for_the_pods_of_another(online: dict[str, Declared]) -> N
         assert _before(online, name) & set(RELEASES) <= {"platform-monitoring-crds"}
 
 
+def test_the_namespaces_of_the_parts_deny_all_other_traffic_where_the_settings_say_so(
+    online: dict[str, Declared], declare: Declare
+) -> None:
+    kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+    assert not _of(online, kind)
+    declared = declare(_program(PlatformArgs(_settings(networkPolicies=True))))
+    spaces = {one.inputs["metadata"]["name"] for one in _of(declared, NAMESPACE).values()}
+    for one in _of(declared, kind).values():
+        assert f"{one.inputs['metadata']['namespace']}-namespace" in one.after
+    found = {one.inputs["metadata"]["namespace"] for one in _of(declared, kind).values()}
+    assert found == spaces - {"a1-orchestrator"}
+
+
 def test_policies_come_when_gatekeeper_answers(online: dict[str, Declared]) -> None:
     policies = [name for name in online if name.startswith("platform-policies-")]
     assert policies
@@ -266,14 +279,32 @@ def test_without_monitoring_nothing_of_its_kinds_is_declared(declare: Declare) -
     assert all(role["serviceMonitor"] == {"enabled": False} for role in keda.values())
 
 
-def test_with_everything_switched_off_only_the_services_namespace_is_left(declare: Declare) -> None:
+def test_with_everything_switched_off_only_the_services_namespace_and_roles_are_left(
+    declare: Declare,
+) -> None:
     off = {"enabled": False}
     settings = _settings(gatekeeper=off, externalSecrets=off, keda=off, argoCd=off, monitoring=off)
     declared = declare(_program(PlatformArgs(settings)))
     assert {one.name for one in declared.values() if one.type.startswith("kubernetes:")} == {
         "a1-orchestrator-namespace",
         "a1-orchestrator-default-account",
+        "a1-platform-engineer-clusterrole",
+        "a1-platform-engineer-clusterrolebinding",
+        "a1-service-developer-clusterrole",
+        "a1-service-developer-rolebinding",
+        "a1-read-only-clusterrole",
+        "a1-read-only-clusterrolebinding",
     }
+
+
+def test_a_role_is_bound_where_its_namespace_is_there(online: dict[str, Declared]) -> None:
+    assert "a1-orchestrator-namespace" in online["a1-service-developer-rolebinding"].after
+
+
+def test_what_policies_find_is_told_where_somebody_listens(declare: Declare) -> None:
+    rule = "a1-policies-prometheusrule"
+    assert rule in declare(_program(PlatformArgs()))
+    assert rule not in declare(_program(PlatformArgs(_settings(monitoring={"enabled": False}))))
 
 
 def test_policies_can_be_switched_off_alone(declare: Declare) -> None:

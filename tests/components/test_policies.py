@@ -109,5 +109,18 @@ def test_an_enforcement_action_of_the_settings_reaches_the_constraint() -> None:
 
 def test_an_ingress_in_any_namespace_is_known_to_the_policies(declared: dict[str, Declared]) -> None:
     spec = declared["policies-config"].inputs["spec"]
-    assert spec["sync"]["syncOnly"] == [{"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"}]
+    assert {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"} in spec["sync"]["syncOnly"]
     assert "sync" not in spec["match"][0]["processes"]
+
+
+def test_pods_are_completed_only_where_the_settings_say_so(declared: dict[str, Declared]) -> None:
+    assert not [name for name in declared if "mutation" in name]
+    completed = _declare(PolicySettings(mutations=True))
+    for name in ("seccomp", "automount"):
+        assert completed[f"policies-mutation-{name}"].after == ("policies-config",)
+        assert completed[f"policies-mutation-{name}"].inputs["kind"] == "Assign"
+
+
+def test_only_kinds_that_every_cluster_has_are_looked_up(declared: dict[str, Declared]) -> None:
+    groups = {kind["group"] for kind in declared["policies-config"].inputs["spec"]["sync"]["syncOnly"]}
+    assert groups == {"autoscaling", "networking.k8s.io", "policy"}

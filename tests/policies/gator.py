@@ -11,6 +11,17 @@ import yaml
 
 from a1platform.platform.policies import PolicySet
 
+_EXPAND = {
+    "apiVersion": "expansion.gatekeeper.sh/v1alpha1",
+    "kind": "ExpansionTemplate",
+    "metadata": {"name": "deployments"},
+    "spec": {
+        "applyTo": [{"groups": ["apps"], "kinds": ["Deployment"], "versions": ["v1"]}],
+        "templateSource": "spec.template",
+        "generatedGVK": {"group": "", "version": "v1", "kind": "Pod"},
+    },
+}
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -46,3 +57,21 @@ class Gator:
             )
             for entry in json.loads(done.stdout or "null") or []
         ]
+
+    def mutated(self, mutators: Iterable[dict[str, Any]], pod: dict[str, Any]) -> dict[str, Any]:
+        """Return a pod after the mutations.
+
+        The evaluator mutates what it expands from something else, so the pod is put into a Deployment.
+        """
+        metadata = {"name": "made", "namespace": pod["metadata"]["namespace"]}
+        template = {"metadata": {"labels": {"made": "yes"}}, "spec": pod["spec"]}
+        deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": metadata["namespace"]}}
+        objects = [_EXPAND, space, {**deployment, "spec": {"template": template}}, *mutators]
+        path = self.folder / "expanded.yaml"
+        path.write_text(yaml.safe_dump_all(objects))
+        command = [str(self.program), "expand", "--filename", str(path), "--format", "yaml"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        (found,) = yaml.safe_load_all(done.stdout)
+        return dict(found)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from a1platform.platform.policies import POLICIES, Policy, PolicyError, PolicySet, load
+from a1platform.services.catalog import CATALOG
 from a1platform.settings.policies import PolicyExemption, PolicySettings
 from tests.policies.gator import Gator
 
@@ -40,6 +41,13 @@ def test_the_core_is_denied_from_the_start_where_the_services_run(policies: Poli
     policy = _policy(policies, name)
     assert policy.action == "deny"
     assert policy.constraint["spec"]["match"]["namespaces"] == ["a1-orchestrator"]
+
+
+def test_the_images_that_are_asked_for_by_digest_are_those_of_the_critical_services(
+    policies: PolicySet,
+) -> None:
+    parameters = _policy(policies, "image-digest").constraint["spec"]["parameters"]
+    assert parameters["critical"] == sorted(entry.name for entry in CATALOG if entry.critical)
 
 
 def test_no_constraint_reaches_a_system_namespace(policies: PolicySet) -> None:

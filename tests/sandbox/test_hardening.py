@@ -28,6 +28,7 @@ _TAMPER = {
     "sysctl file": ("rm /etc/sysctl.d/90-a1.conf", "sysctl /etc/sysctl.d/90-a1.conf"),
     "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
     "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),
+    "integrity": ("systemctl disable --now a1-integrity.timer", "integrity a1-integrity.timer"),
     "sshd": (
         "sed -i /^Password/s/no/yes/ /etc/ssh/sshd_config.d/00-a1.conf && systemctl reload ssh",
         "sshd PasswordAuthentication",

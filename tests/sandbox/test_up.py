@@ -102,6 +102,16 @@ def test_a_second_up_changes_nothing(state: Path) -> None:
     assert "pending" not in said
 
 
+def test_a_node_that_is_gone_is_made_anew_with_all_that_was_on_it(state: Path) -> None:
+    engine = find_engine(Cache.default())
+    assert engine
+    engine.run("rm", "--force", "--volumes", "a1-sandbox-a1")
+    status, said = _ended(_sandbox("up", "--parts", _PARTS, state=state))
+    assert status == 0, said
+    assert "the machine is gone: what was on it is forgotten" in said
+    assert "external-secrets: chart 0.19.2" in said
+
+
 def test_down_leaves_the_machine_as_it_was(state: Path, before: list[str]) -> None:
     status, said = _ended(_sandbox("down", state=state))
     assert status == 0, said

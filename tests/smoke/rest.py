@@ -3,7 +3,7 @@
 import contextlib
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -65,6 +65,40 @@ class Rest:
         if answer.status_code == 404:
             return None
         found: Manifest = answer.raise_for_status().json()
+        return found
+
+    def allowed(
+        self, user: str, groups: Sequence[str], right: tuple[str, str, str], *, namespace: str
+    ) -> bool:
+        """Return whether somebody may do something.
+
+        Args:
+            user: Who.
+            groups: Of which groups, and no other.
+            right: Verb, API group (empty for core) and plural of the kind, a subresource after a slash.
+            namespace: Where; empty for what is in none.
+        """
+        verb, group, resource = right
+        kind, _, part = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": kind, "subresource": part}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": user,
+                "groups": list(groups),
+                "resourceAttributes": {**attributes, "namespace": namespace},
+            },
+        }
+        told = self._client.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", json=review)
+        return bool(told.raise_for_status().json()["status"]["allowed"])
+
+    def resources(self, version: str) -> list[dict[str, Any]]:
+        """Return what the API server knows of a group, such as `apps/v1`; nothing if it does not know it."""
+        answer = self._client.get(f"/apis/{version}")
+        if answer.status_code == 404:
+            return []
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["resources"]
         return found
 
     def node_memory(self, name: str) -> dict[str, int]:

@@ -26,11 +26,15 @@ def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_read
 ) -> None:
     assert GATEWAY in scaled
 
-    def ready() -> dict[str, tuple[str, str]]:
+    def ready() -> dict[str, tuple[str, bool]]:
         found = listed(ScaledObject, api, namespace=NAMESPACE)
-        return {one.name: (_condition(one.raw, "Ready"), _condition(one.raw, "Fallback")) for one in found}
+        # It stays unknown until KEDA has had a reason to look.
+        return {
+            one.name: (_condition(one.raw, "Ready"), _condition(one.raw, "Fallback") == "True")
+            for one in found
+        }
 
-    wanted = dict.fromkeys(scaled, ("True", "False"))
+    wanted = dict.fromkeys(scaled, ("True", False))
     assert eventually(ready, 60, wanted=lambda seen: seen == wanted) == wanted
 
 

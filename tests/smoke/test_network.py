@@ -4,22 +4,39 @@ Each pair is tried from a pod of the calling service itself, with the name that 
 """
 
 import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
 
 import kr8s
 import pytest
-from kr8s.objects import NetworkPolicy
+import yaml
+from kr8s.objects import NetworkPolicy, Service
 
 from a1platform import naming
+from a1platform.naming import PROJECT
 from a1platform.services.catalog import CATALOG
 from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
 from tests.smoke.reach import ready_pod
+from tests.smoke.rest import Manifest, Rest
+from tests.smoke.wait import eventually
 
 pytestmark = [pytest.mark.smoke, pytest.mark.part("mcp-services")]
 
 _PYTHON = "/proc/1/exe"
 """The service's own interpreter; its image has no shell and no other program."""
+_INNER = (
+    ("argocd", "argocd-redis", 6379),
+    ("argocd", "argocd-repo-server", 8081),
+    ("argocd", "argocd-server", 80),
+    ("keda", "keda-operator", 9666),
+    ("prometheus", "prometheus", 9090),
+    ("prometheus", "kps-alertmanager", 9093),
+)
+"""Services that only their own namespace, or one that is named, may call."""
+_OPEN = ("kube-dns.kube-system.svc", 53)
 _TRY = """\
 import asyncio, json, sys
 
@@ -56,25 +73,63 @@ def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     public = {entry.name for entry in entries if entry.public}
     wanted, found = {}, {}
     for entry in entries:
-        targets = [name for name in names if name != entry.name]
-        answers = _tried(api, entry.name, [(target, HTTP_PORT) for target in targets])
-        for target, answer in zip(targets, answers, strict=True):
-            found[f"{entry.name} to {target}"] = answer
+        others = [name for name in names if name != entry.name]
+        targets = [(name, port) for name in others for port in (HTTP_PORT, OPERATIONS_PORT)]
+        answers = _tried(api, entry.name, targets)
+        for (target, port), answer in zip(targets, answers, strict=True):
+            found[f"{entry.name} to {target}:{port}"] = answer
             # The gateway is open to all; but whoever may call nothing out does not get there either.
-            wanted[f"{entry.name} to {target}"] = target in entry.calls
+            wanted[f"{entry.name} to {target}:{port}"] = port == HTTP_PORT and target in entry.calls
     assert public
     assert any(wanted.values())
     assert not all(wanted.values())
     assert found == wanted
 
 
-@pytest.mark.parametrize(
-    ("host", "port"),
-    [("kubernetes.default.svc", 443), ("mcp-policy-proxy", OPERATIONS_PORT)],
-    ids=["the API server", "another service's operations"],
-)
-def test_a_service_does_not_get_to(api: kr8s.Api, host: str, port: int) -> None:
-    assert _tried(api, "mcp-gateway", [(host, port)]) == [False]
+def test_a_service_does_not_get_to_the_api_server(api: kr8s.Api) -> None:
+    assert _tried(api, "mcp-gateway", [("kubernetes.default.svc", 443)]) == [False]
+
+
+@pytest.fixture
+def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
+    """A pod in a namespace that nobody knows, which tries to get to what the parts keep to themselves."""
+    config = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
+    if not config.get(f"{PROJECT}:platform", {}).get("networkPolicies"):
+        pytest.skip("platform.networkPolicies is off")
+    there = {(one.namespace, one.name): one.raw for one in listed(Service, api, namespace=kr8s.ALL)}
+    targets = [(f"{name}.{space}.svc", port) for space, name, port in _INNER if (space, name) in there]
+    name = f"a1-smoke-{secrets.token_hex(4)}"
+    image = ready_pod(api, NAMESPACE, naming.selector("mcp-gateway")).raw["spec"]["containers"][0]["image"]
+    space: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    pod = _pod({"name": "stranger", "namespace": name}, image, [*targets, _OPEN])
+    with rest.applied(space, pod):
+        yield {**pod, "targets": targets}
+
+
+def test_a_stranger_gets_to_nothing_that_a_part_keeps_to_itself(stranger: Manifest, rest: Rest) -> None:
+    def phase() -> str:
+        found = rest.get(stranger)
+        return str(found["status"]["phase"]) if found else ""
+
+    assert eventually(phase, 120, wanted=lambda seen: seen in {"Succeeded", "Failed"}) == "Succeeded"
+    *inner, opened = json.loads(rest.log(stranger).splitlines()[-1])
+    assert stranger["targets"]
+    assert opened, "the name server answers everybody: the pod itself is cut off, so nothing is proven"
+    assert [one for one, got in zip(stranger["targets"], inner, strict=True) if got] == []
+
+
+def _pod(where: Manifest, image: str, targets: list[tuple[str, int]]) -> Manifest:
+    user = {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    confined = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "stranger",
+        "image": image,
+        "command": ["/usr/bin/python3.11", "-c", _TRY, json.dumps(targets)],
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": {**confined, "readOnlyRootFilesystem": True},
+    }
+    spec = {"restartPolicy": "Never", "automountServiceAccountToken": False, "securityContext": user}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": where, "spec": {**spec, "containers": [container]}}
 
 
 def _tried(api: kr8s.Api, service: str, targets: list[tuple[str, int]]) -> list[bool]:

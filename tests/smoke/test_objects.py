@@ -9,6 +9,7 @@ from kr8s.objects import (
     HorizontalPodAutoscaler,
     NetworkPolicy,
     PodDisruptionBudget,
+    ResourceQuota,
     Service,
     new_class,
 )
@@ -47,6 +48,35 @@ def test_no_service_has_pods_that_are_missing(api: kr8s.Api) -> None:
     status = {one.name: one.raw["status"] for one in listed(Deployment, api, namespace=NAMESPACE)}
     missing = {name: status[name].get("unavailableReplicas", 0) for name in _FIVE}
     assert missing == dict.fromkeys(_FIVE, 0)
+
+
+def test_the_quota_has_room_for_every_service_with_its_most_pods(api: kr8s.Api) -> None:
+    quotas = [one for one in listed(ResourceQuota, api, namespace=NAMESPACE) if one.name == "services"]
+    if not quotas:
+        pytest.skip("services.quota is off")
+    hard = quotas[0].raw["status"]["hard"]
+    most = {
+        one.raw["spec"]["scaleTargetRef"]["name"]: one.raw["spec"]["maxReplicas"]
+        for one in listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
+    }
+    assert set(_FIVE) <= set(most)
+    asked = {
+        one.name: one.raw["spec"]["template"]["spec"]["containers"][0]["resources"]
+        for one in listed(Deployment, api, namespace=NAMESPACE)
+    }
+    assert sum(most.values()) <= int(hard["pods"])
+    for kind in ("requests", "limits"):
+        for resource in ("cpu", "memory"):
+            wanted = sum(pods * _amount(asked[name][kind][resource]) for name, pods in most.items())
+            assert wanted <= _amount(hard[f"{kind}.{resource}"])
+
+
+def _amount(quantity: str) -> float:
+    units = {"m": 0.001, "Mi": 2.0**20, "Gi": 2.0**30}
+    for unit, factor in units.items():
+        if quantity.endswith(unit):
+            return float(quantity.removesuffix(unit)) * factor
+    return float(quantity)
 
 
 def _without(kind: Any, api: kr8s.Api) -> list[str]:  # noqa: ANN401 - kr8s has no common base

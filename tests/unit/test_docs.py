@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from a1platform.cli.main import app
 from a1platform.observability.escalation import LEVELS
+from a1platform.observability.policy_alerts import policy_alerts
 from a1platform.observability.rules import alerts
 from a1platform.observability.slo import Objective, Slo
 from a1platform.services.catalog import CATALOG
@@ -65,7 +66,8 @@ def test_documents_that_the_code_names_are_there() -> None:
 
 
 def test_the_runbook_knows_every_alert() -> None:
-    raised = {rule["alert"] for rule in alerts(Objective("s", "s", Slo(), critical=True), "n")}
+    every = (*alerts(Objective("s", "s", Slo(), critical=True), "n"), *policy_alerts())
+    raised = {rule["alert"] for rule in every}
     assert {name for name in raised if f"`{name}`" not in _text("docs/runbook-a1.md")} == set()
 
 

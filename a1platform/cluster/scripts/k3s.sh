@@ -137,6 +137,10 @@ a1_k3s_keep() { # the files that K3s is known to start with
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
 }
 
+a1_k3s_see() {
+    echo "$(a1_k3s_digest "$a1_k3s") $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
+}
+
 a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
     local node=$1 seconds=$2 dns=$3 entry file
     shift 3
@@ -144,6 +148,7 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
     systemctl enable --quiet k3s
     if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@"; then
         a1_k3s_settle "$@"
+        a1_k3s_see
         return
     fi
     a1_k3s_settle "$@"
@@ -151,6 +156,7 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
         # Again, as it has written its own meanwhile.
         a1_k3s_settle "$@"
         a1_k3s_digest "$a1_k3s" | a1_keep "$a1_state/k3s/binary"
+        a1_k3s_see
         a1_k3s_keep "$@"
         return
     fi

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from a1platform.node.hardening.auditd import auditd
 from a1platform.node.hardening.firewall import firewall
+from a1platform.node.hardening.integrity import integrity
 from a1platform.node.hardening.login import login
 from a1platform.node.hardening.modules import modules
 from a1platform.node.hardening.sshd import sshd
@@ -31,6 +32,7 @@ def changes(settings: HardeningSettings, user: str, peers: Sequence[str] = ()) -
         (settings.auditd, auditd()),
         (settings.time_sync, time_sync(settings.time_sync)),
         (settings.updates, updates(settings.updates)),
+        (settings.integrity, integrity()),
         (settings.login, login()),
         (settings.sshd, sshd(user)),
         (settings.firewall, firewall(settings.firewall, peers)),

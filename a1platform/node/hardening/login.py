@@ -45,6 +45,8 @@ def login() -> HostChange:
     return HostChange(
         name="login",
         reason="sessions of people end when left alone and keep what they make to themselves",
+        # For whoever sets a password for the console; Debian's PAM takes it up by itself.
+        packages=("libpam-pwquality|libpam-passwdqc",),
         files=(
             HostFile("/etc/issue", _BANNER),
             HostFile("/etc/issue.net", _BANNER),

@@ -9,7 +9,7 @@ _OPTIONS: dict[str, str] = {
     "KbdInteractiveAuthentication": "no",
     "PermitEmptyPasswords": "no",
     "MaxAuthTries": "3",
-    "MaxSessions": "10",
+    "MaxSessions": "4",
     "MaxStartups": "10:30:60",
     "LoginGraceTime": "30",
     "ClientAliveInterval": "300",

@@ -274,6 +274,8 @@ a1_marks() { # which run has last brought what into force here; `up` compares it
 a1_run() { # verb, then name=prefix for each change
     local verb=$1 found="" index=0 pair names=""
     shift
+    # shellcheck disable=SC2034 # for the pieces of the changes
+    a1_verb=$verb
     for pair in "$@"; do names="$names ${pair%%=*}"; done
     case "$verb" in
     apply)

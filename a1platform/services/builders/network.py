@@ -2,19 +2,19 @@
 
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
+from a1platform.platform.namespaces import PROMETHEUS
+from a1platform.platform.network import in_namespace, name_resolution, tcp
 from a1platform.services.builders.metadata import MANAGER, metadata
 from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, McpServiceArgs
-
-MONITORING_NAMESPACE = "prometheus"
 
 
 def service_policy(args: McpServiceArgs) -> Manifest:
     """Return the policy of one service: its callers and Prometheus in, what it calls out."""
     entry = args.entry
-    ingress = [{"from": [_pods(caller)], "ports": [_tcp(HTTP_PORT)]} for caller in args.callers]
+    ingress = [{"from": [_pods(caller)], "ports": [tcp(HTTP_PORT)]} for caller in args.callers]
     if entry.public:
-        ingress.append({"ports": [_tcp(HTTP_PORT)]})
-    ingress.append({"from": [_namespace(MONITORING_NAMESPACE)], "ports": [_tcp(OPERATIONS_PORT)]})
+        ingress.append({"ports": [tcp(HTTP_PORT)]})
+    ingress.append({"from": [in_namespace(PROMETHEUS)], "ports": [tcp(OPERATIONS_PORT)]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -23,23 +23,16 @@ def service_policy(args: McpServiceArgs) -> Manifest:
             "podSelector": {"matchLabels": naming.selector(entry.name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
-            "egress": [{"to": [_pods(callee)], "ports": [_tcp(HTTP_PORT)]} for callee in sorted(entry.calls)],
+            "egress": [{"to": [_pods(callee)], "ports": [tcp(HTTP_PORT)]} for callee in sorted(entry.calls)],
         },
     }
 
 
 def namespace_policies(namespace: str) -> list[Manifest]:
     """Return what holds for every pod of the namespace: nothing in, nothing out, but name resolution."""
-    dns = {
-        **_namespace("kube-system"),
-        "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-    }
-    ports = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     return [
         _policy("default-deny", namespace, {"policyTypes": ["Ingress", "Egress"]}),
-        _policy(
-            "allow-dns", namespace, {"policyTypes": ["Egress"], "egress": [{"to": [dns], "ports": ports}]}
-        ),
+        _policy("allow-dns", namespace, {"policyTypes": ["Egress"], "egress": [name_resolution()]}),
     ]
 
 
@@ -55,11 +48,3 @@ def _policy(name: str, namespace: str, spec: Manifest) -> Manifest:
 
 def _pods(name: str) -> Manifest:
     return {"podSelector": {"matchLabels": naming.selector(name)}}
-
-
-def _namespace(name: str) -> Manifest:
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
-
-
-def _tcp(port: int) -> Manifest:
-    return {"protocol": "TCP", "port": port}

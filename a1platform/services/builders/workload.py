@@ -3,12 +3,15 @@
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
 from a1platform.services.builders.metadata import metadata, pod_labels
+from a1platform.services.builders.quantity import cores, memory
 from a1platform.services.builders.secrets import secret_name
 from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, STATE_FOLDER, McpServiceArgs
 
 DOCUMENTS = "mcp-documents"
 """ConfigMap with the documents that mcp-config serves."""
 USER = 65532
+MAX_SURGE = 1
+"""Pods beyond the wanted number while a service is rolled out."""
 _PRE_STOP_SECONDS = 5
 _GRACE_SECONDS = 35
 """preStop 5 s and drain 5 s, in which callers that resolve names every 5 s learn of it, then 20 s of work."""
@@ -56,7 +59,10 @@ def deployment(args: McpServiceArgs) -> Manifest:
             "selector": {"matchLabels": naming.selector(args.entry.name)},
             "revisionHistoryLimit": 3,
             "progressDeadlineSeconds": 300,
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": MAX_SURGE, "maxUnavailable": 0},
+            },
             "template": {
                 "metadata": {
                     "labels": pod_labels(args),
@@ -112,8 +118,8 @@ def _container(args: McpServiceArgs) -> Manifest:
             {"name": "operations", "containerPort": OPERATIONS_PORT, "protocol": "TCP"},
         ],
         "resources": {
-            "requests": {"cpu": f"{size.cpu_milli}m", "memory": f"{size.memory_mib}Mi"},
-            "limits": {"cpu": _cores(size.cpu_limit_milli), "memory": f"{size.memory_limit_mib}Mi"},
+            "requests": {"cpu": cores(size.cpu_milli), "memory": memory(size.memory_mib)},
+            "limits": {"cpu": cores(size.cpu_limit_milli), "memory": memory(size.memory_limit_mib)},
         },
         "startupProbe": _probe("/health", period=2, failures=60),
         "livenessProbe": _probe("/health", period=10, failures=3),
@@ -126,11 +132,6 @@ def _container(args: McpServiceArgs) -> Manifest:
         },
         "volumeMounts": [mount for _, mount in _volumes(args)],
     }
-
-
-def _cores(milli: int) -> str:
-    # The API server would write 1000m as 1, and Argo CD would then see a difference for ever.
-    return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
 
 
 def _probe(path: str, period: int, failures: int) -> Manifest:

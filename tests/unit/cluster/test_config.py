@@ -1,5 +1,7 @@
 """What K3s reads on a node."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -103,3 +105,29 @@ def test_a_start_that_hangs_is_given_up() -> None:
 
 def test_the_unit_says_whose_it_is_so_that_the_preflight_knows_our_own_cluster() -> None:
     assert "a1platform" in config.unit(K3sSettings(), "server", "0" * 64)
+
+
+def test_the_documented_way_to_ship_the_audit_log_keeps_the_file_and_adds_the_endpoint(
+    server: NodeSettings,
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "hardening.md").read_text(encoding="utf-8")
+    (example,) = [
+        block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "audit-webhook" in block
+    ]
+    settings = K3sSettings.model_validate(yaml.safe_load(example)["config"]["a1platform:k3s"])
+    arguments = _parsed(settings, server)["kube-apiserver-arg"]
+    assert f"audit-log-path={config.AUDIT_LOG}" in arguments
+    assert f"audit-policy-file={config.AUDIT_POLICY_FILE}" in arguments
+    (file,) = settings.extra_files
+    assert f"audit-webhook-config-file={file.path}" in arguments
+    kubeconfig = yaml.safe_load(file.content)
+    assert kubeconfig["contexts"][0]["name"] == kubeconfig["current-context"]
+    assert file.mode == "0600"
+
+
+def test_the_audit_log_is_rotated_and_has_no_bodies_of_secrets(server: NodeSettings) -> None:
+    arguments = _parsed(K3sSettings(), server)["kube-apiserver-arg"]
+    assert {"audit-log-maxage=30", "audit-log-maxbackup=10", "audit-log-maxsize=100"} <= set(arguments)
+    rules = yaml.safe_load(config.audit_policy())["rules"]
+    about = [rule["level"] for rule in rules if "secrets" in str(rule.get("resources"))]
+    assert about == ["Metadata"]

@@ -69,7 +69,7 @@ def test_a_concern_that_is_off_is_not_applied() -> None:
         {"firewall": {"enabled": False, "reason": "a cloud firewall"}}
     )
     assert [change.name for change in changes(settings, "ops")] == [
-        *("modules", "sysctl", "auditd", "time-sync", "updates", "login", "sshd")
+        *("modules", "sysctl", "auditd", "time-sync", "updates", "integrity", "login", "sshd")
     ]
 
 

@@ -57,7 +57,7 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        ({"platfrom": {}}, "platfrom: found an unknown key, expected platform, or another of bundle, "),
+        ({"platfrom": {}}, "platfrom: found an unknown key, expected platform, or another of access, "),
         ({"k3s": {"maxPod": 3}}, "k3s.maxPod: found an unknown key, expected maxPods, or another of "),
         ({"k3s": {"maxPods": "many"}}, "k3s.maxPods: found 'many', expected a valid integer"),
         ({"k3s": {"maxPods": 5}}, "k3s.maxPods: found 5, expected greater than or equal to 10"),

@@ -1,0 +1,141 @@
+"""Who may talk to whom in the namespaces of the parts: nobody, but for what each part is made of.
+
+A port alone, without a peer, is open to or for everybody: the API server calls a webhook from the address of
+whichever node it runs on, and is called at such an address, so that no selector of pods fits it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.naming import PART_OF
+from a1platform.platform.namespaces import (
+    ARGO_CD,
+    EXTERNAL_SECRETS,
+    GATEKEEPER,
+    KEDA,
+    NODE_EXPORTER,
+    PROMETHEUS,
+    SECRETS,
+)
+from a1platform.settings.platform import PlatformSettings
+
+_API = 6443
+_GIT = (22, 80, 443, 9418)
+_PROMETHEUS = 9090
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the pods of a namespace are reached by, and what they reach; ports are those of the pods.
+
+    Attributes:
+        webhooks: Ports that the API server calls.
+        scraped: Ports that Prometheus reads.
+        callers: Namespaces that call it, to the ports that they call.
+        inside: Whether its pods call each other.
+        calls: Namespaces that it calls, to the ports that it calls there.
+        out: Ports that it calls wherever they are.
+        everywhere: Whether it calls everything.
+    """
+
+    webhooks: tuple[int, ...] = ()
+    scraped: tuple[int, ...] = ()
+    callers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    inside: bool = False
+    calls: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    out: tuple[int, ...] = ()
+    everywhere: bool = False
+
+
+REACHES: Mapping[str, Reach] = {
+    GATEKEEPER: Reach(webhooks=(8443,), scraped=(8888,), out=(_API,)),
+    EXTERNAL_SECRETS: Reach(webhooks=(10250,), scraped=(8080,), out=(_API,)),
+    SECRETS: Reach(),
+    # The metrics API is served to the API server as a webhook is.
+    KEDA: Reach(
+        webhooks=(_API, 9443), scraped=(8080,), inside=True, calls={PROMETHEUS: (_PROMETHEUS,)}, out=(_API,)
+    ),
+    ARGO_CD: Reach(scraped=(8082, 8083, 8084), inside=True, out=(_API, *_GIT)),
+    # It reads what every pod and node measures, at whatever port, and Alertmanager tells people outside.
+    PROMETHEUS: Reach(callers={KEDA: (_PROMETHEUS,)}, inside=True, everywhere=True),
+    # On the network of the host, which no policy reaches.
+    NODE_EXPORTER: Reach(),
+}
+"""By namespace."""
+
+
+def reach_policies(namespaces: Sequence[str], settings: PlatformSettings) -> list[Manifest]:
+    """Return one policy for each namespace of a part: default deny both ways, and its openings.
+
+    Args:
+        namespaces: Those that are there.
+        settings: A store of the site's own is outside, at a port that only the site knows.
+    """
+    found = dict(REACHES)
+    if settings.external_secrets.provider is not None:
+        found[EXTERNAL_SECRETS] = replace(found[EXTERNAL_SECRETS], everywhere=True)
+    return [reach_policy(name, found[name]) for name in namespaces if name in found]
+
+
+def reach_policy(namespace: str, reach: Reach) -> Manifest:
+    """Return the policy of a namespace; without openings everything is denied both ways.
+
+    Args:
+        namespace: Where it applies, to every pod.
+        reach: What is open.
+    """
+    own: Manifest = {"podSelector": {}}
+    ingress = [
+        *_rules("from", None, reach.webhooks),
+        *_rules("from", in_namespace(PROMETHEUS), reach.scraped),
+        *(
+            one
+            for caller, ports in reach.callers.items()
+            for one in _rules("from", in_namespace(caller), ports)
+        ),
+        *([{"from": [own]}] if reach.inside else []),
+    ]
+    egress = [
+        *_rules("to", None, reach.out),
+        *(one for callee, ports in reach.calls.items() for one in _rules("to", in_namespace(callee), ports)),
+        *([{"to": [own]}] if reach.inside else []),
+        *([name_resolution()] if reach.out or reach.calls else []),
+    ]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": "default-deny",
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": PART_OF},
+        },
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": ingress,
+            "egress": [{}] if reach.everywhere else egress,
+        },
+    }
+
+
+def name_resolution() -> Manifest:
+    """Return the way to the cluster's name server."""
+    server = {**in_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    return {"to": [server], "ports": [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]}
+
+
+def in_namespace(name: str) -> Manifest:
+    """Return all pods of a namespace, as a peer."""
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def tcp(port: int) -> Manifest:
+    """Return a port."""
+    return {"protocol": "TCP", "port": port}
+
+
+def _rules(side: str, peer: Manifest | None, ports: Sequence[int]) -> list[Manifest]:
+    if not ports:
+        return []
+    return [{**({side: [peer]} if peer else {}), "ports": [tcp(port) for port in ports]}]

@@ -1,0 +1,16 @@
+package lib.rbac_test
+
+import data.lib.rbac
+
+test_a_role_that_names_everything_has_no_wildcard {
+	rbac.wildcards({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}) == set()
+}
+
+test_each_wildcard_is_told_with_its_place {
+	rules := [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "*"]}, {"nonResourceURLs": ["*"]}]
+	rbac.wildcards({"rules": rules}) == {"rules[0].verbs", "rules[1].nonResourceURLs"}
+}
+
+test_a_binding_has_none {
+	rbac.wildcards({"roleRef": {"name": "view"}}) == set()
+}

@@ -1,0 +1,86 @@
+"""What the named roles may and may not do; asked of their rules, and of the API server of a cluster."""
+
+from dataclasses import dataclass
+
+from a1platform.platform.access import PLATFORM_ENGINEER, READ_ONLY, SERVICE_DEVELOPER
+from a1platform.services.resolve import NAMESPACE
+
+
+@dataclass(frozen=True)
+class Question:
+    """May a holder of a role do this?
+
+    Attributes:
+        role: The role.
+        verb: Such as `get`.
+        group: API group, empty for core.
+        resource: Plural, with the subresource after a slash.
+        namespace: Where; empty for what is in none.
+        allowed: The answer.
+    """
+
+    role: str
+    verb: str
+    group: str
+    resource: str
+    namespace: str
+    allowed: bool
+
+    def __str__(self) -> str:
+        """Return the question with its answer, as a test's name."""
+        answer = "may" if self.allowed else "may-not"
+        return f"{self.role}-{answer}-{self.verb}-{self.resource}-in-{self.namespace or 'the-cluster'}"
+
+
+def _may(role: str, verb: str, group: str, resource: str, namespace: str = "") -> Question:
+    return Question(role, verb, group, resource, namespace, allowed=True)
+
+
+def _may_not(role: str, verb: str, group: str, resource: str, namespace: str = "") -> Question:
+    return Question(role, verb, group, resource, namespace, allowed=False)
+
+
+RBAC, APPS, CONSTRAINTS = "rbac.authorization.k8s.io", "apps", "constraints.gatekeeper.sh"
+_ALL = (PLATFORM_ENGINEER, SERVICE_DEVELOPER, READ_ONLY)
+_SECRETS = "a1-secrets"
+
+QUESTIONS = [
+    # Everybody sees the services, nobody their secrets.
+    *(_may(role, "list", "", "pods", NAMESPACE) for role in _ALL),
+    *(_may(role, "get", "", "pods/log", NAMESPACE) for role in _ALL),
+    *(_may(role, "get", APPS, "deployments", NAMESPACE) for role in _ALL),
+    *(_may_not(role, "get", "", "secrets", NAMESPACE) for role in _ALL),
+    *(_may_not(role, "list", "", "secrets", _SECRETS) for role in _ALL),
+    # Nobody hands out rights, borrows somebody's, or decides what is admitted.
+    *(_may_not(role, "create", RBAC, "clusterrolebindings") for role in _ALL),
+    *(_may_not(role, "bind", RBAC, "clusterroles") for role in _ALL),
+    *(_may_not(role, "escalate", RBAC, "roles", NAMESPACE) for role in _ALL),
+    *(_may_not(role, "impersonate", "", "users") for role in _ALL),
+    *(_may_not(role, "create", "", "serviceaccounts/token", NAMESPACE) for role in _ALL),
+    *(
+        _may_not(role, "patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations")
+        for role in _ALL
+    ),
+    # A platform engineer runs the platform, and has the break-glass path of one policy.
+    _may(PLATFORM_ENGINEER, "patch", APPS, "deployments", "argocd"),
+    _may(PLATFORM_ENGINEER, "create", "", "pods/exec", NAMESPACE),
+    _may(PLATFORM_ENGINEER, "create", "", "pods/eviction", "keda"),
+    _may(PLATFORM_ENGINEER, "patch", "", "nodes"),
+    _may(PLATFORM_ENGINEER, "patch", CONSTRAINTS, "a1podprivilege"),
+    _may_not(PLATFORM_ENGINEER, "delete", CONSTRAINTS, "a1podprivilege"),
+    _may_not(PLATFORM_ENGINEER, "delete", "", "namespaces"),
+    # A service developer restarts pods and looks into them from outside, in the services' namespace alone.
+    _may(SERVICE_DEVELOPER, "delete", "", "pods", NAMESPACE),
+    _may(SERVICE_DEVELOPER, "create", "", "pods/portforward", NAMESPACE),
+    _may_not(SERVICE_DEVELOPER, "create", "", "pods/exec", NAMESPACE),
+    _may_not(SERVICE_DEVELOPER, "patch", APPS, "deployments", NAMESPACE),
+    _may_not(SERVICE_DEVELOPER, "list", "", "pods", "argocd"),
+    _may_not(SERVICE_DEVELOPER, "list", "", "nodes"),
+    # Who only reads changes nothing anywhere.
+    _may(READ_ONLY, "list", "", "nodes"),
+    _may(READ_ONLY, "list", CONSTRAINTS, "a1podprivilege"),
+    _may(READ_ONLY, "list", "", "pods", "argocd"),
+    _may_not(READ_ONLY, "delete", "", "pods", NAMESPACE),
+    _may_not(READ_ONLY, "create", "", "pods/portforward", NAMESPACE),
+    _may_not(READ_ONLY, "patch", "", "nodes"),
+]

@@ -1,0 +1,73 @@
+"""The parts' charts as Helm renders them with our values, for tests of what they bring."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from a1platform import versions
+from a1platform.bundle import BundleError, load
+from a1platform.delivery.manifest import Manifest
+from a1platform.platform.component import Platform, PlatformArgs
+from sandbox.cache import Cache
+from tests.components.conftest import Declared, declare
+
+__all__ = ["brought", "declare"]
+
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+_KIND = "kind: CustomResourceDefinition"
+_OF_THE_CLUSTER = {
+    "APIService",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+}
+
+
+@pytest.fixture(scope="module")
+def brought(
+    declare: Callable[..., dict[str, Declared]], tmp_path_factory: pytest.TempPathFactory
+) -> list[Manifest]:
+    """What Helm would apply, but for kinds, from the charts of the sandbox's bundle; and our PodMonitors.
+
+    Without the bundle or Helm the test is skipped.
+    """
+    built = sorted(Cache.default().root.glob("programs/*/helm"), key=lambda path: path.stat().st_mtime)
+    helm = built[-1] if built else shutil.which("helm")
+    if helm is None:
+        pytest.skip("helm is neither in the sandbox's cache nor on PATH")
+    try:
+        bundle = load(Cache.default().root / "bundle")
+    except (BundleError, OSError) as error:
+        pytest.skip(f"the sandbox has made no bundle yet: {error}")
+    declared = declare(lambda: Platform("platform", PlatformArgs(bundle=bundle)).parts)
+    folder = tmp_path_factory.mktemp("values")
+    releases = [one.inputs for one in declared.values() if one.type == _RELEASE]
+    found = [entry for one in releases for entry in _rendered(str(helm), one, folder)]
+    if not found:
+        pytest.skip("the sandbox's bundle holds no chart of a part")
+    return found + [one.inputs for one in declared.values() if one.inputs.get("kind") == "PodMonitor"]
+
+
+def _rendered(helm: str, release: dict[str, Any], folder: Path) -> list[Manifest]:
+    values = folder / f"{release['name']}.yaml"
+    values.write_text(yaml.safe_dump(release["values"]))
+    version = versions.K3S.partition("+")[0]
+    command = [helm, "template", release["name"], release["chart"], "--namespace", release["namespace"]]
+    command += ["--values", str(values), f"--kube-version={version}"]
+    command += ["--api-versions=monitoring.coreos.com/v1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    # Kinds are no business of ours, and hold values that are no YAML of 1.1.
+    texts = [one for one in re.split(r"^---$", done.stdout, flags=re.MULTILINE) if _KIND not in one]
+    made = [one for one in map(yaml.safe_load, texts) if one]
+    for one in made:
+        if one["kind"] not in _OF_THE_CLUSTER:
+            one["metadata"].setdefault("namespace", release["namespace"])
+    return made

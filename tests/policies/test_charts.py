@@ -1,0 +1,24 @@
+"""No policy refuses what the parts' charts bring: rights for the whole cluster are judged everywhere."""
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.platform.policies import PolicySet, load
+from a1platform.settings.policies import PolicySettings
+from tests.charts import brought, declare
+from tests.policies.gator import Gator
+
+__all__ = ["brought", "declare"]
+
+
+def test_no_policy_refuses_or_warns_of_what_a_chart_brings(
+    gator: Gator, policies: PolicySet, brought: list[Manifest]
+) -> None:
+    assert {"ClusterRole", "ClusterRoleBinding"} <= {one["kind"] for one in brought}
+    assert gator.violations(policies, brought) == []
+
+
+def test_the_roles_of_the_parts_are_let_through_by_their_names_alone(
+    gator: Gator, brought: list[Manifest]
+) -> None:
+    none = PolicySettings(parameters={"rbac-cluster-wildcards": {"allowed": []}})
+    found = gator.violations(load().configured(none), brought)
+    assert {one.policy for one in found} == {"rbac-cluster-wildcards"}

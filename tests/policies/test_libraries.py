@@ -1,0 +1,76 @@
+"""The unit tests of the policies' libraries, in the form of Open Policy Agent's own test runner.
+
+Gatekeeper's evaluator runs them, whose engine is that of the cluster: each test becomes a violation when it
+does not hold. Where there is an `opa` of that engine's version, `opa test policies/lib` runs the same files.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from a1platform.platform.policies import POLICIES, Policy, PolicySet
+from tests.policies.gator import Gator
+
+LIBRARIES = sorted((POLICIES / "lib").glob("*.rego"))
+TESTS = {
+    path.stem: re.findall(r"^(test_\w+) \{", path.read_text(), re.MULTILINE)
+    for path in sorted((POLICIES / "lib" / "tests").glob("*_test.rego"))
+}
+EVERY = [(module, name) for module, names in TESTS.items() for name in names]
+_TARGET = "admission.k8s.gatekeeper.sh"
+_OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "any", "namespace": "any"}}
+
+
+@pytest.fixture(scope="module")
+def failed(gator: Gator) -> Callable[[dict[str, str]], set[str]]:
+    """A function that runs all tests, some modules replaced, and returns which of them did not hold."""
+
+    def run(replaced: dict[str, str]) -> set[str]:
+        paths = [*LIBRARIES, *(POLICIES / "lib" / "tests" / f"{module}.rego" for module in TESTS)]
+        libraries = [replaced.get(path.stem, path.read_text()) for path in paths]
+        rules = [
+            f'violation[{{"msg": "{name}"}}] {{ not data.lib.{module}.{name} }}' for module, name in EVERY
+        ]
+        target = {"target": _TARGET, "rego": "\n".join(["package a1tests", *rules]), "libs": libraries}
+        template: dict[str, Any] = {
+            "apiVersion": "templates.gatekeeper.sh/v1",
+            "kind": "ConstraintTemplate",
+            "metadata": {"name": "a1tests"},
+            "spec": {"crd": {"spec": {"names": {"kind": "A1Tests"}}}, "targets": [target]},
+        }
+        constraint = {
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+            "kind": "A1Tests",
+            "metadata": {"name": "tests"},
+            "spec": {"enforcementAction": "deny", "match": {}},
+        }
+        policies = PolicySet((Policy("tests", template, constraint),), {})
+        return {violation.message for violation in gator.violations(policies, [_OBJECT])}
+
+    return run
+
+
+def test_every_library_has_tests() -> None:
+    assert {f"{path.stem}_test" for path in LIBRARIES} == set(TESTS)
+    assert [module for module, names in TESTS.items() if not names] == []
+
+
+def test_every_test_of_the_libraries_holds(failed: Callable[[dict[str, str]], set[str]]) -> None:
+    assert failed({}) == set()
+
+
+def test_a_test_of_a_broken_library_does_not_hold(failed: Callable[[dict[str, str]], set[str]]) -> None:
+    broken = (POLICIES / "lib" / "image.rego").read_text().replace("^localhost$|", "")
+    assert failed({"image": broken}) == {"test_what_could_be_a_host_is_the_registry"}
+
+
+def test_open_policy_agents_own_runner_agrees() -> None:
+    opa = shutil.which("opa")
+    if opa is None:
+        pytest.skip("opa is not on PATH; Gatekeeper's evaluator has run the same tests")
+    done = subprocess.run([opa, "test", str(POLICIES / "lib")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

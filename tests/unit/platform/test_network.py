@@ -1,0 +1,64 @@
+"""Who may talk to whom in the namespaces of the parts."""
+
+import pytest
+
+from a1platform.delivery.manifest import Manifest
+from a1platform.platform.namespaces import EXTERNAL_SECRETS, PARTS, PROMETHEUS, SECRETS
+from a1platform.platform.network import REACHES, reach_policies
+from a1platform.settings.platform import PlatformSettings
+
+NAMESPACES = [name for names in PARTS.values() for name in names]
+POLICIES = {
+    one["metadata"]["namespace"]: one["spec"] for one in reach_policies(NAMESPACES, PlatformSettings())
+}
+EVERY = pytest.mark.parametrize("namespace", NAMESPACES)
+
+
+def test_every_namespace_of_a_part_says_what_it_is_reached_by_and_what_it_reaches() -> None:
+    assert set(REACHES) == set(NAMESPACES) == set(POLICIES)
+
+
+@EVERY
+def test_a_namespace_denies_both_ways_for_every_pod(namespace: str) -> None:
+    spec = POLICIES[namespace]
+    assert spec["podSelector"] == {}
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+
+
+@EVERY
+def test_only_what_the_api_server_calls_is_open_to_everybody(namespace: str) -> None:
+    everybody = [rule for rule in POLICIES[namespace]["ingress"] if "from" not in rule]
+    ports = {port["port"] for rule in everybody for port in rule["ports"]}
+    assert ports == set(REACHES[namespace].webhooks)
+
+
+@EVERY
+def test_metrics_are_open_to_prometheus_alone(namespace: str) -> None:
+    for port in REACHES[namespace].scraped:
+        peers = [
+            peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+            for rule in POLICIES[namespace]["ingress"]
+            if {"protocol": "TCP", "port": port} in rule.get("ports", [])
+            for peer in rule["from"]
+        ]
+        assert peers == [PROMETHEUS]
+
+
+def test_a_namespace_without_pods_has_no_opening_at_all() -> None:
+    assert POLICIES[SECRETS]["ingress"] == POLICIES[SECRETS]["egress"] == []
+
+
+def test_only_prometheus_calls_everything() -> None:
+    assert [name for name, spec in POLICIES.items() if {} in spec["egress"]] == [PROMETHEUS]
+
+
+def _egress(settings: PlatformSettings) -> list[Manifest]:
+    (policy,) = reach_policies([EXTERNAL_SECRETS], settings)
+    found: list[Manifest] = policy["spec"]["egress"]
+    return found
+
+
+def test_a_store_of_the_sites_own_is_reached_wherever_it_is() -> None:
+    vault = {"externalSecrets": {"provider": {"vault": {"server": "https://vault.example.com:8200"}}}}
+    assert _egress(PlatformSettings.model_validate(vault)) == [{}]
+    assert {} not in _egress(PlatformSettings())
