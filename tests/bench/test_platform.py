@@ -125,11 +125,11 @@ def test_the_chain_under_load_is_measured(
     after = _taken(rest, api)
     largest: dict[str, float] = defaultdict(float)
     spent: dict[str, float] = defaultdict(float)
-    for (service, name), (seconds, mib) in after.items():
-        spent[service] += seconds - before.get((service, name), (0.0, 0.0))[0]
+    for (service, name), (cpu, mib) in after.items():
+        spent[service] += cpu - before.get((service, name), (0.0, 0.0))[0]
         largest[service] = max(largest[service], mib)
-    for service, seconds in sorted(spent.items()):
-        each = seconds / seen["calls"] * 1000
+    for service, cpu in sorted(spent.items()):
+        each = cpu / seen["calls"] * 1000
         figures.lines.append(
             f"{service:20} {each:5.2f} ms of CPU a call, what the autoscaler started included, "
             f"{largest[service]:4.0f} MiB in its largest pod"
@@ -151,9 +151,9 @@ def _taken(rest: Rest, api: kr8s.Api) -> dict[tuple[str, str], tuple[float, floa
             name = pod["podRef"]["name"]
             if pod["podRef"]["namespace"] == NAMESPACE and name in service:
                 containers = pod.get("containers", [])
-                seconds = sum(one.get("cpu", {}).get("usageCoreNanoSeconds", 0) for one in containers) / 1e9
+                cpu = sum(one.get("cpu", {}).get("usageCoreNanoSeconds", 0) for one in containers) / 1e9
                 mib = sum(one.get("memory", {}).get("rssBytes", 0) for one in containers) / 2**20
-                found[service[name], name] = (seconds, mib)
+                found[service[name], name] = (cpu, mib)
     return found
 
 
