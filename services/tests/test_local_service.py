@@ -1,8 +1,6 @@
 """`a1 dev`: a service here in the place of a deployed one, which is another set of processes on loopback."""
 
 import contextlib
-import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +10,9 @@ import pytest
 from mcp_services.dev import Stack, free_base_port
 from mcp_services.roles import MODULES
 from mcp_testing.driving import CALL, HEADERS, Load, samples
+from mcp_testing.session import running
 
-from a1platform.cli.dev import SOURCES, prepared, supervisor
+from a1platform.cli.dev import prepared, supervisor
 from a1platform.services.local import ClusterError, ServicePort, plan
 
 pytest_plugins = ["mcp_services.testing"]
@@ -54,26 +53,6 @@ class Deployed:
         yield self._stack.url(role).removeprefix("http://")
 
 
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """Run a prepared folder and give the API key that it tells."""
-    command = supervisor(folder, BASE_PORT)
-    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        told = []
-        for line in process.stdout:
-            told.append(line)
-            if line.startswith("Ctrl-C"):
-                break
-        key = next((line.split()[-1] for line in told if line.startswith("API key")), "")
-        try:
-            assert key, told
-            yield key
-        finally:
-            process.terminate()
-
-
 async def calls(stack: Stack, role: str) -> float:
     """How many calls of tools a role has answered."""
     return sum(
@@ -88,7 +67,10 @@ async def test_a_call_to_the_local_door_passes_the_local_services_and_reaches_de
 ) -> None:
     cluster, before = Deployed(stack), await calls(stack, "mcp-orchestrator-api")
     local = Stack(Path(), BASE_PORT)
-    with prepared(plan("mcp-orchestrator-api"), cluster) as folder, running(folder) as key:
+    with (
+        prepared(plan("mcp-orchestrator-api"), cluster) as folder,
+        running(supervisor(folder, BASE_PORT)) as key,
+    ):
         assert (folder / "internal" / "key").stat().st_mode & 0o077 == 0
         async with httpx2.AsyncClient(headers=HEADERS | dict(CALL.headers) | {"X-API-Key": key}) as http:
             answer = await http.post(f"{local.url('mcp-gateway')}/mcp", content=CALL.body)
@@ -121,5 +103,8 @@ async def test_a_program_of_ones_own_takes_the_place_of_a_service(stack: Stack, 
         "[threading.Thread(target=one.serve_forever).start() for one in servers]\n"
     )
     command = [sys.executable, str(own)]
-    with prepared(plan("mcp-gateway"), Deployed(stack), command) as folder, running(folder):
+    with (
+        prepared(plan("mcp-gateway"), Deployed(stack), command) as folder,
+        running(supervisor(folder, BASE_PORT)),
+    ):
         assert httpx2.get(f"http://127.0.0.1:{BASE_PORT}/").text == "mine"
