@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
-.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive check bench lock venv dev
+.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench lock venv dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,11 @@ test-long: venv ## A hardened node over its whole life, and the CIS benchmark
 
 test-disruptive: venv ## After `make up`: pods and nodes are taken away, delivery is moved, and no request is lost
 	@$(BIN)/pytest -m disruptive tests/disruptive -v
+
+soak: venv ## The services for MINUTES (30) under load, faults for longer, 10,000 bad requests
+	@A1_SOAK_SECONDS=$$(( $(or $(MINUTES),30) * 60 )) A1_FAULT_SECONDS=15 A1_BAD_REQUESTS=10000 \
+		$(BIN)/pytest -o timeout=7200 -v -s services/tests/test_bad_requests.py \
+		services/tests/test_faults_under_load.py services/tests/test_soak.py
 
 bench: venv ## Measure: ratios taken in one run, printed as a table
 	@$(BIN)/python -m sandbox prepare

@@ -9,7 +9,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from mcp_services.dev import Stack
+from mcp_services.dev import Stack, free_base_port
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -18,7 +18,7 @@ Connect = Callable[..., AbstractAsyncContextManager[Client]]
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """All roles, ready."""
     folder: Path = tmp_path_factory.mktemp("stack")
-    running = Stack(folder, base_port=21080)
+    running = Stack(folder, base_port=free_base_port())
     try:
         running.start_all()
         yield running

@@ -114,7 +114,8 @@ async def test_a_changed_document_is_followed_within_five_seconds_without_a_rest
         assert "example__add" in {tool.name for tool in (await client.list_tools()).tools}
 
 
-async def test_a_workflow_runs_its_steps_and_reports_progress(connect: Connect) -> None:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_workflow_runs_its_steps_and_reports_progress(connect: Connect, mode: str) -> None:
     heard: list[float] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
@@ -122,7 +123,7 @@ async def test_a_workflow_runs_its_steps_and_reports_progress(connect: Connect) 
         assert total == 4
         assert message
 
-    async with connect("2026-07-28") as client:
+    async with connect(mode) as client:
         given = {"workflow": "sum-and-tell", "input": {"a": 1, "b": 2, "c": 3, "d": 4}}
         result = await client.call_tool("workflow_run", given, progress_callback=note)
     assert result.structured_content is not None

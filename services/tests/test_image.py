@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from mcp_services.dev import Stack
+from mcp_services.dev import Stack, free_base_port
 
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal
@@ -20,7 +20,7 @@ def test_every_role_runs_from_the_files_of_the_image_and_a_call_gets_through(
     monkeypatch.setenv("PYTHONHOME", str(root / "usr"))
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     command = (*python_of(root), "-m", "mcp_services")
-    stack = Stack(tmp_path, base_port=22080, command=command, python_path=root / "app")
+    stack = Stack(tmp_path, base_port=free_base_port(), command=command, python_path=root / "app")
     try:
         stack.start_all()
         url = f"{stack.url('mcp-gateway')}/api/v1/workflows/sum-and-tell/runs"

@@ -133,3 +133,15 @@ async def test_nobody_there_is_said_so(
         await ask(pool(service, client, monkeypatch, *PODS))
     with pytest.raises(UnavailableError):
         await ask(pool(service, client, monkeypatch))
+
+
+async def test_bytes_that_nobody_acknowledges_end_the_connection_after_ten_seconds(
+    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.start(PODS[0])
+    await ask(pool(service, client, monkeypatch, PODS[0]))
+    assert isinstance(client.connector, aiohttp.TCPConnector)
+    ((kept, _),) = next(iter(client.connector._conns.values()))
+    assert kept.transport is not None
+    used = kept.transport.get_extra_info("socket")
+    assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000

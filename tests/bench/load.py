@@ -84,9 +84,10 @@ async def main() -> None:
     headers = {**HEADERS, "Authorization": f"Bearer {os.environ['API_KEY']}"}
     async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0)) as http:
         await asyncio.gather(*(call(http) for _ in range(CONNECTIONS)))
-        steady = told(await constant(http), RATE_SECONDS)
-        limit = told(await saturated(http), CLOSED_SECONDS)
-    print(json.dumps({"steady": steady, "limit": limit}), flush=True)  # noqa: T201 - what it is for
+        steady, limit = await constant(http), await saturated(http)
+    said = {"steady": told(steady, RATE_SECONDS), "limit": told(limit, CLOSED_SECONDS)}
+    calls = CONNECTIONS + len(steady) + len(limit)
+    print(json.dumps({**said, "calls": calls}), flush=True)  # noqa: T201 - what it is for
 
 
 if __name__ == "__main__":

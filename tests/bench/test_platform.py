@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,8 @@ __all__ = ["api", "outputs"]
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
-_CPU_MILLI, _MEMORY_MIB = 1600, 4096
+_CPU_MILLI, _MEMORY_MIB, _POD_MIB = 1600, 4096, 200
+_LOOKED_AT_SECONDS = 15
 _UP_AGAINST_PART = 1.3
 _NO_CHANGE_AGAINST_EMPTY = 4.0
 _PARTS = {name: part for part, names in namespaces.PARTS.items() for name in names} | {
@@ -98,8 +100,11 @@ def loaded(api: kr8s.Api, outputs: dict[str, str]) -> Iterator[tuple[Rest, Manif
         yield rest, pod
 
 
-def test_the_chain_under_load_is_measured(loaded: tuple[Rest, Manifest], figures: Figures) -> None:
+def test_the_chain_under_load_is_measured(
+    loaded: tuple[Rest, Manifest], api: kr8s.Api, figures: Figures
+) -> None:
     rest, pod = loaded
+    before = _taken(rest, api)
 
     def phase() -> str:
         found = rest.get(pod)
@@ -115,6 +120,41 @@ def test_the_chain_under_load_is_measured(loaded: tuple[Rest, Manifest], figures
         figures.amount(f"chain at 50 req/s, {share.upper()}", round(steady[share], 1), "ms")
     figures.amount("chain at its limit, 32 connections", round(limit["rate"], 1), "req/s")
     figures.amount("chain at its limit, P95", round(limit["p95"], 1), "ms")
+    # The kubelet looks at each container every ten seconds or so.
+    time.sleep(_LOOKED_AT_SECONDS)
+    after = _taken(rest, api)
+    largest: dict[str, float] = defaultdict(float)
+    spent: dict[str, float] = defaultdict(float)
+    for (service, name), (cpu, mib) in after.items():
+        spent[service] += cpu - before.get((service, name), (0.0, 0.0))[0]
+        largest[service] = max(largest[service], mib)
+    for service, cpu in sorted(spent.items()):
+        each = cpu / seen["calls"] * 1000
+        figures.lines.append(
+            f"{service:20} {each:5.2f} ms of CPU a call, what the autoscaler started included, "
+            f"{largest[service]:4.0f} MiB in its largest pod"
+        )
+    assert figures.amount(
+        "memory of the largest pod under load", round(max(largest.values())), "MiB", _POD_MIB
+    )
+
+
+def _taken(rest: Rest, api: kr8s.Api) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return CPU seconds since its start and MiB of memory of each pod, by service and pod."""
+    service = {
+        pod.name: str(dict(pod.raw["metadata"]["labels"])["app.kubernetes.io/name"])
+        for pod in listed(Pod, api, namespace=NAMESPACE)
+    }
+    found = {}
+    for node in listed(Node, api):
+        for pod in rest.pods_on(node.name):
+            name = pod["podRef"]["name"]
+            if pod["podRef"]["namespace"] == NAMESPACE and name in service:
+                containers = pod.get("containers", [])
+                cpu = sum(one.get("cpu", {}).get("usageCoreNanoSeconds", 0) for one in containers) / 1e9
+                mib = sum(one.get("memory", {}).get("rssBytes", 0) for one in containers) / 2**20
+                found[service[name], name] = (cpu, mib)
+    return found
 
 
 def _requested(api: kr8s.Api) -> dict[str, tuple[float, float]]:

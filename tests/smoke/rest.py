@@ -109,8 +109,17 @@ class Rest:
 
     def node_memory(self, name: str) -> dict[str, int]:
         """Return what a node's kubelet says of its memory, in bytes."""
-        told = self._client.get(f"/api/v1/nodes/{name}/proxy/stats/summary").raise_for_status().json()
-        found: dict[str, int] = told["node"]["memory"]
+        found: dict[str, int] = self._summary(name)["node"]["memory"]
+        return found
+
+    def pods_on(self, name: str) -> list[dict[str, Any]]:
+        """Return what a node's kubelet says of each of its pods (`PodStats` of the summary API)."""
+        found: list[dict[str, Any]] = self._summary(name)["pods"]
+        return found
+
+    def _summary(self, node: str) -> dict[str, Any]:
+        told = self._client.get(f"/api/v1/nodes/{node}/proxy/stats/summary").raise_for_status()
+        found: dict[str, Any] = told.json()
         return found
 
     def log(self, pod: Manifest) -> str:

@@ -61,12 +61,28 @@ async def test_a_tool_that_no_rule_allows_is_refused_with_the_rules_name(connect
     assert refused.value.error.data["rule"] == "default-deny"
 
 
-async def test_a_workflow_runs_under_the_same_rules(connect: Connect) -> None:
+@pytest.mark.parametrize(
+    ("workflow", "given", "expected"),
+    [
+        ("sum-and-tell", {"a": 1, "b": 2, "c": 3, "d": 4}, {"total": 10.0, "text": "the total is 10"}),
+        (
+            "patient-echo",
+            {"text": "late", "seconds": 0.2},
+            {
+                "wait": {"text": "waited 0.2 s", "result": "waited 0.2 s"},
+                "echo": {"text": "late", "result": "late"},
+            },
+        ),
+    ],
+)
+async def test_each_example_workflow_runs_under_the_same_rules(
+    connect: Connect, workflow: str, given: dict[str, Any], expected: dict[str, Any]
+) -> None:
     async with connect() as client:
-        given = {"workflow": "sum-and-tell", "input": {"a": 1, "b": 2, "c": 3, "d": 4}}
-        result = await client.call_tool("workflow_run", given)
+        result = await client.call_tool("workflow_run", {"workflow": workflow, "input": given})
     assert result.structured_content is not None
-    assert result.structured_content["output"] == {"total": 10.0, "text": "the total is 10"}
+    assert result.structured_content["status"] == "succeeded"
+    assert result.structured_content["output"] == expected
 
 
 async def test_a_call_is_found_by_its_correlation_id_with_a_span_of_each_service(

@@ -7,6 +7,7 @@ _FINE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.
 
 REQUESTS = Counter("mcp_requests", "Requests answered.", ("role", "method", "outcome"))
 DURATION = Histogram("mcp_request_duration_seconds", "Time to answer.", ("role", "method"), buckets=_SECONDS)
+TASKS = Gauge("mcp_event_loop_tasks", "Tasks of the event loop; a number that only grows is a leak.")
 INFLIGHT = Gauge("mcp_inflight_requests", "Requests being answered.", ("role",))
 BYTES = Counter("mcp_bytes", "Bytes of bodies.", ("role", "direction"))
 UPSTREAM = Counter("mcp_upstream_requests", "Requests to other services.", ("role", "upstream", "outcome"))

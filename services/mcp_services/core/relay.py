@@ -13,33 +13,44 @@ from starlette.types import Receive, Scope, Send
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
 _FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id")
-_RETURNED = ("content-type", "cache-control", "allow", "retry-after")
+STREAM_HEADER = "X-MCP-Stream"
+"""On a call whose progress is worth streaming: the headers of the older protocol do not tell the tool."""
+
+_RETURNED = ("content-type", "cache-control", "allow", "location", "retry-after")
 
 
 class TooLargeError(Exception):
     """The body is larger than allowed."""
 
 
-async def read_body(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int, seconds: float | None = None) -> bytes:
     """The whole body.
 
     Raises:
         TooLargeError: It has more than `most` bytes.
+        TimeoutError: It did not come within `seconds`.
     """
+    stream = request.stream()
     declared = request.headers.get("content-length", "")
-    too_large = declared.isdigit() and int(declared) > most
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(stream, most, int(declared) if declared.isdigit() else 0)
+    except TooLargeError:
+        await _discard(stream, most)
+        raise
+
+
+async def _read(stream: AsyncIterator[bytes], most: int, declared: int) -> bytes:
+    if declared > most:
+        raise TooLargeError
     parts: list[bytes] = []
     size = 0
-    stream = request.stream()
-    while not too_large:
-        part = await anext(stream, None)
-        if part is None:
-            return b"".join(parts)
+    async for part in stream:
         size += len(part)
+        if size > most:
+            raise TooLargeError
         parts.append(part)
-        too_large = size > most
-    await _discard(stream, most)
-    raise TooLargeError
+    return b"".join(parts)
 
 
 async def _discard(stream: AsyncIterator[bytes], most: int) -> None:

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from mcp_services.core import metrics
 from mcp_services.core.edge import Edge
 from mcp_services.core.settings import RoleSettings
 
@@ -63,6 +64,7 @@ def operations_app(ready: Callable[[], bool]) -> Starlette:
         return PlainTextResponse("ready\n") if ready() else PlainTextResponse("not ready\n", status_code=503)
 
     async def exposition(_: Request) -> Response:
+        metrics.TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(

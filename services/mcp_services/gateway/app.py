@@ -1,6 +1,5 @@
 """The API of mcp-gateway: `/mcp`, `/api/v1/*` and the protected-resource metadata."""
 
-import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator
@@ -9,7 +8,11 @@ from typing import Any
 
 import aiohttp
 import orjson
-from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
+from mcp.shared.inbound import (
+    MCP_METHOD_HEADER,
+    MCP_PROTOCOL_VERSION_HEADER,
+    find_duplicated_routing_header,
+)
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
@@ -148,8 +151,7 @@ class Gateway:
 
     async def _body(self, request: Request) -> bytes:
         try:
-            async with asyncio.timeout(self.settings.body_seconds):
-                return await relay.read_body(request, self.settings.max_body_bytes)
+            return await relay.read_body(request, self.settings.max_body_bytes, self.settings.body_seconds)
         except TimeoutError:
             response = jsonrpc.error(408, jsonrpc.INVALID_REQUEST, "body came too slowly")
             response.headers["Connection"] = "close"
@@ -165,6 +167,11 @@ class Gateway:
         assert self._pool is not None  # noqa: S101 - connected before the first request
         at, mcp = exchange.current(), request.url.path == "/mcp"
         modern = request.headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
+        # Only one of each goes on, so nobody behind this door could see the other one.
+        if mcp and (doubled := find_duplicated_routing_header(request.headers.items())):
+            raise _Refused(
+                jsonrpc.error(400, jsonrpc.HEADER_MISMATCH, f"{doubled} header appears more than once")
+            )
         method = request.headers.get(MCP_METHOD_HEADER, "") if modern else ""
         if mcp:
             at.method = method if method in METHODS else ("legacy" if not modern else "_other")

@@ -1,7 +1,7 @@
 """The API of mcp-orchestrator-api: `/mcp`, `/v1/workflows/*` and `/v1/runs/*`, for the policy proxy alone."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,9 @@ from mcp.server.transport_security import TransportSecuritySettings
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mcp_services.core import exchange, jsonrpc, tracing
+from mcp_services.core import exchange, jsonrpc, relay, tracing
 from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
@@ -24,8 +22,10 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import ServersDocument, Step, WorkflowsDocument
 from mcp_services.orchestrator.federation import SEPARATOR, Federation
+from mcp_services.orchestrator.rest import RestApi
+from mcp_services.orchestrator.runs import DurableRuns
 from mcp_services.orchestrator.server import EXCHANGE_KEY, SUBJECT_KEY, Orchestrator
-from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError
+from mcp_services.orchestrator.workflow import Engine, RefusedError
 
 _ROLE = "mcp-orchestrator-api"
 _DECIDE_SECONDS = 2.0
@@ -37,6 +37,8 @@ class OrchestratorSettings(RoleSettings):
 
     policy_url: str = "http://mcp-policy-proxy:8080"
     server_tokens_dir: Path = Path("/etc/mcp/servers")
+    runs_dir: str = ""
+    runs_keep_seconds: float = 7 * 24 * 3600.0
 
 
 class PolicyAsker:
@@ -88,43 +90,6 @@ class PolicyAsker:
             raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
 
 
-def _rest(orchestrator: Orchestrator) -> list[Route]:
-    def subject(request: Request) -> Subject:
-        found: Subject = request.scope[SUBJECT_KEY]
-        return found
-
-    async def listing(_: Request) -> Response:
-        return jsonrpc.reply({"workflows": orchestrator.listed()})
-
-    async def start(request: Request) -> Response:
-        if request.query_params.get("async") == "true":
-            return jsonrpc.reply({"error": "asynchronous runs need a store, and none is configured"}, 501)
-        try:
-            given = orjson.loads(await request.body() or b"{}")
-            run = orchestrator.begin(request.path_params["name"], given, subject(request))
-        except KeyError:
-            return jsonrpc.reply({"error": "no such workflow"}, 404)
-        except (InvalidInputError, orjson.JSONDecodeError) as error:
-            return jsonrpc.reply({"error": str(error)}, 422)
-        return jsonrpc.reply(await orchestrator.finish(run))
-
-    async def state(request: Request) -> Response:
-        try:
-            run = orchestrator.owned(request.path_params["run"], subject(request))
-        except KeyError:
-            return jsonrpc.reply({"error": "no such run in this process"}, 404)
-        if request.method == "DELETE" and run.task:
-            run.task.cancel()
-            return jsonrpc.reply({"id": run.id, "cancelled": True}, 202)
-        return jsonrpc.reply(run.as_dict())
-
-    return [
-        Route("/v1/workflows", listing),
-        Route("/v1/workflows/{name}/runs", start, methods=["POST"]),
-        Route("/v1/runs/{run}", state, methods=["GET", "DELETE"]),
-    ]
-
-
 class Doorkeeper:
     """Lets in requests with an internal token and leaves the caller in the scope."""
 
@@ -166,8 +131,15 @@ def build() -> Role:
     workflows = Follower(_ROLE, "workflows", settings, WorkflowsDocument.model_validate)
     servers.on_change(federation.follow)
     engine = Engine(federation.call, asker)
+    durable = None
+    if settings.runs_dir:
+
+        def reaches(names: Iterable[str]) -> bool:
+            return servers.loaded and federation.reaches(names)
+
+        durable = DurableRuns(Path(settings.runs_dir), engine, settings.runs_keep_seconds, reaches)
     orchestrator = Orchestrator(
-        federation, engine, lambda: workflows.value if workflows.loaded else WorkflowsDocument()
+        federation, engine, lambda: workflows.value if workflows.loaded else WorkflowsDocument(), durable
     )
     server = orchestrator.mcp_server()
     # The Host header names a Service here; who may come is the network policy's and the token's business.
@@ -181,7 +153,8 @@ def build() -> Role:
 
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.
-        long = Request(scope).headers.get("mcp-name") == "workflow_run"
+        headers = Request(scope).headers
+        long = relay.STREAM_HEADER in headers and "text/event-stream" in headers.get("accept", "")
         await (streamed if long else plain).handle_request(scope, receive, send)
 
     @contextlib.asynccontextmanager
@@ -196,8 +169,9 @@ def build() -> Role:
             streamed.run(),
         ):
             asker.connect(client)
-            yield
+            async with durable.adopting() if durable else contextlib.nullcontext():
+                yield
 
-    app = Doorkeeper(tokens, mcp, Starlette(routes=_rest(orchestrator)))
+    app = Doorkeeper(tokens, mcp, Starlette(routes=RestApi(orchestrator).routes()))
     ready = lambda: servers.loaded and workflows.loaded and tokens.ready()  # noqa: E731
     return Role(_ROLE, settings, app, lifespan, ready)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,7 @@ class Connection:
                 )
                 async with Client(transport, cache=None) as client:
                     while True:
-                        listed = await asyncio.wait_for(_all_tools(client), _LIST_TIMEOUT)
-                        self.tools = {tool.name: tool for tool in listed}
-                        self._client = client
+                        await self._list(client)
                         await asyncio.sleep(_LIST_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever a foreign server does, the next try may succeed
                 self._client = None
@@ -76,6 +74,23 @@ class Connection:
                     "MCP server not reached", extra={"server": self.server.name, "error": repr(error)}
                 )
             await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _list(self, client: Client) -> None:
+        try:
+            listed = await asyncio.wait_for(_all_tools(client), _LIST_TIMEOUT)
+        except TimeoutError:
+            if self._client is not client:
+                raise
+            # Slow is not gone: calls go on with the tools that are known.
+            _LOG.warning("tools not listed in time", extra={"server": self.server.name})
+            return
+        self.tools = {tool.name: tool for tool in listed}
+        self._client = client
+
+    @property
+    def connected(self) -> bool:
+        """Whether calls can be made."""
+        return self._client is not None
 
     async def call(self, call: Call) -> CallToolResult:
         """Call a tool.
@@ -138,6 +153,11 @@ class Federation:
             if name not in self._connections:
                 connection = Connection(server, self._client, self._tokens_dir)
                 self._connections[name] = (connection, asyncio.create_task(connection.run()))
+
+    def reaches(self, servers: Iterable[str]) -> bool:
+        """Whether all these servers are connected, or no longer there to be."""
+        found = (self._connections.get(name) for name in servers)
+        return all(one is None or one[0].connected for one in found)
 
     def tools(self) -> list[Tool]:
         """Every tool under its federated name."""

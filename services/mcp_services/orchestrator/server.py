@@ -21,9 +21,10 @@ from mcp_services import __version__
 from mcp_services.core import exchange
 from mcp_services.core.exchange import Exchange
 from mcp_services.core.identity import Subject
-from mcp_services.documents import WorkflowsDocument
+from mcp_services.documents import Workflow, WorkflowsDocument
 from mcp_services.orchestrator.federation import SEPARATOR, Call, Federation, ToolUnavailableError
-from mcp_services.orchestrator.workflow import Engine, InvalidInputError, Run, Status
+from mcp_services.orchestrator.runs import BusyError, DurableRuns
+from mcp_services.orchestrator.workflow import Engine, InvalidInputError, NotKeptError, Run, Status
 
 SUBJECT_KEY, EXCHANGE_KEY = "mcp_services.subject", "mcp_services.exchange"
 """Where the HTTP layer leaves caller and exchange in the ASGI scope."""
@@ -35,7 +36,14 @@ WORKFLOW_TOOLS = (
         description="Runs a workflow to its end and gives its result.",
         input_schema={
             "type": "object",
-            "properties": {"workflow": {"type": "string"}, "input": {"type": "object"}},
+            "properties": {
+                "workflow": {"type": "string"},
+                "input": {"type": "object"},
+                "async": {
+                    "type": "boolean",
+                    "description": "Give the run's id at once; ask workflow_status.",
+                },
+            },
             "required": ["workflow"],
         },
     ),
@@ -56,14 +64,23 @@ def failed(message: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=message)], is_error=True)
 
 
+class NoStoreError(Exception):
+    """Asynchronous runs are not configured."""
+
+
 class Orchestrator:
     """What the tools do; the REST interface calls the same."""
 
     def __init__(
-        self, federation: Federation, engine: Engine, workflows: Callable[[], WorkflowsDocument]
+        self,
+        federation: Federation,
+        engine: Engine,
+        workflows: Callable[[], WorkflowsDocument],
+        durable: DurableRuns | None = None,
     ) -> None:
-        """Work with the workflows of the moment."""
+        """Work with the workflows of the moment; runs are asynchronous where `durable` keeps them."""
         self.federation, self.engine, self._workflows = federation, engine, workflows
+        self._durable = durable
 
     def listed(self) -> list[dict[str, Any]]:
         """The workflows there are."""
@@ -79,10 +96,26 @@ class Orchestrator:
             KeyError: No such workflow.
             InvalidInputError: The input does not fit.
         """
+        return self.engine.start(*self._fitting(name, given), subject, heard)
+
+    def _fitting(self, name: str, given: Any) -> tuple[Workflow, dict[str, Any]]:  # noqa: ANN401
         found = {one.name: one for one in self._workflows().workflows}[name]
         if not isinstance(given, dict):
             raise InvalidInputError("input must be an object")
-        return self.engine.start(found, given, subject, heard)
+        return found, given
+
+    async def begin_durable(self, name: str, given: Any, subject: Subject) -> Run:  # noqa: ANN401
+        """Begin a run that outlives its caller and this process.
+
+        Raises:
+            NoStoreError: No folder is configured for such runs.
+            NotKeptError: It cannot be written.
+            BusyError: Too many are under way.
+            KeyError, InvalidInputError: As `begin`.
+        """
+        if self._durable is None:
+            raise NoStoreError("asynchronous runs need a store, and none is configured")
+        return await self._durable.begin(*self._fitting(name, given), subject)
 
     async def finish(self, run: Run) -> dict[str, Any]:
         """Wait for a run; when the waiting is cancelled, so is the run."""
@@ -94,16 +127,28 @@ class Orchestrator:
             raise
         return run.as_dict()
 
-    def owned(self, run_id: str, subject: Subject) -> Run:
-        """A run of this process that `subject` began.
+    async def state(self, run_id: str, subject: Subject) -> dict[str, Any]:
+        """The state of a run that `subject` began: of this process, or one that is kept.
 
         Raises:
             KeyError: There is none.
         """
-        run = self.engine.runs[run_id]
-        if run.subject.id != subject.id:
+        run = self.engine.runs.get(run_id)
+        if run and run.subject.id == subject.id:
+            return run.as_dict()
+        if self._durable is None:
             raise KeyError(run_id)
-        return run
+        return await self._durable.state(run_id, subject)
+
+    async def cancel(self, run_id: str, subject: Subject) -> None:
+        """Cancel a run; raises as `state` does."""
+        run = self.engine.runs.get(run_id)
+        if run and run.subject.id == subject.id and run.task:
+            run.task.cancel()
+        elif self._durable is None:
+            raise KeyError(run_id)
+        else:
+            await self._durable.cancel(run_id, subject)
 
     async def call(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams
@@ -132,27 +177,33 @@ class Orchestrator:
             over = sum(step.status not in {Status.WAITING, Status.RUNNING} for step in run.steps.values())
             await ctx.session.report_progress(over, len(run.steps), f"{over} of {len(run.steps)} steps")
 
+        shown: dict[str, Any]
         try:
             match name:
                 case "workflow_list":
-                    return result_of({"workflows": self.listed()})
+                    shown = {"workflows": self.listed()}
+                case "workflow_run" if args.get("async") is True:
+                    run = await self.begin_durable(str(args["workflow"]), args.get("input", {}), subject)
+                    shown = run.as_dict()
                 case "workflow_run":
                     run = self.begin(str(args["workflow"]), args.get("input", {}), subject, heard)
                     shown = await self.finish(run)
                     return result_of(shown, is_error=run.status is not Status.SUCCEEDED)
                 case "workflow_status":
-                    return result_of(self.owned(str(args["run"]), subject).as_dict())
+                    shown = await self.state(str(args["run"]), subject)
                 case "workflow_cancel":
-                    run = self.owned(str(args["run"]), subject)
-                    if run.task:
-                        run.task.cancel()
-                    return result_of({"id": run.id, "cancelled": True})
+                    await self.cancel(str(args["run"]), subject)
+                    shown = {"id": str(args["run"]), "cancelled": True}
                 case _:
                     raise MCPError(INVALID_PARAMS, f"no tool {name}")
+            return result_of(shown)
         except KeyError as error:
-            return failed(f"unknown or missing: {error}")
+            said = f"unknown or missing: {error}"
         except InvalidInputError as error:
-            return failed(f"invalid input: {error}")
+            said = f"invalid input: {error}"
+        except (NoStoreError, NotKeptError, BusyError) as error:
+            said = str(error)
+        return failed(said)
 
     async def list_tools(
         self, _: ServerRequestContext[Any, Any], __: PaginatedRequestParams | None

@@ -1,6 +1,7 @@
 """Runs a workflow: each step as soon as what it needs has succeeded, each decided on before it runs."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -36,6 +37,10 @@ class RefusedError(Exception):
     """The policy refuses a step; the message names the rule."""
 
 
+class NotKeptError(Exception):
+    """The state of a run that is to outlive its process cannot be written."""
+
+
 class InvalidInputError(ValueError):
     """The input does not fit the workflow's schema."""
 
@@ -44,6 +49,7 @@ Caller = Callable[[Call], Awaitable[CallToolResult]]
 Decider = Callable[[Subject, Step, Mapping[str, Any], str], Awaitable[None]]
 """Raises RefusedError unless the step may run; no answer in time counts as a refusal."""
 Listener = Callable[["Run"], Awaitable[None]]
+_OVER = {Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.SKIPPED}
 
 
 @dataclass
@@ -65,7 +71,12 @@ class StepRun:
 
 @dataclass
 class Run:
-    """State of one run."""
+    """State of one run.
+
+    Attributes:
+        keep: Awaited before each call of a tool, after each step and at the end, where the run is to outlive
+            its process; what it raises ends the run.
+    """
 
     workflow: Workflow
     subject: Subject
@@ -76,7 +87,14 @@ class Run:
     output: Any = None
     error: str = ""
     seconds: float = 0.0
+    began: float = field(default_factory=time.time)
+    keep: Listener | None = None
     task: asyncio.Task[None] | None = None
+
+    async def kept(self) -> None:
+        """Keep the run, if it is one to be kept."""
+        if self.keep:
+            await self.keep(self)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -125,21 +143,30 @@ class Engine:
         Raises:
             InvalidInputError: The input does not fit.
         """
+        run = self.new(workflow, given, subject)
+        self.launch(run, heard)
+        return run
+
+    def new(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject) -> Run:
+        """A run that has not begun; raises as `start` does."""
         faults = [error.message for error in Draft202012Validator(workflow.input).iter_errors(given)]
         if faults:
             raise InvalidInputError("; ".join(faults))
-        run = Run(workflow, subject, given, steps={step.id: StepRun() for step in workflow.steps})
+        return Run(workflow, subject, given, steps={step.id: StepRun() for step in workflow.steps})
+
+    def launch(self, run: Run, heard: Listener | None = None) -> None:
+        """Begin a run, or go on with one whose process has ended: what is over is not done again."""
         while len(self.runs) >= self._remembered:
             self.runs.pop(next(iter(self.runs)))
         self.runs[run.id] = run
         run.task = asyncio.create_task(self._drive(run, heard))
-        return run
 
     async def _drive(self, run: Run, heard: Listener | None) -> None:
         begun = time.perf_counter()
         metrics.WORKFLOW_ACTIVE.inc()
         try:
-            async with asyncio.timeout(run.workflow.timeout_seconds):
+            left = run.workflow.timeout_seconds - (time.time() - run.began)
+            async with asyncio.timeout(max(0.0, left)):
                 await self._steps(run, heard)
             bad = [step.status for step in run.steps.values() if step.status is not Status.SUCCEEDED]
             if bad:
@@ -164,6 +191,9 @@ class Engine:
             metrics.WORKFLOW_ACTIVE.dec()
             metrics.WORKFLOW_RUNS.labels(run.workflow.name, run.status.value).inc()
             metrics.WORKFLOW_DURATION.labels(run.workflow.name).observe(run.seconds)
+        with contextlib.suppress(NotKeptError):
+            # Who has the folder next finds the run as it was kept last.
+            await run.kept()
 
     async def _steps(self, run: Run, heard: Listener | None) -> None:
         done = {step.id: asyncio.Event() for step in run.workflow.steps}
@@ -172,10 +202,17 @@ class Engine:
             for need in step.needs:
                 await done[need].wait()
             at = run.steps[step.id]
+            if at.status in _OVER:
+                done[step.id].set()
+                return
             if any(run.steps[need].status is not Status.SUCCEEDED for need in step.needs):
                 at.status = Status.SKIPPED
             else:
                 await self._step(run, step, at)
+            try:
+                await run.kept()
+            except NotKeptError as error:
+                at.status, at.error = Status.FAILED, str(error)
             done[step.id].set()
             if heard:
                 await heard(run)
@@ -185,27 +222,37 @@ class Engine:
                 group.create_task(one(step))
 
     async def _step(self, run: Run, step: Step, at: StepRun) -> None:
+        if at.status is Status.RUNNING:
+            at.error = "interrupted: it may have run, and has no try left"
         at.status = Status.RUNNING
         try:
             facts = {"input": run.input, "steps": {name: other.value for name, other in run.steps.items()}}
             args = render(step.args, facts)
-            for attempt in range(step.retry.attempts):
-                if attempt:
+            while at.attempts < step.retry.attempts:
+                if at.attempts:
                     await asyncio.sleep(step.retry.delay_seconds)
-                at.attempts = attempt + 1
+                at.attempts += 1
                 await self._decide(run.subject, step, args, run.workflow.name)
-                try:
-                    result = await self._call(Call(step.server, step.tool, args, step.timeout_seconds))
-                except (ToolUnavailableError, MCPError, TimeoutError) as error:
-                    at.error = str(error) or f"no answer in {step.timeout_seconds} s"
-                    continue
-                at.value = value_of(result)
-                if not result.is_error:
-                    at.status, at.error = Status.SUCCEEDED, ""
+                await run.kept()
+                if await self._called(step, args, at):
                     return
-                at.error = at.value["text"]
             at.status = Status.FAILED
         except RefusedError as error:
             at.status, at.error = Status.REFUSED, str(error)
+        except NotKeptError as error:
+            at.status, at.error = Status.FAILED, str(error)
         except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
             at.status, at.error = Status.FAILED, f"arguments: {error}"
+
+    async def _called(self, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
+        try:
+            result = await self._call(Call(step.server, step.tool, args, step.timeout_seconds))
+        except (ToolUnavailableError, MCPError, TimeoutError) as error:
+            at.error = str(error) or f"no answer in {step.timeout_seconds} s"
+            return False
+        at.value = value_of(result)
+        if result.is_error:
+            at.error = at.value["text"]
+            return False
+        at.status, at.error = Status.SUCCEEDED, ""
+        return True

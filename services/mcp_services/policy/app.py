@@ -1,7 +1,7 @@
 """The API of mcp-policy-proxy: in line on `/mcp` and `/v1/*`, and asked on `/v1/decide`."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import aiohttp
@@ -26,6 +26,8 @@ from mcp_services.policy.engine import CelEngine, Decision, Engine, Question
 _MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_SECONDS = 590.0
 _ORCHESTRATOR = "mcp-orchestrator-api"
+_REPORTS_PROGRESS = "workflow_run"
+_NONE: Mapping[str, str] = {}
 
 
 class PolicySettings(RoleSettings):
@@ -137,7 +139,8 @@ class PolicyProxy:
         scope, request_id = call.request.scope, call.message.id
         repeatable = call.message.method != "tools/call"
         try:
-            async with self._upstream(call.request, "/mcp", call.body, repeatable=repeatable) as answer:
+            more = {relay.STREAM_HEADER: "1"} if call.tool == _REPORTS_PROGRESS else {}
+            async with self._upstream(call.request, "/mcp", call.body, more, repeatable=repeatable) as answer:
                 response = await self._after(call, answer)
                 if response is None:
                     await relay.answer(answer, scope, receive, send)
@@ -192,10 +195,10 @@ class PolicyProxy:
         return None
 
     def _upstream(
-        self, request: Request, path: str, body: bytes, *, repeatable: bool
+        self, request: Request, path: str, body: bytes, more: Mapping[str, str] = _NONE, *, repeatable: bool
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._pool is not None  # noqa: S101 - connected before the first request
-        headers = relay.forwarded(request.headers) | tracing.outgoing()
+        headers = {**relay.forwarded(request.headers), **tracing.outgoing(), **more}
         headers["Authorization"] = request.headers["authorization"]
         return self._pool.request(Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable))
 

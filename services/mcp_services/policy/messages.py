@@ -14,6 +14,7 @@ from mcp.shared.inbound import (
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from mcp_services.core.identity import Subject
+from mcp_services.core.jsonrpc import HEADER_MISMATCH
 from mcp_services.documents import Phase
 from mcp_services.policy.engine import Engine, Question
 
@@ -63,7 +64,7 @@ def read(body: bytes, headers: Mapping[str, str], pairs: list[tuple[str, str]]) 
     modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
     if modern and "id" in decoded:
         if duplicated := find_duplicated_routing_header(pairs):
-            raise MalformedError(-32020, f"{duplicated} header appears more than once", request_id)
+            raise MalformedError(HEADER_MISMATCH, f"{duplicated} header appears more than once", request_id)
         verdict = classify_inbound_request(decoded, headers=headers)
         if isinstance(verdict, InboundLadderRejection):
             raise MalformedError(verdict.code, verdict.message, request_id)

@@ -1,0 +1,269 @@
+"""Runs that outlive their process: a file each, in a folder that every pod of the orchestrator mounts.
+
+Who runs one holds the lock (flock) on its file. The kernel lets go of it when the process ends, however it
+ends, and another pod, or the same one anew, goes on with what is not over.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from mcp_services.core import exchange
+from mcp_services.core.identity import Subject
+from mcp_services.documents import Workflow
+from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run, Status, StepRun
+
+_LOG = logging.getLogger(__name__)
+_ID = re.compile(r"[0-9a-f]{24}")
+_MOST_RUNNING = 256
+_LOOK_SECONDS = 1.0
+_CLEAN_SECONDS = 3600.0
+_GRACE_SECONDS = 60.0
+
+
+class BusyError(Exception):
+    """As many runs as may be are under way here."""
+
+
+class RunStore:
+    """The folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep runs in `folder`, which is there."""
+        self._running, self._finished = folder / "running", folder / "finished"
+        self._locks: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Make what has to be in the folder; raises OSError where it cannot be written."""
+        for one in (self._running, self._finished):
+            one.mkdir(mode=0o700, exist_ok=True)
+
+    def claim(self, run_id: str) -> bool:
+        """Take a run for this process; false when another one has it."""
+        if run_id in self._locks:
+            return False
+        lock = os.open(self._running / f"{run_id}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._locks[run_id] = lock
+        return True
+
+    def release(self, run_id: str) -> None:
+        """Let go of a run."""
+        if (lock := self._locks.pop(run_id, None)) is not None:
+            os.close(lock)
+
+    def write(self, run_id: str, content: bytes, *, over: bool) -> None:
+        """Write a run's state, so that it is there after a power cut."""
+        target = (self._finished if over else self._running) / f"{run_id}.json"
+        partial = target.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        if over:
+            self.clear(run_id)
+
+    def clear(self, run_id: str) -> None:
+        """Take away what a run that is over has left among those that run."""
+        for suffix in (".json", ".cancel", ".lock"):
+            (self._running / f"{run_id}{suffix}").unlink(missing_ok=True)
+
+    def read(self, run_id: str) -> dict[str, Any] | None:
+        """A run's state; None when there is no such run."""
+        if not _ID.fullmatch(run_id):
+            return None
+        for folder in (self._finished, self._running, self._finished):
+            with contextlib.suppress(FileNotFoundError):
+                found: dict[str, Any] = orjson.loads((folder / f"{run_id}.json").read_bytes())
+                return found
+        return None
+
+    def unfinished(self) -> list[str]:
+        """The runs that are not over."""
+        return sorted(path.stem for path in self._running.glob("*.json"))
+
+    def ask_to_cancel(self, run_id: str) -> None:
+        """Leave word for the process that has the run."""
+        (self._running / f"{run_id}.cancel").touch()
+
+    def to_cancel(self) -> list[str]:
+        """The runs that somebody wants cancelled."""
+        return [path.stem for path in self._running.glob("*.cancel")]
+
+    def forget(self, seconds: float) -> None:
+        """Delete what was over so long ago."""
+        for path in self._finished.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > seconds:
+                    path.unlink()
+
+
+class DurableRuns:
+    """Begins, adopts and finds runs of a store."""
+
+    def __init__(
+        self, folder: Path, engine: Engine, keep_seconds: float, reaches: Callable[[Iterable[str]], bool]
+    ) -> None:
+        """Run by `engine`; keep so long what is over; `reaches` tells whether MCP servers are connected."""
+        self._store, self._engine, self._keep_seconds = RunStore(folder), engine, keep_seconds
+        self._reaches, self._since = reaches, time.monotonic()
+        self._mine: dict[str, Run] = {}
+        self._leaving = False
+
+    @contextlib.asynccontextmanager
+    async def adopting(self) -> AsyncIterator[None]:
+        """Look for runs that nobody has, while the block runs; then leave the own ones to others."""
+        task = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            self._leaving = True
+            running = [run.task for run in self._mine.values() if run.task]
+            for one in (task, *running):
+                one.cancel()
+            await asyncio.gather(task, *running, return_exceptions=True)
+            for run_id in tuple(self._mine):
+                self._store.release(run_id)
+
+    async def begin(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject) -> Run:
+        """Begin a run that goes on without its caller.
+
+        Raises:
+            InvalidInputError: The input does not fit.
+            NotKeptError: The folder cannot be written.
+            BusyError: Too many are under way.
+        """
+        if len(self._mine) >= _MOST_RUNNING:
+            raise BusyError(f"{_MOST_RUNNING} runs are under way")
+        run = self._engine.new(workflow, given, subject)
+        try:
+            self._store.prepare()
+            if not self._store.claim(run.id):
+                raise NotKeptError("the run is not to be had")
+            await self._keep(run)
+        except OSError as error:
+            raise NotKeptError(f"the run cannot be kept: {error}") from error
+        self._launch(run)
+        return run
+
+    def _launch(self, run: Run) -> None:
+        run.keep = self._keep
+        self._mine[run.id] = run
+        self._engine.launch(run)
+
+    async def state(self, run_id: str, subject: Subject) -> dict[str, Any]:
+        """A run's state, whoever runs it.
+
+        Raises:
+            KeyError: `subject` has no such run.
+            NotKeptError: The folder cannot be read.
+        """
+        try:
+            found = await asyncio.to_thread(self._store.read, run_id)
+        except OSError as error:
+            raise NotKeptError(f"the run cannot be read: {error}") from error
+        if found is None or found["subject"]["id"] != subject.id:
+            raise KeyError(run_id)
+        shown: dict[str, Any] = found["shown"]
+        return shown
+
+    async def cancel(self, run_id: str, subject: Subject) -> None:
+        """Cancel a run, wherever it runs; raises as `state` does."""
+        shown = await self.state(run_id, subject)
+        run = self._mine.get(run_id)
+        if run and run.task:
+            run.task.cancel()
+        elif shown["status"] == Status.RUNNING:
+            self._store.ask_to_cancel(run_id)
+
+    async def _keep(self, run: Run) -> None:
+        if self._leaving:
+            return
+        over = run.status is not Status.RUNNING
+        try:
+            await asyncio.to_thread(self._store.write, run.id, _written(run), over=over)
+        except OSError as error:
+            raise NotKeptError(f"the run cannot be kept: {error}") from error
+        if over:
+            self._mine.pop(run.id, None)
+            self._store.release(run.id)
+
+    async def _look(self) -> None:
+        cleaned = float("-inf")
+        while True:
+            try:
+                await asyncio.to_thread(self._store.prepare)
+                for run_id in await asyncio.to_thread(self._store.to_cancel):
+                    if (run := self._mine.get(run_id)) and run.task:
+                        run.task.cancel()
+                for run_id in await asyncio.to_thread(self._store.unfinished):
+                    if run_id not in self._mine and len(self._mine) < _MOST_RUNNING:
+                        await self._adopt(run_id)
+                if time.monotonic() - cleaned > _CLEAN_SECONDS:
+                    cleaned = time.monotonic()
+                    await asyncio.to_thread(self._store.forget, self._keep_seconds)
+            except (OSError, ValueError, KeyError) as error:
+                _LOG.warning("runs not looked after", extra={"error": repr(error)})
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _adopt(self, run_id: str) -> None:
+        if not self._store.claim(run_id):
+            return
+        found = await asyncio.to_thread(self._store.read, run_id)
+        if found is None or found["shown"]["status"] != Status.RUNNING:
+            # It ended between the look and the claim, or its process did between two steps of ending it.
+            self._store.clear(run_id)
+            self._store.release(run_id)
+            return
+        run = _read(found)
+        young = time.monotonic() - self._since < _GRACE_SECONDS
+        if young and not self._reaches({step.server for step in run.workflow.steps}):
+            # After a start the MCP servers may need a moment; no step is to fail for that.
+            self._store.release(run_id)
+            return
+        _LOG.info("run adopted", extra={"run": run.id, "workflow": run.workflow.name})
+        exchange.begin(found["correlation"])
+        self._launch(run)
+
+
+def _written(run: Run) -> bytes:
+    steps = {
+        name: {"status": at.status.value, "attempts": at.attempts, "error": at.error, "value": at.value}
+        for name, at in run.steps.items()
+    }
+    return orjson.dumps(
+        {
+            "shown": run.as_dict(),
+            "workflow": run.workflow.model_dump(mode="json", by_alias=True),
+            "subject": run.subject.as_dict(),
+            "input": run.input,
+            "steps": steps,
+            "began": run.began,
+            "correlation": exchange.current().correlation_id,
+        }
+    )
+
+
+def _read(found: Mapping[str, Any]) -> Run:
+    who = found["subject"]
+    subject = Subject(who["id"], who["kind"], tuple(who["scopes"]), tuple(who["groups"]))
+    steps = {
+        name: StepRun(Status(at["status"]), at["attempts"], at["error"], at["value"])
+        for name, at in found["steps"].items()
+    }
+    workflow = Workflow.model_validate(found["workflow"])
+    return Run(workflow, subject, found["input"], id=found["shown"]["id"], steps=steps, began=found["began"])

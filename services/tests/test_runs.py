@@ -1,0 +1,185 @@
+"""Runs that outlive their process."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from mcp_services.core.identity import Subject
+from mcp_services.dev import Stack, free_base_port
+from mcp_services.documents import Step, Workflow
+from mcp_services.orchestrator.federation import Call
+from mcp_services.orchestrator.runs import DurableRuns
+from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run
+from mcp_types import CallToolResult, TextContent
+
+ALICE, BOB = Subject("alice", "user"), Subject("bob", "user")
+
+
+class Tools:
+    """Answers once it is let, and counts."""
+
+    def __init__(self, *stuck: str) -> None:
+        """Never answer calls of these tools."""
+        self.calls: list[str] = []
+        self.connected = True
+        self._stuck = stuck
+
+    async def __call__(self, call: Call) -> CallToolResult:
+        """Answer a call."""
+        self.calls.append(call.tool)
+        if call.tool in self._stuck:
+            await asyncio.sleep(60)
+        return CallToolResult(content=[TextContent(type="text", text=call.tool)])
+
+
+async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+    return None
+
+
+@asynccontextmanager
+async def process(folder: Path, tools: Tools) -> AsyncIterator[DurableRuns]:
+    """A process of the orchestrator."""
+    runs = DurableRuns(folder, Engine(tools, allow), 3600, lambda _: tools.connected)
+    async with runs.adopting():
+        yield runs
+
+
+def workflow(attempts: int = 1) -> Workflow:
+    """Two steps, of which the second may be tried so often."""
+    retry = {"attempts": attempts, "delaySeconds": 0}
+    steps = [
+        {"id": "first", "server": "s", "tool": "one"},
+        {"id": "second", "server": "s", "tool": "two", "needs": ["first"], "retry": retry},
+    ]
+    return Workflow.model_validate({"name": "w", "steps": steps})
+
+
+async def over(runs: DurableRuns, run: Run, seconds: float = 10.0) -> dict[str, Any]:
+    """The state of a run once it is over."""
+    deadline = time.monotonic() + seconds
+    while True:
+        state = await runs.state(run.id, ALICE)
+        if state["status"] != "running" or time.monotonic() > deadline:
+            return state
+        await asyncio.sleep(0.05)
+
+
+async def begun(runs: DurableRuns, tools: Tools, of: Workflow) -> Run:
+    """A run that is stuck in its second step."""
+    run = await runs.begin(of, {}, ALICE)
+    while "two" not in tools.calls:
+        await asyncio.sleep(0.01)
+    return run
+
+
+async def test_another_process_goes_on_with_what_is_not_over_and_does_nothing_twice(tmp_path: Path) -> None:
+    stuck, free = Tools("two"), Tools()
+    async with process(tmp_path, stuck) as runs:
+        run = await begun(runs, stuck, workflow(attempts=2))
+    async with process(tmp_path, free) as runs:
+        state = await over(runs, run)
+    assert (state["status"], stuck.calls, free.calls) == ("succeeded", ["one", "two"], ["two"])
+    assert state["steps"]["second"] == {"status": "succeeded", "attempts": 2}
+
+
+async def test_an_interrupted_step_that_has_no_try_left_is_not_tried_again(tmp_path: Path) -> None:
+    stuck, free = Tools("two"), Tools()
+    async with process(tmp_path, stuck) as runs:
+        run = await begun(runs, stuck, workflow())
+    async with process(tmp_path, free) as runs:
+        state = await over(runs, run)
+    assert (state["status"], free.calls) == ("failed", [])
+    assert "may have run" in state["error"]
+
+
+async def test_a_run_is_gone_on_with_once_its_servers_are_reached(tmp_path: Path) -> None:
+    stuck, free = Tools("two"), Tools()
+    free.connected = False
+    async with process(tmp_path, stuck) as runs:
+        run = await begun(runs, stuck, workflow(attempts=2))
+    async with process(tmp_path, free) as runs:
+        await asyncio.sleep(1.2)
+        assert (await runs.state(run.id, ALICE))["status"] == "running"
+        free.connected = True
+        assert (await over(runs, run))["status"] == "succeeded"
+
+
+async def test_a_run_that_a_process_has_is_nobody_elses_and_can_be_cancelled_from_anywhere(
+    tmp_path: Path,
+) -> None:
+    first, second = Tools("two"), Tools()
+    async with process(tmp_path, first) as has, process(tmp_path, second) as other:
+        run = await begun(has, first, workflow(attempts=5))
+        await asyncio.sleep(1.5)
+        assert second.calls == []
+        with pytest.raises(KeyError):
+            await other.cancel(run.id, BOB)
+        await other.cancel(run.id, ALICE)
+        assert (await over(other, run))["status"] == "cancelled"
+    assert [path.name for path in (tmp_path / "running").iterdir()] == []
+
+
+async def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with process(tmp_path / "file", Tools()) as runs:
+        with pytest.raises(NotKeptError, match="cannot be kept"):
+            await runs.begin(workflow(), {}, ALICE)
+        with pytest.raises(NotKeptError, match="cannot be read"):
+            await runs.state("0" * 24, ALICE)
+
+
+@pytest.mark.parametrize("name", ["../running/x", "0" * 24, "", "0" * 23 + "/"])
+async def test_a_name_that_no_run_has_leads_nowhere(tmp_path: Path, name: str) -> None:
+    async with process(tmp_path, Tools()) as runs:
+        with pytest.raises(KeyError):
+            await runs.state(name, ALICE)
+
+
+async def test_a_run_survives_the_kill_of_the_orchestrator(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    stack = Stack(tmp_path, free_base_port(), extra={"mcp-orchestrator-api": {"RUNS_DIR": str(folder)}})
+    try:
+        await asyncio.to_thread(stack.start_all)
+        gateway = f"{stack.url('mcp-gateway')}/api/v1"
+        async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}, timeout=10) as http:
+            start = f"{gateway}/workflows/patient-echo/runs?async=true"
+            await connected(http, start.partition("?")[0])
+            later = await http.post(start, json={"text": "late", "seconds": 0})
+            cut = await http.post(start, json={"text": "cut", "seconds": 9})
+            assert (later.status_code, cut.status_code) == (202, 202)
+            places = [stack.url("mcp-gateway") + one.headers["Location"] for one in (later, cut)]
+            assert await ended(http, places[0]) == "succeeded"
+            await asyncio.to_thread(stack.stop, "mcp-orchestrator-api", signal.SIGKILL)
+            stack.start("mcp-orchestrator-api")
+            await asyncio.to_thread(stack.await_ready, "mcp-orchestrator-api")
+            # Its step was under way, and may be tried once only.
+            assert await ended(http, places[1]) == "failed"
+            assert await ended(http, places[0]) == "succeeded"
+    finally:
+        await asyncio.to_thread(stack.stop_all)
+
+
+async def connected(http: httpx2.AsyncClient, start: str) -> None:
+    """Return once the orchestrator has found the example's tools."""
+    for _ in range(100):
+        if (await http.post(start, json={"text": "", "seconds": 0})).json()["status"] == "succeeded":
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError("the example is not reached")
+
+
+async def ended(http: httpx2.AsyncClient, place: str) -> str:
+    """The status of a run once it is over."""
+    for _ in range(150):
+        answer = await http.get(place)
+        if answer.status_code == 200 and answer.json()["status"] != "running":
+            return str(answer.json()["status"])
+        await asyncio.sleep(0.1)
+    raise AssertionError(answer.text)
