@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.smoke, pytest.mark.part("tracing")]
 pytest_plugins = ["tests.smoke.mcp_client"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def jaeger(api: kr8s.Api) -> Iterator[httpx2.Client]:
     """Jaeger's query API."""
     with reached(api, TRACING, NAME, QUERY_PORT) as url, httpx2.Client(base_url=url, timeout=30) as http:
