@@ -12,8 +12,8 @@ _ADVICE = {
         "the host refuses the key. Put the public half of privateKeyFile into its user's authorized_keys, "
         "or name the right user and file"
     ),
-    # Not a program on the host that refuses another one there, by a socket in its file system.
-    r"^(?!.*dial unix).*(connection refused|no route to host|i/o timeout|is unreachable|no such host)": (
+    # The error itself, not what it quotes of a pod's; and no program that refuses another one on the host.
+    r"^\s*error: (?!.*dial unix).*(n refused|no route to|i/o timeout|is unreachable|no such host)": (
         "the host does not answer at this address and port. Start it or correct host and port, then run the "
         "command again; if it is gone for good, set a1platform:nodeIsGone to true and run `make down`"
     ),

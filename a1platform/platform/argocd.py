@@ -78,6 +78,14 @@ class ArgoCd(pulumi.ComponentResource):
         self.register_outputs({"origin": self.origin})
 
 
+_PATIENT = {
+    "livenessProbe": {"initialDelaySeconds": 30, "timeoutSeconds": 5},
+    "readinessProbe": {"timeoutSeconds": 5},
+}
+"""As in upstream's own manifests. With the chart's single second a repo-server that renders for seven
+Applications on two cores was ended again and again."""
+
+
 def values(args: ArgoCdArgs) -> dict[str, Any]:
     """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
     metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
@@ -105,8 +113,13 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
             "resources": resources("argocd-repository", args.sizing),
             "copyutil": {"resources": once},
             "metrics": metrics,
+            **_PATIENT,
         },
-        "server": {"resources": resources("argocd-server", args.sizing), "metrics": metrics},
+        "server": {
+            "resources": resources("argocd-server", args.sizing),
+            "metrics": metrics,
+            **_PATIENT,
+        },
         "redis": {
             "resources": resources("argocd-redis", args.sizing),
             "containerSecurityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},

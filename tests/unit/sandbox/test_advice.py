@@ -38,6 +38,11 @@ def test_a_program_that_does_not_run_on_the_host_is_no_host_that_does_not_answer
     assert advice(_OUTPUT.format(error=error)) == []
 
 
+def test_a_probe_that_a_pod_refuses_is_no_host_that_does_not_answer() -> None:
+    error = "mcp-gateway did not become ready\n    probe failed: dial tcp 10.42.0.24:9090: connection refused"
+    assert advice(_OUTPUT.format(error=error)) == []
+
+
 def test_our_own_errors_say_it_themselves() -> None:
     assert advice(_OUTPUT.format(error="vCPUs: found 2, expected at least 8")) == []
 
