@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import httpx2
 import pytest
 from mcp_services.dev import Stack, free_base_port
+from mcp_services.testing import await_servers
 
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal
@@ -23,10 +23,7 @@ def test_every_role_runs_from_the_files_of_the_image_and_a_call_gets_through(
     stack = Stack(tmp_path, base_port=free_base_port(), command=command, python_path=root / "app")
     try:
         stack.start_all()
-        url = f"{stack.url('mcp-gateway')}/api/v1/workflows/sum-and-tell/runs"
-        given = {"a": 1, "b": 2, "c": 3, "d": 4}
-        answer = httpx2.post(url, json=given, headers={"X-API-Key": stack.api_key}, timeout=20)
-        assert answer.json()["output"]["total"] == 10
+        assert await_servers(stack) == {"total": 10.0, "text": "the total is 10"}
     finally:
         stack.stop_all()
 
