@@ -21,7 +21,7 @@ from a1platform.bundle import (
 )
 from sandbox.build.chart import ChartError
 from sandbox.build.debian import DebianError
-from sandbox.build.go import BuildError
+from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
 from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
@@ -93,7 +93,9 @@ def make_bundle(
     failures: dict[str, str] = {}
     for part in missing:
         try:
-            _make(part, recipes[part.name], cache, progress)
+            # Charts are made from modules' sources too, which nobody may remove meanwhile.
+            with cache.lock(GO_FOLDERS, shared=True):
+                _make(part, recipes[part.name], cache, progress)
         except _FAILURES as problem:
             failures[part.name] = "\n".join(str(problem).splitlines()[-_LINES:])
             progress(f"{part.name}: NOT MADE: {failures[part.name]}")

@@ -21,10 +21,12 @@ def remove_leftovers(cache: Cache, progress: Progress) -> None:
     """
     go = cache.root / "go"
     with cache.lock_if_free(GO_FOLDERS) as free:
+        if not free:
+            return
         sources = (path for path in go.glob("mod/*") if path.name != "cache")
         leftovers = [path for path in (go / "build", *sources) if path.is_dir()]
         freed = sum(_size(path) for path in leftovers)
-        if not free or freed < _ENOUGH:
+        if freed < _ENOUGH:
             return
         for path in leftovers:
             shutil.rmtree(path)
