@@ -36,8 +36,9 @@ class HardenedNodeArgs:
 class HardenedNode(pulumi.ComponentResource):
     """A host that is fit and hardened; given back as it was found on destroy, also what a cut run has left.
 
-    Four SSH connections: what has drifted; facts and preflight; every change in one script, applied and
-    verified; the confirmation in one of its own, which proves that the firewall lets new ones in.
+    Four SSH connections: what has drifted, which K3s asks over the same one; facts and preflight; every
+    change in one script, applied and verified; the confirmation in one of its own, which proves that the
+    firewall lets new ones in.
 
     Attributes:
         ready: Resolves to the node's name once all of that is done; depend on the component to wait for it.

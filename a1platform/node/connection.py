@@ -2,8 +2,10 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
 
 import paramiko
 
@@ -91,6 +93,49 @@ def connected(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
         yield client
     finally:
         client.close()
+
+
+@dataclass
+class _Shared:
+    """A connection, and how many use it."""
+
+    client: Future[paramiko.SSHClient] = field(default_factory=Future)
+    opened: ExitStack = field(default_factory=ExitStack)
+    users: int = 0
+
+    def open(self, node: NodeSettings) -> None:
+        try:
+            self.client.set_result(self.opened.enter_context(connected(node)))
+        except HostUnreachableError as error:
+            self.client.set_exception(error)
+
+
+_LOCK = Lock()
+_SHARED: dict[NodeSettings, _Shared] = {}
+
+
+@contextmanager
+def shared(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
+    """Like `connected`, but threads that ask at the same time share one; the last of them closes it.
+
+    Raises:
+        HostUnreachableError: As `connected`; to each of them, after one attempt.
+    """
+    with _LOCK:
+        connection = _SHARED.setdefault(node, _Shared())
+        connection.users += 1
+        first = connection.users == 1
+    try:
+        if first:
+            connection.open(node)
+        yield connection.client.result()
+    finally:
+        with _LOCK:
+            connection.users -= 1
+            if last := connection.users == 0:
+                del _SHARED[node]
+        if last:
+            connection.opened.close()
 
 
 def run_script(client: paramiko.SSHClient, node: NodeSettings, script: str, arguments: str = "") -> Answer:

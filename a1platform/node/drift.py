@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pulumi
 
-from a1platform.node.connection import HostUnreachableError, connected, run_script
+from a1platform.node.connection import HostUnreachableError, run_script, shared
 from a1platform.settings.node import NodeSettings
 
 _ASKING = ThreadPoolExecutor(thread_name_prefix="drift")
@@ -74,7 +74,7 @@ def unwatched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
 
 
 def watched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
-    """Ask the node over one SSH connection of paramiko's, at once, while the program goes on."""
+    """Ask the node at once, while the program goes on; over one SSH connection for all who ask."""
     # Not asyncio.to_thread, which begins only when the program has declared everything.
     asked = _ASKING.submit(copy_context().run, ask, node, script)
     return pulumi.Output.from_input(asyncio.wrap_future(asked))
@@ -92,7 +92,7 @@ def ask(node: NodeSettings, script: str) -> HostState:
     """
     fresh = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     try:
-        with connected(node) as client:
+        with shared(node) as client:
             answer = run_script(client, node, script, "drift")
     except HostUnreachableError as error:
         pulumi.log.warn(f"cannot tell whether anything has drifted: {error}")

@@ -137,26 +137,27 @@ a1_k3s_keep() { # the files that K3s is known to start with
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
 }
 
-a1_k3s_see() {
-    echo "$(a1_k3s_digest "$a1_k3s") $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
+a1_k3s_see() { # digest of the binary
+    echo "$1 $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
 }
 
 a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
-    local node=$1 seconds=$2 dns=$3 entry file
+    local node=$1 seconds=$2 dns=$3 entry file digest
     shift 3
     a1_k3s_place
     systemctl enable --quiet k3s
     if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@"; then
         a1_k3s_settle "$@"
-        a1_k3s_see
+        a1_k3s_see "$(a1_k3s_digest "$a1_k3s")"
         return
     fi
     a1_k3s_settle "$@"
     if a1_k3s_start "$node" "$seconds" "$dns"; then
         # Again, as it has written its own meanwhile.
         a1_k3s_settle "$@"
-        a1_k3s_digest "$a1_k3s" | a1_keep "$a1_state/k3s/binary"
-        a1_k3s_see
+        digest=$(a1_k3s_digest "$a1_k3s")
+        echo "$digest" | a1_keep "$a1_state/k3s/binary"
+        a1_k3s_see "$digest"
         a1_k3s_keep "$@"
         return
     fi

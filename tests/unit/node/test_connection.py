@@ -1,0 +1,119 @@
+"""Who asks a host at the same time has one connection; against an SSH server on loopback."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+
+from a1platform.node.connection import HostUnreachableError, connected, shared
+from a1platform.settings.node import NodeSettings
+
+_TOGETHER = 3
+
+
+class _Admits(paramiko.ServerInterface):
+    """Lets everybody in who has a key."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        del username, key
+        return paramiko.common.AUTH_SUCCESSFUL
+
+
+@dataclass
+class _Server:
+    """An SSH server that counts who comes, and knows who is still there."""
+
+    key: paramiko.PKey
+    listener: socket.socket = field(default_factory=lambda: socket.create_server(("127.0.0.1", 0)))
+    transports: list[paramiko.Transport] = field(default_factory=list)
+
+    def serve(self) -> None:
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(raw)
+            transport.add_server_key(self.key)
+            self.transports.append(transport)
+            transport.start_server(event=threading.Event(), server=_Admits())
+
+
+@pytest.fixture
+def server() -> Iterator[_Server]:
+    one = _Server(paramiko.ECDSAKey.generate())
+    thread = threading.Thread(target=one.serve)
+    thread.start()
+    yield one
+    one.listener.shutdown(socket.SHUT_RDWR)
+    one.listener.close()
+    thread.join()
+    for transport in one.transports:
+        transport.close()
+
+
+@pytest.fixture
+def settings(server: _Server, node: Callable[..., dict[str, Any]], tmp_path: Path) -> NodeSettings:
+    client = tmp_path / "client"
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(client))
+    shown = f"{server.key.get_name()} {server.key.get_base64()}"
+    place = {"host": "127.0.0.1", "port": server.listener.getsockname()[1]}
+    return NodeSettings.model_validate(node(**place, privateKeyFile=str(client), hostKey=shown))
+
+
+def _at_once(settings: NodeSettings) -> list[object]:
+    """Return what each of several threads had in hand, or the error it met, while all of them were there."""
+    there = threading.Barrier(_TOGETHER)
+
+    def ask() -> object:
+        try:
+            with shared(settings) as client:
+                there.wait(20)
+                return client
+        except HostUnreachableError as error:
+            return error
+
+    with ThreadPoolExecutor(_TOGETHER) as pool:
+        return [one.result() for one in [pool.submit(ask) for _ in range(_TOGETHER)]]
+
+
+def test_threads_that_ask_at_the_same_time_have_one_connection(
+    server: _Server, settings: NodeSettings
+) -> None:
+    first, *others = _at_once(settings)
+    assert isinstance(first, paramiko.SSHClient)
+    assert all(other is first for other in others)
+    assert len(server.transports) == 1
+
+
+def test_the_last_of_them_closes_it_and_the_next_opens_another(
+    server: _Server, settings: NodeSettings
+) -> None:
+    (client, *_) = _at_once(settings)
+    assert isinstance(client, paramiko.SSHClient)
+    assert client.get_transport() is None
+    with shared(settings), shared(settings):
+        pass
+    assert len(server.transports) == 2
+
+
+def test_another_key_than_the_pinned_one_is_told_to_each_of_them(
+    settings: NodeSettings, node: Callable[..., dict[str, Any]]
+) -> None:
+    other = settings.model_copy(update={"host_key": node()["hostKey"]})
+    with pytest.raises(HostUnreachableError), connected(other):
+        pass
+    with pytest.raises(HostUnreachableError), shared(other):
+        pass
+    found = _at_once(other)
+    assert all(isinstance(one, HostUnreachableError) for one in found)
