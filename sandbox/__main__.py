@@ -1,6 +1,7 @@
 """`python -m sandbox up|down|preview|smoke|prepare`: what the Makefile's targets of these names run."""
 
 import argparse
+import signal
 import sys
 
 from a1platform.bundle import BundleError
@@ -21,6 +22,7 @@ def main() -> int:
         "--parts", default="", help="what `up` installs on the sandbox, comma-separated; all by default"
     )
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parts = [part.strip() for part in given.parts.split(",") if part.strip()] or None
     try:
         if given.action == "up":

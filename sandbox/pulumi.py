@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -162,31 +163,57 @@ class Stack:
 def _shown(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
     """Run a command, show what it writes as it comes, and return its exit status and the text.
 
-    An interrupt from the keyboard reaches the command too; it is given the time to end in order, as a killed
-    one leaves work half done. A second interrupt does not wait.
+    Raises:
+        KeyboardInterrupt: It was interrupted or terminated, and has ended; a second one does not wait.
     """
     colour = ["--color", "always"] if os.isatty(1) else []
     kept: list[str] = []
-    with subprocess.Popen(
-        [*command, *colour],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        for patient in (True, False):
-            try:
-                for line in process.stdout or ():
-                    sys.stdout.write(line)
-                    sys.stdout.flush()
-                    kept.append(line)
-                break
-            except KeyboardInterrupt:
-                if not patient:
-                    raise
+    with (
+        subprocess.Popen(
+            [*command, *colour],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process,
+        _ending_in_order(process) as interrupted,
+    ):
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            kept.append(line)
+        process.wait()
+    if interrupted:
+        raise KeyboardInterrupt
     return process.returncode, _COLOUR.sub("", "".join(kept))
+
+
+@contextlib.contextmanager
+def _ending_in_order(process: "subprocess.Popen[str]") -> Iterator[Sequence[int]]:
+    """Give a program the time to end when it is interrupted, as a killed one leaves work half done.
+
+    An interrupt from the keyboard reaches it by itself, a termination of this process is passed on as one.
+
+    Yields:
+        The signals that came.
+    """
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        if number == signal.SIGTERM:
+            process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
