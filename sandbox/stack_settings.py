@@ -38,7 +38,7 @@ def stack_settings(
         services: How the services are delivered, by Pulumi by default.
     """
     config: dict[str, Any] = {
-        "nodes": [_node(node) for node in nodes],
+        "nodes": [node_entry(node) for node in nodes],
         "preflight": {"vcpus": 1, "memoryMib": 2048, "diskMib": 8192, "clockSynchronised": False},
         # Its own kernel, as far as sysctls go: what is not of the network namespace is a copy in each node.
         "hardening": {
@@ -71,7 +71,12 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
     new.replace(path)
 
 
-def _node(node: Node) -> dict[str, Any]:
+def node_entry(node: Node) -> dict[str, Any]:
+    """Return a node as an entry of `nodes`.
+
+    Args:
+        node: The node, started.
+    """
     return {
         "name": node.name,
         "host": node.address,

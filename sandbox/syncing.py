@@ -1,11 +1,12 @@
 """Wait until Argo CD has brought a commit of the sandbox's repository into the cluster."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import kr8s
+from httpx import TransportError
 from kr8s.objects import new_class
 
 from a1platform.delivery import argocd
@@ -22,26 +23,28 @@ class SyncError(RuntimeError):
     """Argo CD did not get there; the text names each Application that did not, and what it says."""
 
 
-def await_synced(kubeconfig: Path, commit: str, names: Sequence[str], progress: Progress) -> None:
+def await_synced(
+    kubeconfig: Path, commit: str, names: Sequence[str], explain: Callable[[], str], progress: Progress
+) -> None:
     """Wait until these Applications have the commit, every object as it says, and all of them healthy.
 
     Args:
         kubeconfig: The cluster's.
         commit: What is on the branch that they follow.
         names: The Applications; each is there once the root Application has made it.
+        explain: Says what the cluster knows of the pods that are not ready.
         progress: Takes a line when there is something to wait for, and one now and then.
 
     Raises:
         SyncError: They are not, after 15 minutes.
     """
-    api: kr8s.Api = kr8s.api(kubeconfig=str(kubeconfig))
-    if not _look(api, commit, names):
+    if not _look(kubeconfig, commit, names):
         return
     with step(progress, f"Argo CD is syncing commit {commit[:12]}"):
         deadline, told = time.monotonic() + _WITHIN_SECONDS, time.monotonic()
-        while missing := _look(api, commit, names):
+        while missing := _look(kubeconfig, commit, names):
             if time.monotonic() > deadline:
-                raise SyncError("Argo CD did not get there:\n" + "\n".join(missing))
+                raise SyncError("\n".join(("Argo CD did not get there:", *missing, explain())))
             if time.monotonic() > told + _TELLS_EVERY_SECONDS:
                 told = time.monotonic()
                 progress(f"Argo CD: {missing[0]}" + (f", and {len(missing) - 1} more" if missing[1:] else ""))
@@ -81,12 +84,14 @@ def _state(commit: str, application: Mapping[str, Any] | None) -> str:
     return "; ".join(words)
 
 
-def _look(api: kr8s.Api, commit: str, names: Sequence[str]) -> list[str]:
+def _look(kubeconfig: Path, commit: str, names: Sequence[str]) -> list[str]:
     """Return what is missing; what stands at an older commit is told to look at the repository at once."""
     try:
+        # The same object each time; the first one asks the API server for its version.
+        api: kr8s.Api = kr8s.api(kubeconfig=str(kubeconfig))
         # kr8s types its items as objects or plain dictionaries.
         found: list[Any] = list(_Application.list(api=api, namespace=argocd.NAMESPACE))
-    except (kr8s.ServerError, kr8s.APITimeoutError, kr8s.ConnectionClosedError) as error:
+    except (kr8s.ServerError, kr8s.APITimeoutError, kr8s.ConnectionClosedError, TransportError) as error:
         return [f"the API server does not answer: {error}"]
     for one in found:
         behind = one.raw.get("status", {}).get("sync", {}).get("revision") != commit

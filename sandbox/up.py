@@ -6,8 +6,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from a1platform.platform.recovery import on_server
+from a1platform.services.failure import APPLICATION, explanation
+from a1platform.services.resolve import NAMESPACE
+from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.bundle import add_k3s, bundle_folder, ready_parts
@@ -17,10 +22,11 @@ from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
-from sandbox.node import GROUP, nodes, start, stop
+from sandbox.node import GROUP, Node, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
+from sandbox.stack_settings import node_entry
 from sandbox.stages import install_in_stages
 from sandbox.syncing import await_synced
 from sandbox.toolchain import ensure
@@ -73,21 +79,23 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     def install(there: Sequence[str]) -> None:
         delivery = deliver(there, bridge_address(engine), image=services_image(folder))
         if delivery.first and _kubeconfig_file(stack).exists():
-            _follow(stack, delivery, commit_files(delivery.first), progress)
+            _follow(stack, node, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
         if delivery.files:
             _write_kubeconfig(stack)
             # Not before: its images and kinds are there only now.
-            _follow(stack, delivery, commit_files(delivery.files), progress)
+            _follow(stack, node, delivery, commit_files(delivery.files), progress)
 
     install_in_stages(cache, progress, parts, install)
     remove_leftovers(cache, progress)
     return stack
 
 
-def _follow(stack: Stack, delivery: Delivery, commit: str, progress: Progress) -> None:
-    await_synced(_kubeconfig_file(stack), commit, delivery.applications, progress)
+def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
+    run = on_server(NodeSettings.model_validate(node_entry(node)))
+    explain = partial(explanation, run, NAMESPACE, APPLICATION, {})
+    await_synced(_kubeconfig_file(stack), commit, delivery.applications, explain, progress)
 
 
 def _apply(stack: Stack, progress: Progress) -> None:

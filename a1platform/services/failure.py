@@ -15,7 +15,9 @@ import pulumi
 from a1platform import naming
 from a1platform.platform.recovery import RunOnServer
 
-EXPLAINED = ("kubernetes:apps/v1:Deployment", "kubernetes:argoproj.io/v1alpha1:Application")
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
+EXPLAINED = (DEPLOYMENT, APPLICATION)
 """Types of the resources that are waited for until pods are ready."""
 
 _PODS, _EVENTS, _LINES, _CHARACTERS = 3, 8, 20, 400
@@ -29,7 +31,7 @@ def selector(kind: str, inputs: Mapping[str, Any]) -> str:
         kind: Its type.
         inputs: Its inputs; an Application waits for all pods of ours.
     """
-    if kind == EXPLAINED[0]:
+    if kind == DEPLOYMENT:
         labels = naming.selector(inputs["metadata"]["name"])
     else:
         labels = {"app.kubernetes.io/part-of": naming.PART_OF}

@@ -12,6 +12,7 @@ import yaml
 from a1platform.delivery.yaml_sink import differences
 from a1platform.naming import PROJECT
 from a1platform.settings.services import ServicesSettings
+from sandbox import syncing
 from sandbox.delivery import (
     REPOSITORY,
     Delivery,
@@ -28,9 +29,17 @@ from sandbox.git_server import stop
 from sandbox.node import Node
 from sandbox.parts import PARTS
 from sandbox.stack_settings import stack_settings
-from sandbox.syncing import missing_to
+from sandbox.syncing import SyncError, missing_to
 
 ROOT = Path(__file__).parents[3]
+_NOBODY = """
+apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: a, user: {}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+current-context: a
+"""
 NODE = Node("a1", "192.0.2.2", 22, "a1", Path("/key"), "ssh-ed25519 AAAA")
 
 
@@ -198,3 +207,16 @@ def _bundle(folder: Path, parts: dict[str, Any]) -> Path:
     content = {"schema": 1, "k3s": k3s, "parts": parts, "leftOut": {}}
     (folder / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
+
+
+def test_what_is_never_healthy_ends_the_wait_with_what_its_pods_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "_WITHIN_SECONDS", 0)
+    explain = "last lines of one-7f: no such file"
+    file = tmp_path / "kubeconfig"
+    file.write_text(_NOBODY)
+    with pytest.raises(SyncError) as refused:
+        syncing.await_synced(file, "c" * 40, ["one"], lambda: explain, lambda _: None)
+    assert str(refused.value).splitlines()[-1] == explain
+    assert "the API server does not answer" in str(refused.value)
