@@ -36,7 +36,7 @@ class K3sClusterArgs:
         nodes: The machines; the first server starts the cluster.
         settings: What K3s runs with.
         bundle: K3s and all images; without it each node downloads the release and pulls images.
-        parts: Parts of the bundle whose images the nodes need.
+        parts: Parts of the bundle whose images the nodes need, those first that take longest to install.
         node_is_gone: Set when the machines are lost, so that `destroy` only forgets them.
         watch: How the program learns whether K3s on a node has drifted.
     """
@@ -143,25 +143,21 @@ def _join(
 def _images(
     args: K3sClusterArgs, installed: Mapping[str, Command], own: pulumi.ResourceOptions
 ) -> dict[str, list[Command]]:
-    parts = args.bundle.parts if args.bundle else {}
-    return {
-        part: [
-            import_images(
-                f"{node.name}-{part}-images",
-                node,
-                held.images,
-                pulumi.ResourceOptions.merge(
-                    own,
-                    pulumi.ResourceOptions(
-                        depends_on=[installed[node.name]], deleted_with=installed[node.name]
-                    ),
-                ),
-            )
-            for node in args.nodes
-        ]
-        for part, held in parts.items()
-        if part in args.parts and held.images
-    }
+    """Declare what brings the images to every node: one part after the other, in the order of the arguments.
+
+    Side by side they would all arrive at the same time, and no part could be installed before.
+    """
+    held = args.bundle.parts if args.bundle else {}
+    wanted = [part for part in args.parts if part in held and held[part].images]
+    brought: dict[str, list[Command]] = {part: [] for part in wanted}
+    for node in args.nodes:
+        last = installed[node.name]
+        for part in wanted:
+            after = pulumi.ResourceOptions(depends_on=[last], deleted_with=installed[node.name])
+            opts = pulumi.ResourceOptions.merge(own, after)
+            last = import_images(f"{node.name}-{part}-images", node, held[part].images, opts)
+            brought[part].append(last)
+    return brought
 
 
 def _render_token(cluster_token: str, mark: str) -> str:

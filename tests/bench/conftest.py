@@ -3,8 +3,10 @@
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,12 +29,14 @@ class Platform:
     Attributes:
         stack: Its stack.
         seconds: How long it took from no node; None where it was there before.
+        began: When that began.
         alone: The same for each of the slowest parts by itself.
     """
 
     stack: Stack
-    seconds: float | None
-    alone: dict[str, float]
+    seconds: float | None = None
+    began: datetime = field(default_factory=partial(datetime.now, UTC))
+    alone: Mapping[str, float] = field(default_factory=dict)
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -47,7 +51,7 @@ def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The platform: the deployed one, or the sandbox's with everything cached, gone when the run ends."""
     deployed = _stack(cache)
     if deployed.exists():
-        yield Platform(deployed, None, {})
+        yield Platform(deployed)
         return
     before = os.environ.get("A1_STATE")
     os.environ["A1_STATE"] = str(tmp_path_factory.mktemp("state"))
@@ -56,8 +60,9 @@ def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for part in _SLOWEST:
             alone[part] = seconds(lambda part=part: up(cache, to_terminal, [part]))  # type: ignore[misc]
             down(cache, to_terminal)
+        began = datetime.now(UTC)
         taken = seconds(lambda: up(cache, to_terminal))
-        yield Platform(_stack(cache), taken, alone)
+        yield Platform(_stack(cache), taken, began, alone)
     finally:
         down(cache, to_terminal)
         if before is None:

@@ -2,13 +2,14 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi.runtime import mocks
 
-from a1platform.bundle import load
+from a1platform.bundle import Bundle, load
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.settings.node import NodeSettings
 from tests.components.conftest import Declared, Echo
@@ -40,32 +41,46 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> NodeSettings:
     )
 
 
-@pytest.fixture(scope="module")
-def declared(
-    declare: Declare, node: NodeSettings, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Declared]:
-    folder = tmp_path_factory.mktemp("bundle")
+def _bundle(folder: Path, parts: Sequence[str]) -> Bundle:
+    """Return a bundle with K3s and one image for each of these parts."""
     listed: dict[str, Any] = {
         "schema": 1,
         "k3s": {"version": "v1.30.5+k3s1", "path": "k3s", "sha256": "a" * 64, "origin": "test"},
         "parts": {
-            "system": {
-                "images": [{"path": "system/pause.tar", "sha256": "b" * 64, "references": ["pause:1"]}],
+            part: {
+                "images": [{"path": f"{part}/{part}.tar", "sha256": "b" * 64, "references": [f"{part}:1"]}],
                 "origin": "test",
             }
+            for part in parts
         },
     }
-    (folder / "system").mkdir()
-    for path in ("k3s", "system/pause.tar"):
-        (folder / path).write_text(path)
+    (folder / "k3s").write_text("k3s")
+    for part in parts:
+        (folder / part).mkdir()
+        (folder / part / f"{part}.tar").write_text(part)
     (folder / "bundle.json").write_text(json.dumps(listed))
-    bundle = load(folder)
-    args = K3sClusterArgs(
-        name="a1-test",
-        nodes=(node,),
-        bundle=bundle,
-    )
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def declared(
+    declare: Declare, node: NodeSettings, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Declared]:
+    bundle = _bundle(tmp_path_factory.mktemp("bundle"), ["system"])
+    args = K3sClusterArgs(name="a1-test", nodes=(node,), bundle=bundle)
     return declare(lambda: K3sCluster("cluster", args).kubeconfig, answers=_Server())
+
+
+def test_images_come_one_part_after_the_other_in_the_order_that_is_asked_for(
+    declare: Declare, node: NodeSettings, tmp_path: Path
+) -> None:
+    bundle = _bundle(tmp_path, ["system", "keda", "argo-cd", "unused"])
+    args = K3sClusterArgs(name="a1-test", nodes=(node,), bundle=bundle, parts=("argo-cd", "absent", "keda"))
+    found = declare(lambda: K3sCluster("cluster", args).kubeconfig, answers=_Server())
+    imports = {name for name in found if name.startswith("a1-")}
+    assert imports == {f"a1-{part}-images{end}" for part in ("argo-cd", "keda") for end in ("", "-copy")}
+    assert found["a1-argo-cd-images-copy"].after == ("cluster-a1-k3s",)
+    assert found["a1-keda-images-copy"].after == ("a1-argo-cd-images",)
 
 
 def test_what_k3s_needs_is_there_before_it_is_installed(declared: dict[str, Declared]) -> None:
