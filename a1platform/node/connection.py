@@ -13,6 +13,9 @@ from a1platform.node.shell import guarded, runner
 from a1platform.settings.node import NodeSettings
 
 _CONNECT_SECONDS = 10
+_SILENT_SECONDS = 120
+# A server that hangs up at the wrong moment, as sshd does above MaxStartups, is an EOFError to paramiko.
+_BROKEN = (OSError, EOFError, paramiko.SSHException)
 
 
 class HostUnreachableError(RuntimeError):
@@ -53,8 +56,8 @@ def read_host_key(host: str, port: int) -> str:
             transport.start_client(timeout=_CONNECT_SECONDS)
             key = transport.get_remote_server_key()
             return f"{key.get_name()} {key.get_base64()}"
-    except (OSError, paramiko.SSHException) as error:
-        raise HostUnreachableError(f"{host} port {port}: {error}") from error
+    except _BROKEN as error:
+        raise HostUnreachableError(f"{host} port {port}: {_told(error)}") from error
 
 
 @contextmanager
@@ -86,9 +89,9 @@ def connected(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
             banner_timeout=_CONNECT_SECONDS,
             auth_timeout=_CONNECT_SECONDS,
         )
-    except (OSError, paramiko.SSHException) as error:
+    except _BROKEN as error:
         client.close()
-        raise HostUnreachableError(f"node {node.name} ({node.host} port {node.port}): {error}") from error
+        raise _unreachable(node, error) from error
     try:
         yield client
     finally:
@@ -106,7 +109,7 @@ class _Shared:
     def open(self, node: NodeSettings) -> None:
         try:
             self.client.set_result(self.opened.enter_context(connected(node)))
-        except HostUnreachableError as error:
+        except BaseException as error:  # noqa: BLE001 - others wait for it, whatever it is
             self.client.set_exception(error)
 
 
@@ -146,10 +149,24 @@ def run_script(client: paramiko.SSHClient, node: NodeSettings, script: str, argu
         node: The node that it is connected to.
         script: Bash text.
         arguments: Words for the script.
+
+    Raises:
+        HostUnreachableError: The connection broke, or nothing came for two minutes.
     """
     command = f"{runner(node.user)} {arguments}".rstrip()
-    stdin, stdout, stderr = client.exec_command(command)
-    stdin.write(guarded(script))
-    stdin.channel.shutdown_write()
-    out, err = stdout.read().decode(errors="replace"), stderr.read().decode(errors="replace")
+    try:
+        stdin, stdout, stderr = client.exec_command(command, timeout=_SILENT_SECONDS)
+        stdin.write(guarded(script))
+        stdin.channel.shutdown_write()
+        out, err = stdout.read().decode(errors="replace"), stderr.read().decode(errors="replace")
+    except _BROKEN as error:
+        raise _unreachable(node, error) from error
     return Answer(stdout.channel.recv_exit_status(), out, err)
+
+
+def _unreachable(node: NodeSettings, error: Exception) -> HostUnreachableError:
+    return HostUnreachableError(f"node {node.name} ({node.host} port {node.port}): {_told(error)}")
+
+
+def _told(error: Exception) -> str:
+    return str(error) or "the connection was closed"

@@ -184,3 +184,11 @@ def test_actions_are_pinned_by_digest() -> None:
         used = re.findall(r"uses: (\S+)", path.read_text(encoding="utf-8"))
         assert used
         assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+
+
+def test_pulumi_runs_the_program_in_the_environment_that_make_venv_makes() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))
+    made = re.search(r"^VENV := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert made
+    # Relative to the folder of Pulumi.yaml, wherever `main` is.
+    assert project["runtime"]["options"]["virtualenv"] == made[1]

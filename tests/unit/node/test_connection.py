@@ -11,7 +11,7 @@ from typing import Any
 import paramiko
 import pytest
 
-from a1platform.node.connection import HostUnreachableError, connected, shared
+from a1platform.node.connection import HostUnreachableError, connected, run_script, shared
 from a1platform.settings.node import NodeSettings
 
 _TOGETHER = 3
@@ -71,6 +71,33 @@ def settings(server: _Server, node: Callable[..., dict[str, Any]], tmp_path: Pat
     return NodeSettings.model_validate(node(**place, privateKeyFile=str(client), hostKey=shown))
 
 
+@pytest.fixture(params=[b"", b"SSH-2.0-OpenSSH_9.2\r\n"], ids=["at once", "after its banner"])
+def hanging_up(
+    request: pytest.FixtureRequest, node: Callable[..., dict[str, Any]], tmp_path: Path
+) -> Iterator[NodeSettings]:
+    """A server that closes every connection, as sshd does above MaxStartups."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                raw, _ = listener.accept()
+            except OSError:
+                return
+            with raw:
+                raw.sendall(request.param)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    client = tmp_path / "client"
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(client))
+    place = {"host": "127.0.0.1", "port": listener.getsockname()[1]}
+    yield NodeSettings.model_validate(node(**place, privateKeyFile=str(client)))
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
 def _at_once(settings: NodeSettings) -> list[object]:
     """Return what each of several threads had in hand, or the error it met, while all of them were there."""
     there = threading.Barrier(_TOGETHER)
@@ -117,3 +144,17 @@ def test_another_key_than_the_pinned_one_is_told_to_each_of_them(
         pass
     found = _at_once(other)
     assert all(isinstance(one, HostUnreachableError) for one in found)
+
+
+def test_a_server_that_hangs_up_is_told_to_each_of_them(hanging_up: NodeSettings) -> None:
+    found = _at_once(hanging_up)
+    assert all(isinstance(one, HostUnreachableError) for one in found)
+    assert all(str(one) != "" and not str(one).endswith(": ") for one in found)
+
+
+def test_a_connection_that_breaks_before_a_script_is_told(server: _Server, settings: NodeSettings) -> None:
+    with connected(settings) as client:
+        for transport in server.transports:
+            transport.close()
+        with pytest.raises(HostUnreachableError, match="node a1"):
+            run_script(client, settings, "true")
