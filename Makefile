@@ -12,14 +12,16 @@ UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(CACHE)/uv/bin/uv:
+$(CACHE)/uv/bin/uv: requirements-uv.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
 	@echo "installing uv into $(CACHE)/uv"
 	@mkdir -p $(CACHE)
-	@$(PYTHON) -m venv $(CACHE)/uv
+	@test -x $(CACHE)/uv/bin/pip || $(PYTHON) -m venv $(CACHE)/uv || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(CACHE)/uv/bin/pip install --quiet --require-hashes -r requirements-uv.txt
+	@touch $@
 
 $(VENV)/.installed: requirements.txt pyproject.toml | $(CACHE)/uv/bin/uv
-	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
 	@$(BIN)/python -c "import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'a1platform.pth').write_text(sys.argv[1] + '\n')" $(CURDIR)
 	@printf '#!/bin/sh\nexec "%s" -m a1platform "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/a1 && chmod 755 $(BIN)/a1

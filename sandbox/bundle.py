@@ -20,6 +20,7 @@ from a1platform.bundle import (
     load,
 )
 from sandbox.build.chart import ChartError
+from sandbox.build.compiler import ensure_compiler
 from sandbox.build.debian import DebianError
 from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
@@ -77,7 +78,8 @@ def make_bundle(
         The bundle's folder.
 
     Raises:
-        BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
+        BundleError: A name is unknown, or there is too little disk or memory, or no C compiler; nothing was
+            built then.
         PartsError: Some parts could not be made; all others were.
     """
     wanted = chosen(parts)
@@ -87,6 +89,8 @@ def make_bundle(
     ready = _ready(folder, recipes)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing)
+    if missing:
+        ensure_compiler(progress)
     for name in ready:
         if on_part:
             on_part(name)

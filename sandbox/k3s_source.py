@@ -7,7 +7,7 @@ from pathlib import Path
 from a1platform.versions import K3S
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
-from sandbox.recipes.k3s_binary import k3s_binary
+from sandbox.recipes.k3s_binary import built_k3s, k3s_binary
 from sandbox.toolchain.release import (
     MissingError,
     Releases,
@@ -18,6 +18,7 @@ from sandbox.toolchain.release import (
 )
 
 _REPOSITORY = "k3s-io/k3s"
+_BUILT = f"{K3S}, built from Go modules"
 # File name and name in the checksum file, by what the kernel calls the processor.
 _FILES = {"x86_64": ("k3s", "amd64"), "aarch64": ("k3s-arm64", "arm64")}
 
@@ -36,7 +37,7 @@ class K3sSource:
 
 
 def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = None) -> K3sSource:
-    """Return K3s, downloaded and verified, or built where no release can be reached.
+    """Return K3s: what is there already, else the verified release, else built where none can be reached.
 
     Args:
         cache: Where it is kept.
@@ -50,6 +51,9 @@ def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = Non
     official = cache.folder("releases", K3S) / "k3s"
     if official.is_file():
         return K3sSource(official, f"official release {K3S}")
+    built = built_k3s(cache)
+    if built.is_file():
+        return K3sSource(built, _BUILT)
     asked = releases or Releases()
     try:
         asked.require()
@@ -61,4 +65,4 @@ def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = Non
         return K3sSource(official, f"official release {K3S}")
     except (UnreachableError, MissingError) as error:
         progress(f"K3s {K3S}: no official release ({error})")
-        return K3sSource(k3s_binary(cache, progress), f"{K3S}, built from Go modules")
+        return K3sSource(k3s_binary(cache, progress), _BUILT)

@@ -1,8 +1,9 @@
 """What the tests stand on, made before they begin, so that no test's time limit pays for a build."""
 
 from a1platform.versions import K3S
+from sandbox.build.compiler import ensure_compiler
 from sandbox.build.go import build
-from sandbox.bundle import make_bundle
+from sandbox.bundle import make_bundle, ready_parts
 from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
 from sandbox.k3s_source import k3s_source
@@ -24,6 +25,8 @@ def prepare(cache: Cache, progress: Progress) -> None:
         BundleError: A part cannot be made.
         ReleaseError: A release answers with another file than its checksums name.
     """
+    if ready_parts(cache)[1]:
+        ensure_compiler(progress)
     ensure(cache, progress)
     k3s = k3s_source(cache, progress)
     folder = make_bundle(cache, progress)

@@ -15,6 +15,7 @@ from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
+from sandbox.build.compiler import ensure_compiler
 from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
@@ -22,7 +23,7 @@ from sandbox.delivery import end as end_delivery
 from sandbox.engine import ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
-from sandbox.node import GROUP, Node, nodes, start, stop
+from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
@@ -64,7 +65,9 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
 
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
     progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
-    ready_parts(cache, parts)
+    progress(KERNEL)
+    if ready_parts(cache, parts)[1]:
+        ensure_compiler(progress)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
     engine = ensure_engine(cache, progress)

@@ -151,7 +151,7 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
     Raises:
         BuildError: The module cannot be had or does not compile.
     """
-    target = cache.root / "programs" / f"{recipe.name}-{recipe.digest()[:12]}"
+    target = built_folder(recipe, cache)
     with cache.lock(f"go-{recipe.name}"), cache.lock(GO_FOLDERS, shared=True):
         if target.is_dir():
             return target
@@ -162,6 +162,11 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
             for program, package in recipe.programs.items():
                 _compile(_Job(recipe, cache, work, progress), out / program, package)
     return target
+
+
+def built_folder(recipe: GoRecipe, cache: Cache) -> Path:
+    """Return the folder that holds a recipe's programs once they are built."""
+    return cache.root / "programs" / f"{recipe.name}-{recipe.digest()[:12]}"
 
 
 def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> None:

@@ -8,13 +8,8 @@ from pathlib import Path
 
 from sandbox.cache import Cache
 from sandbox.engine import EngineError, ensure_engine, find_engine
-from sandbox.node import Node, NodeError, nodes, reboot, start, stop
+from sandbox.node import KERNEL, Node, NodeError, nodes, reboot, start, stop
 from sandbox.progress import to_terminal
-
-_KERNEL = (
-    "the nodes' kernel is this machine's: kernel, vm and fs sysctls set in a node are its own copy and "
-    "change nothing in the kernel, modules cannot be loaded, auditd cannot run"
-)
 
 
 def main() -> int:
@@ -44,7 +39,7 @@ def _act(action: str, name: str) -> None:
         for node in nodes(engine):
             _print(node)
     to_terminal(f"machine: {_machine(cache.folder())}")
-    to_terminal(_KERNEL)
+    to_terminal(KERNEL)
 
 
 def _print(node: Node) -> None:

@@ -24,6 +24,12 @@ _RESTARTS = 2
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
+KERNEL = (
+    "the node's kernel is this machine's: kernel, vm and fs sysctls set in a node are its own copy and "
+    "change nothing in the kernel, modules cannot be loaded, auditd cannot run"
+)
+
+
 class NodeError(RuntimeError):
     """A node did not do what was asked; the text names it and says what was seen."""
 

@@ -6,7 +6,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from sandbox.build.go import build, download
+from sandbox.build.go import build, built_folder, download
 from sandbox.cache import Cache
 from sandbox.engine import apt_install
 from sandbox.progress import Progress, step
@@ -17,6 +17,14 @@ _LINKS = (
     *("k3s-secrets-encrypt", "k3s-certificate", "k3s-completion"),
 )
 _COMPRESSION = "-3"
+_PARTS = (PROGRAMS, SHIM, CNI, FLANNEL)
+
+
+def built_k3s(cache: Cache) -> Path:
+    """Return where the file is once it is built."""
+    parts = [built_folder(recipe, cache).name for recipe in (*_PARTS, WRAPPER)]
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
+    return cache.root / "programs" / f"k3s-{digest[:12]}" / "k3s"
 
 
 def k3s_binary(cache: Cache, progress: Progress) -> Path:
@@ -30,18 +38,17 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
         BuildError: A program does not compile.
         EngineError: A Debian package cannot be had.
     """
-    folders = [build(recipe, cache, progress) for recipe in (PROGRAMS, SHIM, CNI, FLANNEL)]
+    folders = [build(recipe, cache, progress) for recipe in _PARTS]
     wrapper = build(WRAPPER, cache, progress)
-    digest = hashlib.sha256("".join(folder.name for folder in (*folders, wrapper)).encode()).hexdigest()
-    target = cache.root / "programs" / f"k3s-{digest[:12]}"
+    target = built_k3s(cache)
     with cache.lock("k3s-binary"):
-        if not target.is_dir():
-            with step(progress, "packing k3s"), cache.making(target) as work:
+        if not target.exists():
+            with step(progress, "packing k3s"), cache.making(target.parent) as work:
                 check_config = download(PROGRAMS, cache) / "contrib" / "util" / "check-config.sh"
                 contents = {path.name: path for folder in folders for path in folder.iterdir()}
                 contents |= {"runc": _runc(cache), "check-config": check_config}
                 _pack(contents, wrapper / "k3s", work / "k3s")
-    return target / "k3s"
+    return target
 
 
 def _runc(cache: Cache) -> Path:

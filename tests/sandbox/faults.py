@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from a1platform import versions
+from sandbox.advice import advice
 from sandbox.engine import Engine
 from sandbox.node import Node
-from sandbox.pulumi import PulumiError
 from tests.sandbox.deployment import UP, Deployment
 
 K3S_BEGINS = "until systemctl show k3s -P ActiveState | grep -qx activating; do sleep 0.1; done"
@@ -43,16 +43,30 @@ class Lab:
     def succeeds(self, *command: str) -> None:
         """Require that a run ends well, `up` by default."""
         self.deployment.stack.recover()
-        self.said.append(self.deployment.stack.read(*(command or UP)))
+        status, said = self._run(*(command or UP))
+        assert status == 0, said
 
     def refused(self, *command: str) -> str:
         """Require that a run fails, `up` by default, and return what it wrote."""
-        try:
-            self.said.append(self.deployment.stack.read(*(command or UP)))
-        except PulumiError as error:
-            self.said.append(str(error))
-            return str(error)
-        raise AssertionError(self.said[-1])
+        status, said = self._run(*(command or UP))
+        assert status != 0, said
+        return "\n".join((said, *advice(said)))
+
+    def _run(self, *command: str) -> tuple[int, str]:
+        """Run `pulumi`, keep all that it writes, and return its exit status and that."""
+        stack = self.deployment.stack
+        done = subprocess.run(
+            stack._command(*command),
+            cwd=stack.folder,
+            env=stack.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        self.said.append(done.stdout)
+        return done.returncode, done.stdout
 
     def refused_while(self, moment: str, act: Callable[[], object]) -> str:
         """Require that `up` fails when something is done at a moment of it, and return what it wrote.

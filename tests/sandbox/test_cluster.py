@@ -47,15 +47,23 @@ def _started(deployment: Deployment) -> str:
     return deployment.on_node("systemctl show k3s --property ActiveEnterTimestampMonotonic,NRestarts")
 
 
+def _admitted(deployment: Deployment) -> int:
+    return int(deployment.on_node('journalctl --unit ssh | grep -c "Accepted publickey"'))
+
+
 def test_a_wrong_host_key_is_refused_and_nothing_is_sent(bare: Deployment, before: dict[str, str]) -> None:
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Fhq9hGYd7CgQPNJ1k3Y1dJYw3mT4Q5d2Jp1XqkO9v"
     node = dataclasses.replace(bare.node, host_key=other)
     dataclasses.replace(bare, node=node).configure()
+    admitted = _admitted(bare)
     try:
-        with pytest.raises(PulumiError):
+        with pytest.raises(PulumiError) as refused:
             bare.stack.read(*UP)
     finally:
         bare.configure()
+    assert "a1-preflight: the host shows another key than the pinned one" in str(refused.value)
+    # The look at the journal is a login of its own.
+    assert _admitted(bare) == admitted + 1
     assert traces(bare) == before
 
 
