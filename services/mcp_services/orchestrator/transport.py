@@ -62,6 +62,7 @@ class AiohttpTransport:
     ) -> None:
         """Abandon what is under way."""
         await self._posts.aclose()
+        self._read.close()
 
 
 class _Posts:
