@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
-.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench lock venv dev
+.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ soak: venv ## The services for MINUTES (30) under load, faults for longer, 10,00
 bench: venv ## Measure: ratios taken in one run, printed as a table
 	@$(BIN)/python -m sandbox prepare
 	@$(BIN)/pytest -m bench -v
+
+bench-services: venv ## Measure the services alone, as processes of this machine: rates, percentiles, CPU a call
+	@$(BIN)/pytest -m bench -v -s services/tests/test_bench.py
 
 dev: venv ## Run the five services and an example MCP server on this machine
 	@PYTHONPATH=services $(BIN)/python -m mcp_services.dev --reload

@@ -23,9 +23,12 @@ async def load(stack: Stack) -> AsyncIterator[Load]:
 def report(what: str, outcome: Outcome, before: dict[str, Usage], after: dict[str, Usage]) -> None:
     """Print what came of a load, and what each role took for it."""
     print(f"\n{what}: {outcome.told()}")  # noqa: T201 - the purpose of a benchmark
+    total = 0.0
     for role, at in after.items():
         each = (at.cpu_seconds - before[role].cpu_seconds) / len(outcome.taken) * 1000
+        total += each
         print(f"  {role:20} {each:5.2f} ms of CPU a call, {at.mib:4.0f} MiB, {at.files} files")  # noqa: T201
+    print(f"  {'all':20} {total:5.2f} ms of CPU a call")  # noqa: T201
 
 
 @pytest.mark.parametrize("connections", [1, 16, 64, 500])

@@ -56,6 +56,13 @@ def test_arguments_scopes_and_tool_names_can_be_asked_for() -> None:
     assert not decided(rules, args={"x": 6}).allowed
 
 
+def test_an_expression_gets_every_fact_that_it_names_also_within_a_macro() -> None:
+    when = 'args.items.exists(i, i in subject.scopes) && phase == "call" && workflow == ""'
+    rules: list[dict[str, object]] = [{"name": "r", "phases": ["call"], "when": when}]
+    assert decided(rules, args={"items": ["other", "tools"]}).allowed
+    assert not decided(rules, args={"items": ["other"]}).allowed
+
+
 @pytest.mark.parametrize(
     ("rule", "said"),
     [

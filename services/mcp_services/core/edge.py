@@ -3,7 +3,7 @@
 import logging
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_services.core import disconnect, exchange, metrics
@@ -12,6 +12,7 @@ from mcp_services.core.exchange import CORRELATION_HEADER
 DRAINING_HEADER = "X-Draining"
 """On answers of a process about to end, so that callers choose another address at once."""
 
+_CORRELATION = CORRELATION_HEADER.lower().encode()
 _LOG = logging.getLogger("mcp_services.access")
 _OUTCOMES = {401: "unauthorized", 403: "denied", 429: "limited", 503: "unavailable", 504: "timeout"}
 _OK_BELOW, _CLIENT_BELOW = 400, 500
@@ -40,17 +41,16 @@ class Edge:
         """Serve one request and account for it."""
         if scope["type"] != "http":
             return
-        headers = Headers(scope=scope)
-        at = exchange.begin(headers.get(CORRELATION_HEADER))
+        at = exchange.begin_request(scope["headers"])
         status, sent, begun = 500, 0, time.perf_counter()
 
         async def marked(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
                 status = message["status"]
-                answer = MutableHeaders(scope=message)
-                answer[CORRELATION_HEADER] = at.correlation_id
+                message["headers"] = [*message.get("headers", ()), (_CORRELATION, at.correlation_id.encode())]
                 if self.draining:
+                    answer = MutableHeaders(scope=message)
                     answer[DRAINING_HEADER] = "1"
                     # Who knows one address only must not send the next request where the end is near.
                     answer["Connection"] = "close"
@@ -69,7 +69,7 @@ class Edge:
             outcome = at.outcome or outcome_of(status)
             metrics.REQUESTS.labels(self._role, at.method, outcome).inc()
             metrics.DURATION.labels(self._role, at.method).observe(seconds)
-            self._received.inc(int(headers.get("content-length") or 0))
+            self._received.inc(int(at.headers.get("content-length") or 0))
             self._sent.inc(sent)
             _LOG.info(
                 "request",

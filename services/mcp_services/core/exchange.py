@@ -2,11 +2,13 @@
 
 import re
 import secrets
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CORRELATION_HEADER = "X-Correlation-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -19,6 +21,8 @@ class Exchange:
         subject: Who asks, once authenticated.
         trace_id: 32 hexadecimal digits once a span is open.
         outcome: Set by a handler that knows better than the status code.
+        headers: What came with it, by names in small letters; read once here, since each look-up in
+            Starlette's goes through all of them. They hold credentials, and are not for a log.
     """
 
     correlation_id: str = ""
@@ -26,6 +30,7 @@ class Exchange:
     subject: str = ""
     trace_id: str = ""
     outcome: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
@@ -36,12 +41,21 @@ def current() -> Exchange:
     return _current.get() or Exchange()
 
 
-def begin(offered: str | None) -> Exchange:
+def begin(offered: str | None, headers: Mapping[str, str] = _NONE) -> Exchange:
     """Start an exchange under the caller's correlation ID, or a minted one when that is not acceptable."""
     accepted = offered is not None and _ACCEPTED.fullmatch(offered)
-    exchange = Exchange(correlation_id=offered if offered and accepted else secrets.token_hex(16))
+    correlation_id = offered if offered and accepted else secrets.token_hex(16)
+    exchange = Exchange(correlation_id=correlation_id, headers=headers)
     _current.set(exchange)
     return exchange
+
+
+def begin_request(raw: Iterable[tuple[bytes, bytes]]) -> Exchange:
+    """Start the exchange of a request; of a header that came more than once, the first counts."""
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return begin(headers.get(CORRELATION_HEADER.lower()), headers)
 
 
 def resume(exchange: Exchange) -> None:

@@ -5,14 +5,15 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
-_FORWARDED = ("accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id")
+_FORWARDED = frozenset(
+    {"accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
+)
 STREAM_HEADER = "X-MCP-Stream"
 """On a call whose progress is worth streaming: the headers of the older protocol do not tell the tool."""
 
@@ -64,11 +65,11 @@ async def _discard(stream: AsyncIterator[bytes], most: int) -> None:
                     return
 
 
-def forwarded(headers: Headers) -> dict[str, str]:
+def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers of a client that go on; all others stop here, so none of ours can be spoofed."""
-    kept = {name: headers[name] for name in _FORWARDED if name in headers}
-    kept.update({name: value for name, value in headers.items() if name.startswith("mcp-param-")})
-    return kept
+    return {
+        name: value for name, value in headers.items() if name in _FORWARDED or name.startswith("mcp-param-")
+    }
 
 
 def returned(headers: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cached_property
 
 import aiohttp
 from opentelemetry import context as otel_context
@@ -27,8 +28,29 @@ CORRELATION_ATTRIBUTE = "correlation.id"
 
 _LOG = logging.getLogger(__name__)
 _PROPAGATOR = TraceContextTextMapPropagator()
-_TRACER = trace.get_tracer("mcp_services")
 _QUEUE, _BATCH, _FLUSH_SECONDS, _END_SECONDS = 4096, 512, 1.0, 3.0
+
+
+class _Spans:
+    """Makes the spans of this process.
+
+    The provider is not made the process's own on purpose: the MCP SDK then makes none of its own beside ours.
+    Its two a call say nothing that ours do not, and a span costs 0.14 ms of CPU from its start to tracehub's
+    store.
+    """
+
+    tracer: trace.Tracer = trace.NoOpTracer()
+
+
+class _Resource(Resource):
+    """Remembers its hash, which the SDK takes from its JSON, and the encoder asks for at each span."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class _Queue(SpanProcessor):
@@ -72,13 +94,13 @@ async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSes
         return
     queue = _Queue(role)
     provider = TracerProvider(
-        resource=Resource.create({"service.name": role}),
+        resource=_Resource(Resource.create({"service.name": role}).attributes),
         sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
         span_limits=SpanLimits(max_attribute_length=1024),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(queue)
-    trace.set_tracer_provider(provider)
+    _Spans.tracer = provider.get_tracer("mcp_services")
 
     async def work() -> None:
         while True:
@@ -101,8 +123,8 @@ async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSes
 def span(name: str, kind: SpanKind, parent: Mapping[str, str] | None = None) -> Iterator[Span]:
     """A span that carries the correlation ID; `parent` is a carrier of W3C trace context, if one came in."""
     at = exchange.current()
-    above = _PROPAGATOR.extract(dict(parent)) if parent else otel_context.get_current()
-    with _TRACER.start_as_current_span(
+    above = _PROPAGATOR.extract(parent) if parent else otel_context.get_current()
+    with _Spans.tracer.start_as_current_span(
         name, above, kind, attributes={CORRELATION_ATTRIBUTE: at.correlation_id}, record_exception=False
     ) as opened:
         found = opened.get_span_context()

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +92,8 @@ class Gateway:
         request = Request(scope, receive)
         at = exchange.current()
         try:
-            limits = self._check_address(request)
-            subject = await self._authenticate(request)
+            limits = self._check_address(at.headers)
+            subject = await self._authenticate(at.headers)
             at.subject = subject.id
             self._limit(subject, limits)
             self._running += 1
@@ -107,23 +107,23 @@ class Gateway:
         except ClientDisconnect:
             at.outcome = "disconnected"
 
-    def _check_address(self, request: Request) -> Limits:
+    def _check_address(self, headers: Mapping[str, str]) -> Limits:
         try:
             document = self.document.value
         except NotLoadedError:
             raise _Refused(jsonrpc.unavailable("configuration not loaded")) from None
-        host = request.headers.get("host", "").rpartition(":")
-        name = host[0] if host[0] and host[2].isdigit() else request.headers.get("host", "")
+        given = headers.get("host", "")
+        host = given.rpartition(":")
+        name = host[0] if host[0] and host[2].isdigit() else given
         if "*" not in document.hosts and name not in document.hosts:
             raise _Refused(jsonrpc.error(421, jsonrpc.REFUSED, "host not served here"))
-        origin = request.headers.get("origin")
+        origin = headers.get("origin")
         if origin is not None and origin not in document.origins:
             raise _Refused(jsonrpc.error(403, jsonrpc.REFUSED, "origin not allowed"))
         return document.limits
 
-    async def _authenticate(self, request: Request) -> Subject:
+    async def _authenticate(self, headers: Mapping[str, str]) -> Subject:
         assert self._client is not None  # noqa: S101 - connected before the first request
-        headers = request.headers
         try:
             return await self.authenticator.authenticate(
                 headers.get("authorization"), headers.get("x-api-key"), self._client
@@ -165,24 +165,23 @@ class Gateway:
         self, request: Request, body: bytes, subject: Subject, receive: Receive, send: Send
     ) -> None:
         assert self._pool is not None  # noqa: S101 - connected before the first request
-        at, mcp = exchange.current(), request.url.path == "/mcp"
-        modern = request.headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
+        at, mcp = exchange.current(), request.scope["path"] == "/mcp"
+        modern = at.headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
         # Only one of each goes on, so nobody behind this door could see the other one.
         if mcp and (doubled := find_duplicated_routing_header(request.headers.items())):
             raise _Refused(
                 jsonrpc.error(400, jsonrpc.HEADER_MISMATCH, f"{doubled} header appears more than once")
             )
-        method = request.headers.get(MCP_METHOD_HEADER, "") if modern else ""
+        method = at.headers.get(MCP_METHOD_HEADER, "") if modern else ""
         if mcp:
             at.method = method if method in METHODS else ("legacy" if not modern else "_other")
         else:
             at.method = "api"
-        path = "/mcp" if mcp else request.url.path.removeprefix("/api")
-        path += f"?{request.url.query}" if request.url.query and not mcp else ""
-        with tracing.span(f"gateway {at.method}", SpanKind.SERVER, _trace_parent(request, body)) as opened:
+        path = "/mcp" if mcp else _api_path(request)
+        with tracing.span(f"gateway {at.method}", SpanKind.SERVER, _trace_parent(at.headers, body)) as opened:
             opened.set_attribute("mcp.subject", subject.id)
             try:
-                headers = relay.forwarded(request.headers) | tracing.outgoing()
+                headers = relay.forwarded(at.headers) | tracing.outgoing()
                 headers["Authorization"] = f"Bearer {self.tokens.mint(subject)}"
                 repeatable = method in _REPEATABLE or request.method == "GET"
                 out = Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable)
@@ -198,13 +197,19 @@ class Gateway:
                 )
 
 
-def _trace_parent(request: Request, body: bytes) -> dict[str, str]:
+def _api_path(request: Request) -> str:
+    """The path of a request to `/api`, and its query, as the services behind know it."""
+    path = request.url.path.removeprefix("/api")
+    return path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def _trace_parent(headers: Mapping[str, str], body: bytes) -> dict[str, str]:
     """The caller's trace context: newer protocol versions carry it in `_meta`, where W3C wants a header."""
     if b'"traceparent"' in body:
         with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError):
             meta: dict[str, Any] = orjson.loads(body)["params"]["_meta"]
             return {name: str(meta[name]) for name in ("traceparent", "tracestate") if name in meta}
-    return {name: request.headers[name] for name in ("traceparent", "tracestate") if name in request.headers}
+    return {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
 
 
 def build() -> Role:

@@ -11,7 +11,6 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from mcp_services.core import exchange, jsonrpc, relay, tracing
@@ -101,22 +100,21 @@ class Doorkeeper:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        request = Request(scope)
         at = exchange.current()
         try:
-            caller = self._tokens.verify(request.headers.get("authorization"))
+            caller = self._tokens.verify(at.headers.get("authorization"))
         except InvalidTokenError as error:
             return await jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))(scope, receive, send)
         at.subject = caller.id
         scope[SUBJECT_KEY], scope[EXCHANGE_KEY] = caller, at
         is_mcp = scope["path"] == "/mcp"
-        method = request.headers.get("mcp-method", "legacy")
+        method = at.headers.get("mcp-method", "legacy")
         at.method = (
             (method if method in _METHODS else "legacy" if method == "legacy" else "_other")
             if is_mcp
             else "api"
         )
-        with tracing.span(f"orchestrator {at.method}", SpanKind.SERVER, dict(request.headers)):
+        with tracing.span(f"orchestrator {at.method}", SpanKind.SERVER, at.headers):
             await (self._mcp if is_mcp else self._rest)(scope, receive, send)
         return None
 
@@ -153,8 +151,8 @@ def build() -> Role:
 
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.
-        headers = Request(scope).headers
-        long = relay.STREAM_HEADER in headers and "text/event-stream" in headers.get("accept", "")
+        headers = exchange.current().headers
+        long = relay.STREAM_HEADER.lower() in headers and "text/event-stream" in headers.get("accept", "")
         await (streamed if long else plain).handle_request(scope, receive, send)
 
     @contextlib.asynccontextmanager

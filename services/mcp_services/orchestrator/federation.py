@@ -106,9 +106,9 @@ class Connection:
             raise ToolUnavailableError(f"MCP server {call.server} has no tool {call.tool}")
         seconds = call.timeout_seconds or self.server.timeout_seconds
         meta: Any = {CORRELATION_META: exchange.current().correlation_id, **tracing.outgoing()}
-        return await asyncio.wait_for(
-            self._client.call_tool(call.tool, dict(call.args), seconds + 1, meta=meta), seconds
-        )
+        # Not `wait_for`, which makes a task of its own before Python 3.12.
+        async with asyncio.timeout(seconds):
+            return await self._client.call_tool(call.tool, dict(call.args), seconds + 1, meta=meta)
 
 
 async def _all_tools(client: Client) -> list[Tool]:

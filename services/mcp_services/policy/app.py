@@ -93,7 +93,7 @@ class PolicyProxy:
         request = Request(scope, receive)
         try:
             subject, body = await self._admit(request)
-            message = messages.read(body, dict(request.headers), request.headers.items())
+            message = messages.read(body, exchange.current().headers, request.headers.items())
         except _Refused as refused:
             return await refused.response(scope, receive, send)
         except messages.MalformedError as error:
@@ -104,10 +104,9 @@ class PolicyProxy:
         tool = str(message.params.get("name", "")) if message.method == "tools/call" else ""
         call = _Call(request, body, message, subject, tool)
         known = message.method in messages.PASSED or message.method in {"tools/list", "tools/call"}
-        exchange.current().method = message.method if known else "_other"
-        with tracing.span(
-            f"policy {exchange.current().method}", SpanKind.SERVER, dict(request.headers)
-        ) as opened:
+        at = exchange.current()
+        at.method = message.method if known else "_other"
+        with tracing.span(f"policy {at.method}", SpanKind.SERVER, at.headers) as opened:
             decision = self._before(call)
             if decision is not None:
                 opened.set_attributes({"policy.rule": decision.rule, "policy.allowed": decision.allowed})
@@ -118,8 +117,9 @@ class PolicyProxy:
 
     async def _admit(self, request: Request) -> tuple[Subject, bytes]:
         try:
-            subject = self.tokens.verify(request.headers.get("authorization"))
-            exchange.current().subject = subject.id
+            at = exchange.current()
+            subject = self.tokens.verify(at.headers.get("authorization"))
+            at.subject = subject.id
             return subject, await relay.read_body(request, _MOST_BYTES)
         except InvalidTokenError as error:
             raise _Refused(jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))) from None
@@ -182,7 +182,7 @@ class PolicyProxy:
         question = rest_question(request.method, request.url.path, subject)
         if question is None:
             return await jsonrpc.reply({"error": "no such resource"}, 404)(scope, receive, send)
-        with tracing.span("policy api", SpanKind.SERVER, dict(request.headers)):
+        with tracing.span("policy api", SpanKind.SERVER, exchange.current().headers):
             decision = self._engine().decide(question)
             if not decision.allowed:
                 return await refusal(decision, question.tool, None)(scope, receive, send)
@@ -198,20 +198,22 @@ class PolicyProxy:
         self, request: Request, path: str, body: bytes, more: Mapping[str, str] = _NONE, *, repeatable: bool
     ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._pool is not None  # noqa: S101 - connected before the first request
-        headers = {**relay.forwarded(request.headers), **tracing.outgoing(), **more}
-        headers["Authorization"] = request.headers["authorization"]
+        received = exchange.current().headers
+        headers = {**relay.forwarded(received), **tracing.outgoing(), **more}
+        headers["Authorization"] = received["authorization"]
         return self._pool.request(Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable))
 
     async def decide(self, request: Request) -> Response:
         """Answer `POST /v1/decide`, which only our own services may ask."""
-        exchange.current().method = "decide"
+        at = exchange.current()
+        at.method = "decide"
         try:
-            caller = self.tokens.verify(request.headers.get("authorization"))
+            caller = self.tokens.verify(at.headers.get("authorization"))
         except InvalidTokenError as error:
             return jsonrpc.reply({"error": str(error)}, 401)
         if caller.kind != "service":
             return jsonrpc.reply({"error": "only services may ask"}, 403)
-        with tracing.span("policy decide", SpanKind.SERVER, dict(request.headers)):
+        with tracing.span("policy decide", SpanKind.SERVER, at.headers):
             try:
                 asked = orjson.loads(await request.body())
                 who = asked["subject"]

@@ -69,18 +69,24 @@ class _Compiled:
     rule: Rule
     tools: re.Pattern[str]
     program: cel.Program | None
+    names: frozenset[str]
 
     @classmethod
     def of(cls, rule: Rule) -> "_Compiled":
         tools = re.compile("|".join(map(fnmatch.translate, rule.tools)))
-        return cls(rule, tools, None if rule.when.strip() == "true" else cel.compile(rule.when))
+        if rule.when.strip() == "true":
+            return cls(rule, tools, None, frozenset())
+        program = cel.compile(rule.when)
+        return cls(rule, tools, program, frozenset(program.variables()))
 
     def matches(self, tool: str, facts: Mapping[str, Any]) -> bool:
         if not self.tools.match(tool):
             return False
         if self.program is None:
             return True
-        outcome = self.program.execute(dict(facts))
+        # Each fact is converted, so one that the expression does not name would cost for nothing; arguments
+        # may be megabytes.
+        outcome = self.program.execute({name: fact for name, fact in facts.items() if name in self.names})
         if not isinstance(outcome, bool):
             raise TypeError("the expression is not true or false")
         return outcome

@@ -1,0 +1,63 @@
+"""How the orchestrator posts to an MCP server that does not behave."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from aiohttp import web
+from mcp.shared.message import SessionMessage
+from mcp_services.core.upstream import Pool, http_client
+from mcp_services.orchestrator.transport import AiohttpTransport
+from mcp_types import JSONRPCRequest, JSONRPCResponse
+
+_ANSWER = b'data: {"jsonrpc": "2.0", "id": 7, "result": {}}\n\n'
+_ASKED = SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=7, method="tools/call", params={"name": "echo"}))
+
+
+@asynccontextmanager
+async def posting_to(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[AiohttpTransport]:
+    """A transport to a server that answers by `handler`."""
+    app = web.Application()
+    app.router.add_post("/mcp", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with http_client() as client:
+        pool = Pool("mcp-orchestrator-api", "odd", f"http://127.0.0.1:{runner.addresses[0][1]}", client)
+        yield AiohttpTransport(pool, "/mcp", lambda: "", 60)
+    await runner.cleanup()
+
+
+async def test_a_stream_that_stays_open_after_its_answer_holds_nobody() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(_ANSWER)
+        await asyncio.sleep(60)
+        return answer
+
+    async with posting_to(handler) as transport, transport as (read, write):
+        await asyncio.wait_for(write.send(_ASKED), 10)
+        item = await read.receive()
+        assert isinstance(item, SessionMessage)
+        assert isinstance(item.message, JSONRPCResponse)
+
+
+async def test_what_is_under_way_when_the_transport_closes_ends_at_once() -> None:
+    asked = asyncio.Event()
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.sleep(60)
+        return web.Response()
+
+    async with posting_to(handler) as transport:
+        async with transport as (_, write):
+            sending = asyncio.create_task(write.send(_ASKED))
+            await asked.wait()
+        with pytest.raises(anyio.ClosedResourceError):
+            await asyncio.wait_for(sending, 10)
