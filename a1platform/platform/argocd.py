@@ -1,7 +1,5 @@
 """Argo CD: what is in Git is on the cluster. What it syncs is declared by `services` (`delivery: argocd`)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -9,9 +7,10 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
-from a1platform.platform.sizes import PRIORITY, Sizing, resources
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import PRIORITY, resources
 from a1platform.platform.values import merged
 from a1platform.settings.argocd import ArgoCdSettings
 
@@ -29,25 +28,6 @@ return health
 """
 
 
-@dataclass(frozen=True)
-class ArgoCdArgs:
-    """What Argo CD is made of.
-
-    Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
-        monitoring: Whether the monitoring stack's kinds are there.
-        after: What it waits for: its namespace, and those kinds.
-    """
-
-    chart: Chart
-    settings: ArgoCdSettings
-    sizing: Sizing
-    monitoring: bool
-    after: Sequence[pulumi.Resource] = ()
-
-
 class ArgoCd(pulumi.ComponentResource):
     """Argo CD, ready to sync.
 
@@ -60,10 +40,12 @@ class ArgoCd(pulumi.ComponentResource):
     release: Release
     """Done when controller, repository server, API server and Redis are ready."""
 
-    def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: PartArgs[ArgoCdSettings], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Declare the release and who may log in."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
-        after = list(args.after)
+        after = args.before
         if args.settings.oidc is not None:
             own = pulumi.ResourceOptions(parent=self, depends_on=after)
             after = [*after, oidc_secret(f"{name}-oidc", args.settings.oidc, own)]
@@ -86,7 +68,7 @@ _PATIENT = {
 Applications on two cores was ended again and again."""
 
 
-def values(args: ArgoCdArgs) -> dict[str, Any]:
+def values(args: PartArgs[ArgoCdSettings]) -> dict[str, Any]:
     """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
     metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
     once = resources("argocd-once", args.sizing)

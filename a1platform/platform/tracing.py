@@ -12,8 +12,9 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import PROMETHEUS, TRACING
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.settings.platform import TracingSettings
@@ -38,20 +39,12 @@ class TracingArgs:
     """What tracing is made of.
 
     Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
+        part: What every part is made of.
         senders: Namespaces whose pods may send spans.
-        monitoring: Whether the monitoring stack's kinds are there.
-        after: What it waits for: its namespace, and those kinds.
     """
 
-    chart: Chart
-    settings: TracingSettings
-    sizing: Sizing
+    part: PartArgs[TracingSettings]
     senders: tuple[str, ...] = ()
-    monitoring: bool = False
-    after: Sequence[pulumi.Resource] = ()
 
 
 class Tracing(pulumi.ComponentResource):
@@ -73,25 +66,26 @@ class Tracing(pulumi.ComponentResource):
     def __init__(self, name: str, args: TracingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the volume, who may reach it, and the release; with monitoring, the way to its metrics."""
         super().__init__(token("platform", "Tracing"), name, None, opts)
-        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        part = args.part
+        own = pulumi.ResourceOptions(parent=self, depends_on=part.before)
         before = [
-            declare(one, own) for one in (volume(args.settings, args.sizing), network_policy(args.senders))
+            declare(one, own) for one in (volume(part.settings, part.sizing), network_policy(args.senders))
         ]
         self.release = release(
             f"{name}-release",
-            ReleaseArgs(NAME, TRACING, args.chart, values(args), args.settings.timeout),
+            ReleaseArgs(NAME, TRACING, part.chart, values(part), part.settings.timeout),
             self,
-            [*args.after, *before],
+            [*part.before, *before],
         )
-        if args.monitoring:
+        if part.monitoring:
             declare(service_monitor(), own)
-        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.origin = pulumi.Output.from_input(part.chart.origin)
         self.otlp_url = pulumi.Output.from_input(f"http://{NAME}.{TRACING}.svc:{OTLP_PORT}")
         self.query_url = pulumi.Output.from_input(f"http://{NAME}.{TRACING}.svc:{QUERY_PORT}")
         self.register_outputs({"origin": self.origin, "otlp_url": self.otlp_url, "query_url": self.query_url})
 
 
-def values(args: TracingArgs) -> dict[str, Any]:
+def values(args: PartArgs[TracingSettings]) -> dict[str, Any]:
     """Return the chart's values: one pod with a store of its own."""
     heap = int(args.sizing.size("jaeger").memory_mib * _HEAP_SHARE)
     ours: dict[str, Any] = {

@@ -11,6 +11,7 @@ import yaml
 from a1platform.bundle import Bundle, load
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import Chart
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import PRIORITY, Sizing
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.platform import (
@@ -37,27 +38,25 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "gatekeeper-system",
         gatekeeper.values(
             gatekeeper.GatekeeperArgs(
-                _CHART, GatekeeperSettings(), _SIZING, exempt=("kube-system",), online=False
+                PartArgs(_CHART, GatekeeperSettings(), _SIZING), exempt=("kube-system",), online=False
             )
         ),
     ),
     "external-secrets": (
         "external-secrets",
         "external-secrets",
-        external_secrets.values(
-            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)
-        ),
+        external_secrets.values(PartArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)),
     ),
     "monitoring": (
         "kps",
         "prometheus",
         monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False),
     ),
-    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
+    "keda": ("keda", "keda", keda.values(PartArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
     "argo-cd": (
         "argocd",
         "argocd",
-        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
+        argocd.values(PartArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
     ),
 }
 

@@ -4,6 +4,7 @@ import pytest
 
 from a1platform.platform import image_scanning, namespaces, tracing
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import Sizing
 from a1platform.services import catalog
 from a1platform.services.builders.network import service_policy
@@ -17,7 +18,7 @@ _HUB = catalog.TRACEHUB
 
 def _jaeger(**settings: object) -> dict[str, object]:
     chosen = TracingSettings.model_validate(settings)
-    return tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen, Sizing(Profile.SMALL)))
+    return tracing.values(PartArgs(OFFICIAL["tracing"], chosen, Sizing(Profile.SMALL)))
 
 
 def _label(values: dict[str, object]) -> str:
@@ -41,7 +42,7 @@ def test_spans_go_after_the_retention_and_lie_on_the_volume(retention: str, kept
     ((name, backend),) = stores.items()
     assert backend["badger"]["ttl"] == {"spans": kept}
     assert backend["badger"]["ephemeral"] is False
-    args = tracing.TracingArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
+    args = PartArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
     (mount,) = tracing.values(args)["jaeger"]["extraVolumeMounts"]
     assert all(path.startswith(mount["mountPath"]) for path in backend["badger"]["directories"].values())
     exporters = tracing.configuration(settings)["exporters"]
@@ -99,7 +100,7 @@ def test_tracehub_forwards_to_where_jaeger_listens_and_only_where_there_is_one()
 
 
 def test_only_vulnerabilities_are_looked_for_and_no_secret_of_the_cluster_is_read() -> None:
-    args = image_scanning.ImageScanningArgs(
+    args = PartArgs(
         OFFICIAL["image-scanning"],
         ImageScanningSettings(concurrent_scans=3, only_fixed=False),
         Sizing(Profile.SMALL),
@@ -115,9 +116,7 @@ def test_only_vulnerabilities_are_looked_for_and_no_secret_of_the_cluster_is_rea
 
 
 def test_neither_the_operator_nor_a_scan_is_root() -> None:
-    args = image_scanning.ImageScanningArgs(
-        OFFICIAL["image-scanning"], ImageScanningSettings(), Sizing(Profile.SMALL)
-    )
+    args = PartArgs(OFFICIAL["image-scanning"], ImageScanningSettings(), Sizing(Profile.SMALL))
     values = image_scanning.values(args)
     for context in (
         values["podSecurityContext"],

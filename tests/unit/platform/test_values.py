@@ -16,6 +16,7 @@ from a1platform.platform import (
     tracing,
 )
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
@@ -37,23 +38,17 @@ def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str
     exempt = ("kube-system", "argocd")
     return {
         "gatekeeper": gatekeeper.values(
-            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, sizing, exempt)
+            gatekeeper.GatekeeperArgs(PartArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, sizing), exempt)
         ),
         "external-secrets": external_secrets.values(
-            external_secrets.ExternalSecretsArgs(
-                OFFICIAL["external-secrets"], chosen.external_secrets, sizing, monitoring=True
-            )
+            PartArgs(OFFICIAL["external-secrets"], chosen.external_secrets, sizing, monitoring=True)
         ),
-        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, sizing, monitoring=True)),
-        "argo-cd": argocd.values(
-            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, sizing, monitoring=True)
-        ),
+        "keda": keda.values(PartArgs(OFFICIAL["keda"], chosen.keda, sizing, monitoring=True)),
+        "argo-cd": argocd.values(PartArgs(OFFICIAL["argo-cd"], chosen.argo_cd, sizing, monitoring=True)),
         "monitoring": monitoring_values.values(chosen.monitoring, sizing, grafana=True),
-        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, sizing)),
+        "tracing": tracing.values(PartArgs(OFFICIAL["tracing"], chosen.tracing, sizing)),
         "image-scanning": image_scanning.values(
-            image_scanning.ImageScanningArgs(
-                OFFICIAL["image-scanning"], chosen.image_scanning, sizing, monitoring=True
-            )
+            PartArgs(OFFICIAL["image-scanning"], chosen.image_scanning, sizing, monitoring=True)
         ),
     }
 
