@@ -11,7 +11,7 @@ from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import PRIORITY, resources
-from a1platform.platform.values import merged
+from a1platform.platform.values import budget, merged
 from a1platform.settings.argocd import ArgoCdSettings
 
 _APPLICATION_HEALTH = """\
@@ -92,12 +92,16 @@ def values(args: PartArgs[ArgoCdSettings]) -> dict[str, Any]:
         "applicationSet": {"replicas": 0, "resources": once},
         "controller": {"resources": resources("argocd-controller", args.sizing), "metrics": metrics},
         "repoServer": {
+            "replicas": args.settings.repository_replicas,
+            "pdb": budget(args.settings.repository_replicas),
             "resources": resources("argocd-repository", args.sizing),
             "copyutil": {"resources": once},
             "metrics": metrics,
             **_PATIENT,
         },
         "server": {
+            "replicas": args.settings.server_replicas,
+            "pdb": budget(args.settings.server_replicas),
             "resources": resources("argocd-server", args.sizing),
             "metrics": metrics,
             **_PATIENT,

@@ -19,7 +19,7 @@ from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
 from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import sized
-from a1platform.platform.values import merged
+from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import ExternalSecretsSettings
 
 STORE = "a1-cluster-store"
@@ -87,10 +87,15 @@ class ExternalSecrets(pulumi.ComponentResource):
 
 def values(args: PartArgs[ExternalSecretsSettings]) -> dict[str, Any]:
     """Return the chart's values."""
+    replicas = args.settings.replicas
+    several = {"replicaCount": replicas, "podDisruptionBudget": budget(replicas)}
     ours = {
+        **several,
+        # Else every one of them writes every Secret.
+        "leaderElect": replicas > 1,
         "serviceMonitor": {"enabled": args.monitoring},
         **sized("external-secrets", args.sizing),
-        "webhook": sized("external-secrets-webhook", args.sizing),
+        "webhook": {**several, **sized("external-secrets-webhook", args.sizing)},
         "certController": sized("external-secrets-certificates", args.sizing),
     }
     return merged(ours, args.settings.values)

@@ -51,12 +51,18 @@ class Keda(pulumi.ComponentResource):
 
 def values(args: PartArgs[KedaSettings]) -> dict[str, Any]:
     """Return the chart's values."""
+    replicas = args.settings.replicas
+    spare = {"minAvailable": 1} if replicas > 1 else {}
     monitor = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
     ours = {
         # The chart's default asks the registry at every start, which an installation from a bundle has not.
         "image": {"pullPolicy": "IfNotPresent"},
         "priorityClassName": PRIORITY,
         "resources": {role: resources(container, args.sizing) for role, container in _ROLES.items()},
+        # The metrics server stays one: upstream says that only one of several serves.
+        "operator": {"replicaCount": replicas},
+        "webhooks": {"replicaCount": replicas},
+        "podDisruptionBudget": {"operator": spare, "webhooks": spare},
         "prometheus": dict.fromkeys(_ROLES, monitor),
     }
     return merged(ours, args.settings.values)

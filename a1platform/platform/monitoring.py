@@ -75,7 +75,7 @@ class Monitoring(pulumi.ComponentResource):
             self,
             [self.crds, *secrets, *part.before],
         )
-        declare(service(), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
+        declare(service(part.settings), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(part.chart.origin)
         self.prometheus_url = pulumi.Output.from_input(f"http://{PROMETHEUS}.{PROMETHEUS}.svc:{PORT}")
         self.register_outputs(
@@ -87,8 +87,15 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
-def service() -> Manifest:
-    """Return the Service `prometheus`: the chart's own is named as the release, whatever its values say."""
+def service(settings: MonitoringSettings) -> Manifest:
+    """Return the Service `prometheus`: the chart's own is named as the release, whatever its values say.
+
+    Args:
+        settings: Monitoring's slice of the settings.
+    """
+    # Each of several has scraped at moments of its own: a client that goes from one to the other sees
+    # counters run backwards.
+    sticky = {"sessionAffinity": "ClientIP"} if settings.prometheus_replicas > 1 else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -99,6 +106,7 @@ def service() -> Manifest:
         },
         "spec": {
             "type": "ClusterIP",
+            **sticky,
             "selector": {"app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": NAME},
             "ports": [{"name": "http-web", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
         },

@@ -6,7 +6,7 @@ from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
 from a1platform.platform.namespaces import NODE_EXPORTER
 from a1platform.platform.sizes import Sizing, resources, sized
-from a1platform.platform.values import merged
+from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
 
@@ -59,12 +59,17 @@ def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> di
             "serviceMonitor": {"metricRelabelings": [_by_name("drop", _UNUSED_BUCKETS), _FINE_BUCKETS]}
         },
         "prometheusOperator": _operator(sizing),
-        "prometheus": {"prometheusSpec": _prometheus(settings, sizing)},
+        "prometheus": {
+            "prometheusSpec": _prometheus(settings, sizing),
+            "podDisruptionBudget": budget(settings.prometheus_replicas),
+        },
         "alertmanager": {
+            "podDisruptionBudget": budget(settings.alertmanager_replicas),
             "config": alertmanager_config(
                 {level: f"{_WEBHOOKS_FOLDER}/{level}" for level in settings.webhooks}
             ),
             "alertmanagerSpec": {
+                "replicas": settings.alertmanager_replicas,
                 **sized("alertmanager", sizing),
                 "storage": _volume(settings.alertmanager_storage),
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
@@ -100,6 +105,7 @@ def _operator(sizing: Sizing) -> Manifest:
 def _prometheus(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
     size = settings.storage or f"{_STORAGE_GIB[sizing.profile]}Gi"
     return {
+        "replicas": settings.prometheus_replicas,
         **sized("prometheus", sizing),
         "retention": settings.retention,
         # The oldest data goes before the volume is full, whatever the retention.
