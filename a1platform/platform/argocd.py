@@ -5,6 +5,8 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
+from a1platform.delivery.argocd import FIELD_MANAGER, closed_default_project
+from a1platform.delivery.pulumi_sink import applied_as, declare
 from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
 from a1platform.platform.chart import ReleaseArgs, release
@@ -43,7 +45,7 @@ class ArgoCd(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: PartArgs[ArgoCdSettings], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Declare the release and who may log in."""
+        """Declare the release, who may log in, and that the project `default` allows nothing."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
         after = args.before
         if args.settings.oidc is not None:
@@ -56,6 +58,9 @@ class ArgoCd(pulumi.ComponentResource):
             self,
             after,
         )
+        # Its kind comes with the release, and the server has made it by then: its fields are taken over.
+        closed = applied_as(FIELD_MANAGER, closed_default_project())
+        declare(closed, pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
 

@@ -1,4 +1,4 @@
-"""Argo CD: who may log in."""
+"""Argo CD: who may log in, and what the project that everybody has may do."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import bcrypt
 from pulumi.runtime import mocks
 
 from a1platform.platform.component import PlatformArgs
-from tests.components.conftest import Echo
+from tests.components.conftest import Declared, Echo
 from tests.components.platform.program import Declare, program, settings_of
 
 
@@ -47,3 +47,18 @@ def test_the_secret_of_argo_cds_oidc_client_is_there_before_it_and_in_no_value(d
     assert "stringData" in secret.secrets
     assert secret.name in declared["platform-argo-cd-release"].after
     assert [one.name for one in declared.values() if "of-the-client" in str(one.inputs)] == [secret.name]
+
+
+def test_the_project_that_argo_cd_opens_to_everything_is_closed_as_soon_as_it_is_there(
+    online: dict[str, Declared],
+) -> None:
+    project = online["default-appproject"]
+    assert project.after == ("platform-argo-cd-release",)
+    metadata = project.inputs["metadata"]
+    assert (metadata["name"], metadata["namespace"]) == ("default", "argocd")
+    # Argo CD's server, which has made it, holds these very fields: without force a run would stop here.
+    assert metadata["annotations"]["pulumi.com/patchForce"] == "true"
+    spec = project.inputs["spec"]
+    for opened in ("sourceRepos", "sourceNamespaces", "destinations", "clusterResourceWhitelist"):
+        assert spec[opened] == []
+    assert spec["namespaceResourceBlacklist"] == [{"group": "*", "kind": "*"}]
