@@ -5,7 +5,7 @@ from typing import Any
 from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
 from a1platform.platform.namespaces import NODE_EXPORTER
-from a1platform.platform.sizes import Sizing, resources, sized
+from a1platform.platform.sizes import Sizing, mebibytes, resources, sized
 from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
@@ -18,7 +18,6 @@ WEBHOOKS_SECRET = "alertmanager-webhooks"  # noqa: S105 - an object's name
 _WEBHOOKS_FOLDER = f"/etc/alertmanager/secrets/{WEBHOOKS_SECRET}"
 _STORAGE_GIB = {Profile.SMALL: 2, Profile.STANDARD: 20}
 _USED_SHARE = 0.8
-_UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 # K3s runs these inside its own process, without endpoints of their own.
 _NOT_ON_K3S = ("kubeEtcd", "kubeControllerManager", "kubeScheduler", "kubeProxy")
 _RULES_OFF = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
@@ -109,7 +108,7 @@ def _prometheus(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
         **sized("prometheus", sizing),
         "retention": settings.retention,
         # The oldest data goes before the volume is full, whatever the retention.
-        "retentionSize": f"{int(_mebibytes(size) * _USED_SHARE)}MB",
+        "retentionSize": f"{int(mebibytes(size) * _USED_SHARE)}MB",
         "storageSpec": _volume(size),
         # Else only the monitors and rules of this very release are looked at.
         **{f"{selector}SelectorNilUsesHelmValues": False for selector in _SELECTORS},
@@ -144,7 +143,3 @@ def _by_name(action: str, regex: str) -> Manifest:
 def _volume(size: str) -> Manifest:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     return {"volumeClaimTemplate": {"spec": claim}}
-
-
-def _mebibytes(quantity: str) -> int:
-    return int(quantity[:-2]) * _UNITS[quantity[-2:]]

@@ -110,8 +110,9 @@ class TracingSettings(PartSettings):
 
     Attributes:
         enabled: Whether it is installed.
-        retention: How long spans are kept. Jaeger's own store knows no limit of its size.
-        storage: Size of its volume, by default that of the profile.
+        retention: How long spans are kept.
+        storage: Size of its volume, by default that of the profile. Traces that would not fit on it within
+            the retention are not kept.
     """
 
     enabled: bool = False

@@ -5,7 +5,7 @@ import pytest
 from a1platform.platform import image_scanning, namespaces, tracing
 from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.part import PartArgs
-from a1platform.platform.sizes import Sizing
+from a1platform.platform.sizes import Sizing, mebibytes
 from a1platform.services import catalog
 from a1platform.services.builders.network import service_policy
 from a1platform.services.model import Capabilities
@@ -38,15 +38,41 @@ def test_both_are_off_unless_they_are_asked_for() -> None:
 )
 def test_spans_go_after_the_retention_and_lie_on_the_volume(retention: str, kept: str) -> None:
     settings = TracingSettings.model_validate({"retention": retention})
-    stores = tracing.configuration(settings)["extensions"]["jaeger_storage"]["backends"]
+    configuration = tracing.configuration(settings, Sizing(Profile.SMALL))
+    stores = configuration["extensions"]["jaeger_storage"]["backends"]
     ((name, backend),) = stores.items()
     assert backend["badger"]["ttl"] == {"spans": kept}
     assert backend["badger"]["ephemeral"] is False
     args = PartArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
     (mount,) = tracing.values(args)["jaeger"]["extraVolumeMounts"]
     assert all(path.startswith(mount["mountPath"]) for path in backend["badger"]["directories"].values())
-    exporters = tracing.configuration(settings)["exporters"]
-    assert exporters == {"jaeger_storage_exporter": {"trace_storage": name}}
+    assert configuration["exporters"] == {"jaeger_storage_exporter": {"trace_storage": name}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile"),
+    [
+        ({}, Profile.SMALL),
+        ({}, Profile.STANDARD),
+        ({"storage": "500Mi", "retention": "1h"}, Profile.SMALL),
+        ({"storage": "1Ti", "retention": "1y"}, Profile.STANDARD),
+    ],
+)
+def test_within_the_retention_no_more_is_kept_than_fits_on_the_volume(
+    settings: dict[str, str], profile: Profile
+) -> None:
+    chosen, sizing = TracingSettings.model_validate(settings), Sizing(profile)
+    configuration = tracing.configuration(chosen, sizing)
+    claim = tracing.volume(chosen, sizing)["spec"]["resources"]["requests"]["storage"]
+    (pipeline,) = configuration["service"]["pipelines"].values()
+    assert pipeline["processors"][0] == "tail_sampling"
+    (policy,) = configuration["processors"]["tail_sampling"]["policies"]
+    limit = policy[policy["type"]]
+    (store,) = configuration["extensions"]["jaeger_storage"]["backends"].values()
+    hours = int(store["badger"]["ttl"]["spans"].removesuffix("h"))
+    most = limit["burst_capacity"] + limit["bytes_per_second"] * hours * 3600
+    # Of a fifth of the volume, for a byte of spans takes five on the disk, nothing is given away either.
+    assert 0.9 < most * 5 / (mebibytes(claim) * 1024 * 1024) <= 1
 
 
 @pytest.mark.parametrize(
@@ -66,7 +92,8 @@ def test_the_volume_is_as_large_as_asked_for_and_never_waited_for(
 
 
 def test_pods_are_made_anew_when_the_configuration_is_another() -> None:
-    assert _label(_jaeger()) == _label(_jaeger(storage="9Gi"))
+    assert _label(_jaeger()) == _label(_jaeger(timeout=900))
+    assert _label(_jaeger()) != _label(_jaeger(storage="9Gi"))
     assert _label(_jaeger()) != _label(_jaeger(retention="4d"))
     assert _label(_jaeger()) != _label(
         _jaeger(values={"userconfig": {"processors": {"batch": {"timeout": "1s"}}}})
