@@ -197,6 +197,28 @@ def test_services_have_the_names_and_ports_of_upstreams_charts(
     assert port in {entry["port"] for entry in found[0]["spec"]["ports"]}
 
 
+def test_a_webhook_that_is_down_refuses_namespaces_and_secrets_of_stores_and_nothing_else(
+    rendered: dict[str, list[dict[str, Any]]],
+) -> None:
+    closed = {
+        (part, resource)
+        for part, objects in rendered.items()
+        for one in objects
+        if one["kind"] in {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
+        for webhook in one["webhooks"]
+        # What says nothing refuses.
+        if webhook.get("failurePolicy", "Fail") == "Fail"
+        for rule in webhook["rules"]
+        for resource in rule["resources"]
+    }
+    assert closed == {
+        ("gatekeeper", "namespaces"),
+        ("external-secrets", "secretstores"),
+        ("external-secrets", "clustersecretstores"),
+        ("external-secrets", "externalsecrets"),
+    }
+
+
 def test_the_monitoring_kinds_are_apart_from_the_stack(rendered: dict[str, list[dict[str, Any]]]) -> None:
     assert {one["kind"] for one in rendered["monitoring-crds"]} == {"CustomResourceDefinition"}
     assert not [one for one in rendered["monitoring"] if one["kind"] == "CustomResourceDefinition"]
