@@ -106,6 +106,30 @@ def root_project(repo_url: str) -> Manifest:
     }
 
 
+def closed_default_project() -> Manifest:
+    """Return the project `default` such that it allows nothing.
+
+    Argo CD's server makes it at its start where there is none, open to every repository, namespace and kind,
+    and whoever may make an Application could use it. It cannot be done without: an Application that names no
+    project is in this one, and is refused.
+    """
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": _metadata("default"),
+        "spec": {
+            "description": "Closed: an Application has to name a project of its own.",
+            "sourceRepos": [],
+            "sourceNamespaces": [],
+            "destinations": [],
+            # The server's own list says that every kind is allowed: it is emptied, not left out.
+            "clusterResourceWhitelist": [],
+            # An empty list of allowed kinds would allow all that are in a namespace.
+            "namespaceResourceBlacklist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
 def repository_secret(repo_url: str, access: Mapping[str, Any]) -> Manifest:
     """Return the Secret by which Argo CD reads a private repository.
 

@@ -1,18 +1,19 @@
 """Argo CD: what is in Git is on the cluster. What it syncs is declared by `services` (`delivery: argocd`)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
+from a1platform.delivery.argocd import FIELD_MANAGER, closed_default_project
+from a1platform.delivery.pulumi_sink import applied_as, declare
 from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
-from a1platform.platform.sizes import PRIORITY, Sizing, resources
-from a1platform.platform.values import merged
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import PRIORITY, resources
+from a1platform.platform.values import budget, merged
 from a1platform.settings.argocd import ArgoCdSettings
 
 _APPLICATION_HEALTH = """\
@@ -29,25 +30,6 @@ return health
 """
 
 
-@dataclass(frozen=True)
-class ArgoCdArgs:
-    """What Argo CD is made of.
-
-    Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
-        monitoring: Whether the monitoring stack's kinds are there.
-        after: What it waits for: its namespace, and those kinds.
-    """
-
-    chart: Chart
-    settings: ArgoCdSettings
-    sizing: Sizing
-    monitoring: bool
-    after: Sequence[pulumi.Resource] = ()
-
-
 class ArgoCd(pulumi.ComponentResource):
     """Argo CD, ready to sync.
 
@@ -60,10 +42,12 @@ class ArgoCd(pulumi.ComponentResource):
     release: Release
     """Done when controller, repository server, API server and Redis are ready."""
 
-    def __init__(self, name: str, args: ArgoCdArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the release and who may log in."""
+    def __init__(
+        self, name: str, args: PartArgs[ArgoCdSettings], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the release, who may log in, and that the project `default` allows nothing."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
-        after = list(args.after)
+        after = args.before
         if args.settings.oidc is not None:
             own = pulumi.ResourceOptions(parent=self, depends_on=after)
             after = [*after, oidc_secret(f"{name}-oidc", args.settings.oidc, own)]
@@ -74,6 +58,9 @@ class ArgoCd(pulumi.ComponentResource):
             self,
             after,
         )
+        # Its kind comes with the release, and the server has made it by then: its fields are taken over.
+        closed = applied_as(FIELD_MANAGER, closed_default_project())
+        declare(closed, pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
 
@@ -86,7 +73,7 @@ _PATIENT = {
 Applications on two cores was ended again and again."""
 
 
-def values(args: ArgoCdArgs) -> dict[str, Any]:
+def values(args: PartArgs[ArgoCdSettings]) -> dict[str, Any]:
     """Return the chart's values: four roles, HTTP inside the cluster, no ingress."""
     metrics = {"enabled": True, "serviceMonitor": {"enabled": args.monitoring}}
     once = resources("argocd-once", args.sizing)
@@ -110,12 +97,16 @@ def values(args: ArgoCdArgs) -> dict[str, Any]:
         "applicationSet": {"replicas": 0, "resources": once},
         "controller": {"resources": resources("argocd-controller", args.sizing), "metrics": metrics},
         "repoServer": {
+            "replicas": args.settings.repository_replicas,
+            "pdb": budget(args.settings.repository_replicas),
             "resources": resources("argocd-repository", args.sizing),
             "copyutil": {"resources": once},
             "metrics": metrics,
             **_PATIENT,
         },
         "server": {
+            "replicas": args.settings.server_replicas,
+            "pdb": budget(args.settings.server_replicas),
             "resources": resources("argocd-server", args.sizing),
             "metrics": metrics,
             **_PATIENT,

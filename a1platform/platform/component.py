@@ -9,14 +9,15 @@ from a1platform.bundle import Bundle
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
 from a1platform.platform import access, namespaces, network
-from a1platform.platform.argocd import ArgoCd, ArgoCdArgs
+from a1platform.platform.argocd import ArgoCd
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from a1platform.platform.gatekeeper import Gatekeeper, GatekeeperArgs
-from a1platform.platform.image_scanning import ImageScanning, ImageScanningArgs
-from a1platform.platform.keda import Keda, KedaArgs
+from a1platform.platform.image_scanning import ImageScanning
+from a1platform.platform.keda import Keda
 from a1platform.platform.kinds import upgrading
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
+from a1platform.platform.part import PartArgs, Slice
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policies import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
@@ -24,7 +25,7 @@ from a1platform.platform.selection import NAMES, charts, has_grafana, report
 from a1platform.platform.sizes import Sizing
 from a1platform.platform.tracing import Tracing, TracingArgs
 from a1platform.settings.access import AccessSettings
-from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.platform import PartName, PlatformSettings
 from a1platform.settings.policies import PolicySettings
 
 
@@ -122,15 +123,9 @@ class Platform(pulumi.ComponentResource):
         )
         self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
         self.grafana_password = pulumi.Output.secret("")
-        self._crds: pulumi.Resource | None = None
-        self._monitoring(ready)
-        after = [*ready, *([self._crds] if self._crds else [])]
-        self._gatekeeper(ready)
-        self._external_secrets(after)
-        self._keda(after)
-        self._argo_cd(after)
-        self._tracing(after)
-        self._image_scanning(after)
+        crds = self._monitoring(ready)
+        self._gatekeeper(ready, next(iter(crds), None))
+        self._others([*ready, *crds])
         told = report(args.settings, args.bundle)
         for part, text in told.items():
             if part not in installed:
@@ -146,123 +141,54 @@ class Platform(pulumi.ComponentResource):
             for policy in network.reach_policies(spaces, self._args.settings):
                 declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
 
-    def _monitoring(self, after: Sequence[pulumi.Resource]) -> None:
-        if self.has_monitoring:
-            monitoring = Monitoring(
-                f"{self._name}-monitoring",
-                MonitoringArgs(
-                    crds=self._charts[MONITORING_CRDS],
-                    chart=self._charts["monitoring"],
-                    settings=self._args.settings.monitoring,
-                    sizing=self._sizing,
-                    grafana=has_grafana(self._args.settings, self._args.bundle),
-                    images=self._args.images.get("monitoring", ()),
-                    after=after,
-                ),
-                self._child(),
-            )
-            self._crds, self.grafana_password = monitoring.crds, monitoring.grafana_password
+    def _monitoring(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        """Declare monitoring and return its kinds, none without it."""
+        part = self._part("monitoring", self._args.settings.monitoring, after)
+        if part is None:
+            return []
+        grafana = has_grafana(self._args.settings, self._args.bundle)
+        monitoring = Monitoring(
+            f"{self._name}-monitoring",
+            MonitoringArgs(part, self._charts[MONITORING_CRDS], grafana),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.grafana_password = monitoring.grafana_password
+        return [monitoring.crds]
 
-    def _gatekeeper(self, after: Sequence[pulumi.Resource]) -> None:
-        if "gatekeeper" not in self._charts:
+    def _gatekeeper(self, after: Sequence[pulumi.Resource], crds: pulumi.Resource | None) -> None:
+        part = self._part("gatekeeper", self._args.settings.gatekeeper, after)
+        if part is None:
             return
+        below = pulumi.ResourceOptions(parent=self)
+        online = self._args.bundle is None
         gatekeeper = Gatekeeper(
-            f"{self._name}-gatekeeper",
-            GatekeeperArgs(
-                chart=self._charts["gatekeeper"],
-                settings=self._args.settings.gatekeeper,
-                sizing=self._sizing,
-                exempt=self._exempt,
-                online=self._args.bundle is None,
-                crds=self._crds,
-                after=[*after, *self._args.images.get("gatekeeper", ())],
-            ),
-            self._child(),
+            f"{self._name}-gatekeeper", GatekeeperArgs(part, self._exempt, online, crds), below
         )
         if self._args.policies.enabled:
-            Policies(
-                f"{self._name}-policies",
-                PoliciesArgs(
-                    self._args.policies, namespaces.GATEKEEPER, crds=self._crds, after=(gatekeeper.release,)
-                ),
-                self._child(),
-            )
+            waits = (gatekeeper.release,)
+            wanted = PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, crds=crds, after=waits)
+            Policies(f"{self._name}-policies", wanted, below)
 
-    def _external_secrets(self, after: Sequence[pulumi.Resource]) -> None:
-        if self.has_secrets:
-            ExternalSecrets(
-                f"{self._name}-external-secrets",
-                ExternalSecretsArgs(
-                    chart=self._charts["external-secrets"],
-                    settings=self._args.settings.external_secrets,
-                    sizing=self._sizing,
-                    monitoring=self.has_monitoring,
-                    content=self._args.secrets,
-                    after=[*after, *self._args.images.get("external-secrets", ())],
-                ),
-                self._child(),
-            )
+    def _others(self, after: Sequence[pulumi.Resource]) -> None:
+        """Declare the parts that nothing here waits for."""
+        settings, below = self._args.settings, pulumi.ResourceOptions(parent=self)
+        if secrets := self._part("external-secrets", settings.external_secrets, after):
+            made_of = ExternalSecretsArgs(secrets, self._args.secrets)
+            ExternalSecrets(f"{self._name}-external-secrets", made_of, below)
+        if keda := self._part("keda", settings.keda, after):
+            Keda(f"{self._name}-keda", keda, below)
+        if argo_cd := self._part("argo-cd", settings.argo_cd, after):
+            ArgoCd(f"{self._name}-argo-cd", argo_cd, below)
+        if tracing := self._part("tracing", settings.tracing, after):
+            Tracing(f"{self._name}-tracing", TracingArgs(tracing, self._args.namespaces), below)
+        if scanning := self._part("image-scanning", settings.image_scanning, after):
+            ImageScanning(f"{self._name}-image-scanning", scanning, below)
 
-    def _keda(self, after: Sequence[pulumi.Resource]) -> None:
-        if self.has_keda:
-            settings = self._args.settings
-            Keda(
-                f"{self._name}-keda",
-                KedaArgs(
-                    chart=self._charts["keda"],
-                    settings=settings.keda,
-                    sizing=self._sizing,
-                    monitoring=self.has_monitoring,
-                    after=[*after, *self._args.images.get("keda", ())],
-                ),
-                self._child(),
-            )
-
-    def _argo_cd(self, after: Sequence[pulumi.Resource]) -> None:
-        if self.has_argo_cd:
-            settings = self._args.settings
-            ArgoCd(
-                f"{self._name}-argo-cd",
-                ArgoCdArgs(
-                    chart=self._charts["argo-cd"],
-                    settings=settings.argo_cd,
-                    sizing=self._sizing,
-                    monitoring=self.has_monitoring,
-                    after=[*after, *self._args.images.get("argo-cd", ())],
-                ),
-                self._child(),
-            )
-
-    def _tracing(self, after: Sequence[pulumi.Resource]) -> None:
-        if self.has_tracing:
-            settings = self._args.settings
-            Tracing(
-                f"{self._name}-tracing",
-                TracingArgs(
-                    chart=self._charts["tracing"],
-                    settings=settings.tracing,
-                    sizing=self._sizing,
-                    senders=self._args.namespaces,
-                    monitoring=self.has_monitoring,
-                    after=[*after, *self._args.images.get("tracing", ())],
-                ),
-                self._child(),
-            )
-
-    def _image_scanning(self, after: Sequence[pulumi.Resource]) -> None:
-        if "image-scanning" in self._charts:
-            settings = self._args.settings
-            ImageScanning(
-                f"{self._name}-image-scanning",
-                ImageScanningArgs(
-                    chart=self._charts["image-scanning"],
-                    settings=settings.image_scanning,
-                    sizing=self._sizing,
-                    monitoring=self.has_monitoring,
-                    after=[*after, *self._args.images.get("image-scanning", ())],
-                ),
-                self._child(),
-            )
-
-    def _child(self) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(parent=self)
+    def _part(
+        self, name: PartName, settings: Slice, after: Sequence[pulumi.Resource]
+    ) -> PartArgs[Slice] | None:
+        """Return what a part is made of, or None where it is not installed."""
+        if name not in self._charts:
+            return None
+        images = self._args.images.get(name, ())
+        return PartArgs(self._charts[name], settings, self._sizing, self.has_monitoring, images, after)

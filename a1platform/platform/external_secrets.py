@@ -4,7 +4,7 @@ The cluster-local store is a namespace whose Secrets only the store's own accoun
 what it needs by an ExternalSecret, so that moving to Vault or a cloud changes the store and no service.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +15,11 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
-from a1platform.platform.sizes import Sizing, sized
-from a1platform.platform.values import merged
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import sized
+from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import ExternalSecretsSettings
 
 STORE = "a1-cluster-store"
@@ -31,20 +32,12 @@ class ExternalSecretsArgs:
     """What External Secrets and its store are made of.
 
     Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
-        monitoring: Whether the monitoring stack's kinds are there.
+        part: What every part is made of.
         content: What the cluster-local store holds, Secret to key to value; what the settings say wins.
-        after: What it waits for: its namespaces, and those kinds.
     """
 
-    chart: Chart
-    settings: ExternalSecretsSettings
-    sizing: Sizing
-    monitoring: bool
+    part: PartArgs[ExternalSecretsSettings]
     content: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
-    after: Sequence[pulumi.Resource] = ()
 
 
 class ExternalSecrets(pulumi.ComponentResource):
@@ -66,17 +59,18 @@ class ExternalSecrets(pulumi.ComponentResource):
     ) -> None:
         """Declare the release, the store and, where it is the cluster-local one, its account and content."""
         super().__init__(token("platform", "ExternalSecrets"), name, None, opts)
-        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        part = args.part
+        own = pulumi.ResourceOptions(parent=self, depends_on=part.before)
         self.release = release(
             f"{name}-release",
             ReleaseArgs(
-                "external-secrets", EXTERNAL_SECRETS, args.chart, values(args), args.settings.timeout
+                "external-secrets", EXTERNAL_SECRETS, part.chart, values(part), part.settings.timeout
             ),
             self,
-            args.after,
+            part.before,
         )
         behind: list[pulumi.Resource] = []
-        provider = args.settings.provider
+        provider = part.settings.provider
         if provider is None:
             behind = [declare(manifest, own) for manifest in reader()]
             behind += _content(name, args, own)
@@ -86,17 +80,22 @@ class ExternalSecrets(pulumi.ComponentResource):
             cluster_store(provider or local_provider()),
             pulumi.ResourceOptions(parent=self, depends_on=[self.release, *behind]),
         )
-        self.origin = pulumi.Output.from_input(args.chart.origin)
+        self.origin = pulumi.Output.from_input(part.chart.origin)
         self.store = pulumi.Output.from_input(STORE)
         self.register_outputs({"origin": self.origin, "store": self.store})
 
 
-def values(args: ExternalSecretsArgs) -> dict[str, Any]:
+def values(args: PartArgs[ExternalSecretsSettings]) -> dict[str, Any]:
     """Return the chart's values."""
+    replicas = args.settings.replicas
+    several = {"replicaCount": replicas, "podDisruptionBudget": budget(replicas)}
     ours = {
+        **several,
+        # Else every one of them writes every Secret.
+        "leaderElect": replicas > 1,
         "serviceMonitor": {"enabled": args.monitoring},
         **sized("external-secrets", args.sizing),
-        "webhook": sized("external-secrets-webhook", args.sizing),
+        "webhook": {**several, **sized("external-secrets-webhook", args.sizing)},
         "certController": sized("external-secrets-certificates", args.sizing),
     }
     return merged(ours, args.settings.values)
@@ -158,7 +157,7 @@ def reader() -> list[Manifest]:
 
 def _content(name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     content: dict[str, dict[str, pulumi.Input[str]]] = {key: dict(held) for key, held in args.content.items()}
-    for source, given in args.settings.secrets.items():
+    for source, given in args.part.settings.secrets.items():
         held = content.setdefault(source, {})
         held |= {key: value.get_secret_value() for key, value in given.items()}
     return [

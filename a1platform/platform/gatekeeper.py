@@ -1,6 +1,6 @@
 """Gatekeeper: the webhook that the admission policies answer through."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,10 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import GATEKEEPER
-from a1platform.platform.sizes import PRIORITY, Sizing, resources, sized
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import PRIORITY, resources, sized
 from a1platform.platform.values import merged
 from a1platform.settings.platform import GatekeeperSettings
 
@@ -24,22 +25,16 @@ class GatekeeperArgs:
     """What Gatekeeper is made of.
 
     Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
+        part: What every part is made of; it waits for every namespace, since its webhook guards their labels.
         exempt: Namespaces that no policy reaches.
         online: Whether images can be pulled that no bundle holds, such as the one that upgrades the kinds.
         crds: The monitoring stack's kinds, where they are installed.
-        after: What it waits for: every namespace, since its webhook guards their labels.
     """
 
-    chart: Chart
-    settings: GatekeeperSettings
-    sizing: Sizing
+    part: PartArgs[GatekeeperSettings]
     exempt: Collection[str]
     online: bool = True
     crds: pulumi.Resource | None = None
-    after: Sequence[pulumi.Resource] = ()
 
 
 class Gatekeeper(pulumi.ComponentResource):
@@ -57,22 +52,24 @@ class Gatekeeper(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatekeeperArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the release and, with monitoring, the way to its metrics."""
         super().__init__(token("platform", "Gatekeeper"), name, None, opts)
+        part = args.part
         self.release = release(
             f"{name}-release",
-            ReleaseArgs("gatekeeper", GATEKEEPER, args.chart, values(args), args.settings.timeout),
+            ReleaseArgs("gatekeeper", GATEKEEPER, part.chart, values(args), part.settings.timeout),
             self,
-            args.after,
+            part.before,
         )
         if args.crds is not None:
-            declare(pod_monitor(), pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *args.after]))
-        self.origin = pulumi.Output.from_input(args.chart.origin)
+            declare(pod_monitor(), pulumi.ResourceOptions(parent=self, depends_on=[args.crds, *part.before]))
+        self.origin = pulumi.Output.from_input(part.chart.origin)
         self.register_outputs({"origin": self.origin})
 
 
 def values(args: GatekeeperArgs) -> dict[str, Any]:
     """Return the chart's values."""
+    settings, sizing = args.part.settings, args.part.sizing
     ours = {
-        "replicas": args.settings.replicas,
+        "replicas": settings.replicas,
         # The pod counts as ready once the webhook serves with its certificate, not when the program runs.
         "enableTLSHealthcheck": True,
         "enableRuntimeDefaultSeccompProfile": True,
@@ -81,17 +78,17 @@ def values(args: GatekeeperArgs) -> dict[str, Any]:
         "postInstall": {"labelNamespace": {"enabled": False}, "probeWebhook": {"enabled": False}},
         # `crds/` is never upgraded by Helm itself; the hook's image is in no bundle.
         "upgradeCRDs": {"enabled": args.online, "priorityClassName": PRIORITY},
-        "crds": {"resources": resources("argocd-once", args.sizing)},
+        "crds": {"resources": resources("argocd-once", sizing)},
         "controllerManager": {
             # Only these may carry the label that takes a namespace out of the webhook's reach.
             "exemptNamespaces": sorted(args.exempt),
-            **sized("gatekeeper-controller", args.sizing),
+            **sized("gatekeeper-controller", sizing),
         },
-        "audit": sized("gatekeeper-audit", args.sizing),
+        "audit": sized("gatekeeper-audit", sizing),
         # A budget of one out of one would let no node be drained.
-        "pdb": {"controllerManager": {"minAvailable": 1 if args.settings.replicas > 1 else 0}},
+        "pdb": {"controllerManager": {"minAvailable": 1 if settings.replicas > 1 else 0}},
     }
-    return merged(ours, args.settings.values)
+    return merged(ours, settings.values)
 
 
 def pod_monitor() -> Manifest:

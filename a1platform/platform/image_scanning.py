@@ -1,7 +1,5 @@
 """Trivy Operator: vulnerabilities in the images of all workloads, as reports, metrics and an alert."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -10,9 +8,10 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import IMAGE_SCANNING
-from a1platform.platform.sizes import Sizing, resources
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import resources
 from a1platform.platform.values import merged
 from a1platform.settings.platform import ImageScanningSettings
 
@@ -30,25 +29,6 @@ _OTHER_SCANS = (
 )
 
 
-@dataclass(frozen=True)
-class ImageScanningArgs:
-    """What image scanning is made of.
-
-    Attributes:
-        chart: Its chart.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
-        monitoring: Whether the monitoring stack's kinds are there.
-        after: What it waits for: its namespace, and those kinds.
-    """
-
-    chart: Chart
-    settings: ImageScanningSettings
-    sizing: Sizing
-    monitoring: bool = False
-    after: Sequence[pulumi.Resource] = ()
-
-
 class ImageScanning(pulumi.ComponentResource):
     """Trivy Operator, ready to scan.
 
@@ -62,7 +42,7 @@ class ImageScanning(pulumi.ComponentResource):
     """Done when the operator is ready; reports follow within minutes."""
 
     def __init__(
-        self, name: str, args: ImageScanningArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, args: PartArgs[ImageScanningSettings], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """Declare the release and, with monitoring, the alert."""
         super().__init__(token("platform", "ImageScanning"), name, None, opts)
@@ -70,15 +50,15 @@ class ImageScanning(pulumi.ComponentResource):
             f"{name}-release",
             ReleaseArgs(_NAME, IMAGE_SCANNING, args.chart, values(args), args.settings.timeout),
             self,
-            args.after,
+            args.before,
         )
         if args.monitoring:
-            declare(alert(), pulumi.ResourceOptions(parent=self, depends_on=list(args.after)))
+            declare(alert(), pulumi.ResourceOptions(parent=self, depends_on=args.before))
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
 
 
-def values(args: ImageScanningArgs) -> dict[str, Any]:
+def values(args: PartArgs[ImageScanningSettings]) -> dict[str, Any]:
     """Return the chart's values: vulnerabilities only, by pods that are nobody and may read no Secret."""
     restricted = {
         "runAsNonRoot": True,

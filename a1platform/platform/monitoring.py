@@ -1,6 +1,6 @@
 """Prometheus, Alertmanager, the exporters and Grafana, under the names that everything else knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -13,8 +13,8 @@ from a1platform.naming import labels, token
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.monitoring_values import GRAFANA_SECRET, NAME, WEBHOOKS_SECRET, values
 from a1platform.platform.namespaces import PROMETHEUS
+from a1platform.platform.part import PartArgs
 from a1platform.platform.random_text import random_text
-from a1platform.platform.sizes import Sizing
 from a1platform.settings.platform import MonitoringSettings
 
 PORT = 9090
@@ -25,22 +25,14 @@ class MonitoringArgs:
     """What monitoring is made of.
 
     Attributes:
-        crds: The chart of the stack's kinds.
-        chart: The chart of the stack.
-        settings: Its slice of the settings.
-        sizing: How large its containers are.
+        part: What every part is made of.
+        crds: The chart of the stack's kinds, which need none of its images.
         grafana: Whether Grafana can be had.
-        images: What brings its images to the nodes; its kinds need none.
-        after: What it waits for: its namespaces.
     """
 
+    part: PartArgs[MonitoringSettings]
     crds: Chart
-    chart: Chart
-    settings: MonitoringSettings
-    sizing: Sizing
     grafana: bool = True
-    images: Sequence[pulumi.Resource] = ()
-    after: Sequence[pulumi.Resource] = ()
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -64,26 +56,27 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare the kinds, then the stack, then the Service that everybody knows Prometheus by."""
         super().__init__(token("platform", "Monitoring"), name, None, opts)
-        own = pulumi.ResourceOptions(parent=self, depends_on=list(args.after))
+        part = args.part
+        own = pulumi.ResourceOptions(parent=self, depends_on=list(part.after))
         self.crds = release(
-            f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), self, args.after
+            f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), self, part.after
         )
-        secrets = [_webhooks(name, args.settings, own)] if args.settings.webhooks else []
+        secrets = [_webhooks(name, part.settings, own)] if part.settings.webhooks else []
         self.grafana_password = pulumi.Output.secret("")
         if args.grafana:
             self.grafana_password = random_text(
                 f"{name}-grafana-password", pulumi.ResourceOptions(parent=self)
             )
             secrets.append(_grafana(name, self.grafana_password, own))
-        wanted = values(args.settings, args.sizing, grafana=args.grafana)
+        wanted = values(part.settings, part.sizing, grafana=args.grafana)
         self.release = release(
             f"{name}-release",
-            ReleaseArgs(NAME, PROMETHEUS, args.chart, wanted, args.settings.timeout),
+            ReleaseArgs(NAME, PROMETHEUS, part.chart, wanted, part.settings.timeout),
             self,
-            [self.crds, *secrets, *args.images, *args.after],
+            [self.crds, *secrets, *part.before],
         )
-        declare(service(), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
-        self.origin = pulumi.Output.from_input(args.chart.origin)
+        declare(service(part.settings), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
+        self.origin = pulumi.Output.from_input(part.chart.origin)
         self.prometheus_url = pulumi.Output.from_input(f"http://{PROMETHEUS}.{PROMETHEUS}.svc:{PORT}")
         self.register_outputs(
             {
@@ -94,8 +87,15 @@ class Monitoring(pulumi.ComponentResource):
         )
 
 
-def service() -> Manifest:
-    """Return the Service `prometheus`: the chart's own is named as the release, whatever its values say."""
+def service(settings: MonitoringSettings) -> Manifest:
+    """Return the Service `prometheus`: the chart's own is named as the release, whatever its values say.
+
+    Args:
+        settings: Monitoring's slice of the settings.
+    """
+    # Each of several has scraped at moments of its own: a client that goes from one to the other sees
+    # counters run backwards.
+    sticky = {"sessionAffinity": "ClientIP"} if settings.prometheus_replicas > 1 else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -106,6 +106,7 @@ def service() -> Manifest:
         },
         "spec": {
             "type": "ClusterIP",
+            **sticky,
             "selector": {"app.kubernetes.io/name": "prometheus", "operator.prometheus.io/name": NAME},
             "ports": [{"name": "http-web", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
         },

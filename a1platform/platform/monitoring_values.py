@@ -5,8 +5,8 @@ from typing import Any
 from a1platform.delivery.manifest import Manifest
 from a1platform.observability.escalation import alertmanager_config
 from a1platform.platform.namespaces import NODE_EXPORTER
-from a1platform.platform.sizes import Sizing, resources, sized
-from a1platform.platform.values import merged
+from a1platform.platform.sizes import Sizing, mebibytes, resources, sized
+from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import MonitoringSettings
 from a1platform.settings.services import Profile
 
@@ -18,7 +18,6 @@ WEBHOOKS_SECRET = "alertmanager-webhooks"  # noqa: S105 - an object's name
 _WEBHOOKS_FOLDER = f"/etc/alertmanager/secrets/{WEBHOOKS_SECRET}"
 _STORAGE_GIB = {Profile.SMALL: 2, Profile.STANDARD: 20}
 _USED_SHARE = 0.8
-_UNITS = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 # K3s runs these inside its own process, without endpoints of their own.
 _NOT_ON_K3S = ("kubeEtcd", "kubeControllerManager", "kubeScheduler", "kubeProxy")
 _RULES_OFF = ("etcd", "kubeControllerManager", "kubeSchedulerAlerting", "kubeSchedulerRecording", "kubeProxy")
@@ -59,12 +58,17 @@ def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> di
             "serviceMonitor": {"metricRelabelings": [_by_name("drop", _UNUSED_BUCKETS), _FINE_BUCKETS]}
         },
         "prometheusOperator": _operator(sizing),
-        "prometheus": {"prometheusSpec": _prometheus(settings, sizing)},
+        "prometheus": {
+            "prometheusSpec": _prometheus(settings, sizing),
+            "podDisruptionBudget": budget(settings.prometheus_replicas),
+        },
         "alertmanager": {
+            "podDisruptionBudget": budget(settings.alertmanager_replicas),
             "config": alertmanager_config(
                 {level: f"{_WEBHOOKS_FOLDER}/{level}" for level in settings.webhooks}
             ),
             "alertmanagerSpec": {
+                "replicas": settings.alertmanager_replicas,
                 **sized("alertmanager", sizing),
                 "storage": _volume(settings.alertmanager_storage),
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
@@ -100,10 +104,11 @@ def _operator(sizing: Sizing) -> Manifest:
 def _prometheus(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
     size = settings.storage or f"{_STORAGE_GIB[sizing.profile]}Gi"
     return {
+        "replicas": settings.prometheus_replicas,
         **sized("prometheus", sizing),
         "retention": settings.retention,
         # The oldest data goes before the volume is full, whatever the retention.
-        "retentionSize": f"{int(_mebibytes(size) * _USED_SHARE)}MB",
+        "retentionSize": f"{int(mebibytes(size) * _USED_SHARE)}MB",
         "storageSpec": _volume(size),
         # Else only the monitors and rules of this very release are looked at.
         **{f"{selector}SelectorNilUsesHelmValues": False for selector in _SELECTORS},
@@ -138,7 +143,3 @@ def _by_name(action: str, regex: str) -> Manifest:
 def _volume(size: str) -> Manifest:
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
     return {"volumeClaimTemplate": {"spec": claim}}
-
-
-def _mebibytes(quantity: str) -> int:
-    return int(quantity[:-2]) * _UNITS[quantity[-2:]]

@@ -13,6 +13,7 @@ from a1platform.settings.services import Profile
 from a1platform.settings.sizes import Container, SizeSettings
 
 _BURST_MILLI = 1000
+_MEBIBYTES = {"Mi": 1, "Gi": 1024, "Ti": 1024 * 1024}
 
 PRIORITY = "system-cluster-critical"
 """The class of every part that others depend on.
@@ -93,6 +94,15 @@ class Sizing:
         """
         usual, own = SIZES[container][self.profile], self.own.get(container, SizeSettings())
         return Size(own.cpu_milli or usual.cpu_milli, own.memory_mib or usual.memory_mib)
+
+
+def mebibytes(quantity: str) -> int:
+    """Return the size of a volume in MiB.
+
+    Args:
+        quantity: As the settings have it, such as `2Gi`.
+    """
+    return int(quantity[:-2]) * _MEBIBYTES[quantity[-2:]]
 
 
 def sized(container: Container, sizing: Sizing) -> Manifest:

@@ -4,6 +4,19 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from a1platform.delivery.manifest import Manifest
+
+
+def budget(replicas: int) -> Manifest:
+    """Return the values of a disruption budget: one of several pods stays while a node is drained.
+
+    A budget of one out of one would let no node be drained.
+
+    Args:
+        replicas: How many pods there are.
+    """
+    return {"enabled": True, "minAvailable": 1} if replicas > 1 else {"enabled": False}
+
 
 def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return chart values with others merged over them, as Helm merges: mappings by key, all else replaced.

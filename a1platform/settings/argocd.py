@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from a1platform.settings.base import Settings
-from a1platform.settings.part import PartSettings
+from a1platform.settings.part import PartSettings, Replicas
 
 _PASSWORD_BYTES = (12, 72)
 
@@ -51,11 +51,15 @@ class ArgoCdSettings(PartSettings):
     """Delivery from Git; what it syncs is said by `services.gitops`.
 
     Attributes:
+        server_replicas: Pods of the API server, which people and `argocd` talk to.
+        repository_replicas: Pods that render what is in the repositories.
         admin_password: Of the local user `admin`, 12 to 72 bytes; without one Argo CD makes its own. Set with
             `pulumi config set --secret --path`.
         oidc: Where people log in; the local user is then switched off.
     """
 
+    server_replicas: Replicas = 1
+    repository_replicas: Replicas = 1
     admin_password: AdminPassword | None = None
     oidc: OidcSettings | None = None
 

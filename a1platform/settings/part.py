@@ -8,6 +8,8 @@ from a1platform.settings.base import Settings
 
 ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
 Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
+Replicas = Annotated[int, Field(ge=1, le=5)]
+"""Pods that do the same. Several have a disruption budget, so that one stays while a node is drained."""
 Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validato
 
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.base import Settings
-from a1platform.settings.part import PartSettings, Period, Quantity
+from a1platform.settings.part import PartSettings, Period, Quantity, Replicas
 from a1platform.settings.services import Profile
 from a1platform.settings.sizes import Container, SizeSettings
 
@@ -41,19 +41,21 @@ class GatekeeperSettings(PartSettings):
         replicas: Pods that answer the API server.
     """
 
-    replicas: int = Field(default=1, ge=1, le=5)
+    replicas: Replicas = 1
 
 
 class ExternalSecretsSettings(PartSettings):
     """Secrets from a store into the namespaces that use them.
 
     Attributes:
+        replicas: Pods of the operator, one of which works, and of its webhook, which all answer.
         provider: `spec.provider` of the ClusterSecretStore, such as `{"vault": {...}}`; the cluster-local
             store where it is absent.
         secrets: Content of the cluster-local store, Secret to key to value, in place of what is generated.
             Set with `pulumi config set --secret --path`.
     """
 
+    replicas: Replicas = 1
     provider: dict[str, JsonValue] | None = None
     secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
 
@@ -68,7 +70,13 @@ class ExternalSecretsSettings(PartSettings):
 
 
 class KedaSettings(PartSettings):
-    """Autoscaling by events and queries."""
+    """Autoscaling by events and queries.
+
+    Attributes:
+        replicas: Pods of the operator, one of which works, and of its webhook, which all answer.
+    """
+
+    replicas: Replicas = 1
 
 
 class MonitoringSettings(PartSettings):
@@ -76,6 +84,8 @@ class MonitoringSettings(PartSettings):
 
     Attributes:
         grafana: Whether Grafana is installed; a bundle without it leaves it out in any case.
+        prometheus_replicas: Pods of Prometheus, each with all data on a volume of its own.
+        alertmanager_replicas: Pods of Alertmanager, which tell each other what they have sent.
         retention: How long Prometheus keeps data.
         storage: Size of the volume of Prometheus, by default that of the profile; the data stays below it
             whatever the retention.
@@ -86,6 +96,8 @@ class MonitoringSettings(PartSettings):
     """
 
     grafana: bool = True
+    prometheus_replicas: Replicas = 1
+    alertmanager_replicas: Replicas = 1
     retention: Period = "15d"
     storage: Quantity | None = None
     alertmanager_storage: Quantity = "1Gi"
@@ -98,8 +110,9 @@ class TracingSettings(PartSettings):
 
     Attributes:
         enabled: Whether it is installed.
-        retention: How long spans are kept. Jaeger's own store knows no limit of its size.
-        storage: Size of its volume, by default that of the profile.
+        retention: How long spans are kept.
+        storage: Size of its volume, by default that of the profile. Traces that would not fit on it within
+            the retention are not kept.
     """
 
     enabled: bool = False

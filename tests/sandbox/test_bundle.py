@@ -11,6 +11,7 @@ import yaml
 from a1platform.bundle import Bundle, load
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
 from a1platform.platform.chart import Chart
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import PRIORITY, Sizing
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.platform import (
@@ -37,27 +38,25 @@ _RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
         "gatekeeper-system",
         gatekeeper.values(
             gatekeeper.GatekeeperArgs(
-                _CHART, GatekeeperSettings(), _SIZING, exempt=("kube-system",), online=False
+                PartArgs(_CHART, GatekeeperSettings(), _SIZING), exempt=("kube-system",), online=False
             )
         ),
     ),
     "external-secrets": (
         "external-secrets",
         "external-secrets",
-        external_secrets.values(
-            external_secrets.ExternalSecretsArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)
-        ),
+        external_secrets.values(PartArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)),
     ),
     "monitoring": (
         "kps",
         "prometheus",
         monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False),
     ),
-    "keda": ("keda", "keda", keda.values(keda.KedaArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
+    "keda": ("keda", "keda", keda.values(PartArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
     "argo-cd": (
         "argocd",
         "argocd",
-        argocd.values(argocd.ArgoCdArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
+        argocd.values(PartArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
     ),
 }
 
@@ -196,6 +195,28 @@ def test_services_have_the_names_and_ports_of_upstreams_charts(
     found = [one for one in rendered[part] if one["kind"] == kind and one["metadata"]["name"] == name]
     assert len(found) == 1
     assert port in {entry["port"] for entry in found[0]["spec"]["ports"]}
+
+
+def test_a_webhook_that_is_down_refuses_namespaces_and_secrets_of_stores_and_nothing_else(
+    rendered: dict[str, list[dict[str, Any]]],
+) -> None:
+    closed = {
+        (part, resource)
+        for part, objects in rendered.items()
+        for one in objects
+        if one["kind"] in {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"}
+        for webhook in one["webhooks"]
+        # What says nothing refuses.
+        if webhook.get("failurePolicy", "Fail") == "Fail"
+        for rule in webhook["rules"]
+        for resource in rule["resources"]
+    }
+    assert closed == {
+        ("gatekeeper", "namespaces"),
+        ("external-secrets", "secretstores"),
+        ("external-secrets", "clustersecretstores"),
+        ("external-secrets", "externalsecrets"),
+    }
 
 
 def test_the_monitoring_kinds_are_apart_from_the_stack(rendered: dict[str, list[dict[str, Any]]]) -> None:

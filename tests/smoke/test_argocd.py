@@ -164,6 +164,22 @@ def test_the_project_of_the_services_takes_nothing_from_another_repository_or_to
         assert "InvalidSpecError" in said, f"{change} is taken"
 
 
+def test_an_application_that_names_no_project_of_its_own_is_refused(rest: Rest) -> None:
+    made = {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "a1-smoke-default", "namespace": ARGO_CD},
+        "spec": {
+            "project": "default",
+            "source": {"repoURL": "https://repository.invalid/other.git", "path": "."},
+            "destination": {"server": "https://kubernetes.default.svc", "namespace": NAMESPACE},
+        },
+    }
+    with rest.applied(made):
+        said = eventually(lambda: _conditions(rest, made), 60)
+    assert "InvalidSpecError" in said
+
+
 def _last_sync(application: Manifest) -> str:
     """Return when the last one began; what was as it should be from the start needed none."""
     operation = application["status"].get("operationState", {})

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from a1platform.platform.argocd import ArgoCdArgs, values
+from a1platform.platform.argocd import values
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import Sizing
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.services import Profile
@@ -29,7 +30,7 @@ _KEY = "resource.customizations.health.argoproj.io_Application"
 def test_an_application_is_healthy_only_when_it_is_also_as_its_repository_says(
     program: str, tmp_path: Path, status: dict[str, Any], judged: str
 ) -> None:
-    told = values(ArgoCdArgs(OFFICIAL["argo-cd"], ArgoCdSettings(), Sizing(Profile.SMALL), monitoring=True))
+    told = values(PartArgs(OFFICIAL["argo-cd"], ArgoCdSettings(), Sizing(Profile.SMALL), monitoring=True))
     config = {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -11,6 +11,7 @@ import yaml
 from a1platform.platform import argocd
 from a1platform.platform.argocd_login import OIDC_SECRET, password_hash
 from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import Sizing
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.load import SettingsError, parse
@@ -37,9 +38,7 @@ _NO_CLUSTER = {
 
 def _configs(**settings: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the settings take
     chosen = ArgoCdSettings.model_validate(settings)
-    values = argocd.values(
-        argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen, Sizing(Profile.SMALL), monitoring=True)
-    )
+    values = argocd.values(PartArgs(OFFICIAL["argo-cd"], chosen, Sizing(Profile.SMALL), monitoring=True))
     configs: dict[str, Any] = values["configs"]
     return configs
 

@@ -4,7 +4,8 @@ import pytest
 
 from a1platform.platform import image_scanning, namespaces, tracing
 from a1platform.platform.chart import OFFICIAL
-from a1platform.platform.sizes import Sizing
+from a1platform.platform.part import PartArgs
+from a1platform.platform.sizes import Sizing, mebibytes
 from a1platform.services import catalog
 from a1platform.services.builders.network import service_policy
 from a1platform.services.model import Capabilities
@@ -17,7 +18,7 @@ _HUB = catalog.TRACEHUB
 
 def _jaeger(**settings: object) -> dict[str, object]:
     chosen = TracingSettings.model_validate(settings)
-    return tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen, Sizing(Profile.SMALL)))
+    return tracing.values(PartArgs(OFFICIAL["tracing"], chosen, Sizing(Profile.SMALL)))
 
 
 def _label(values: dict[str, object]) -> str:
@@ -37,15 +38,41 @@ def test_both_are_off_unless_they_are_asked_for() -> None:
 )
 def test_spans_go_after_the_retention_and_lie_on_the_volume(retention: str, kept: str) -> None:
     settings = TracingSettings.model_validate({"retention": retention})
-    stores = tracing.configuration(settings)["extensions"]["jaeger_storage"]["backends"]
+    configuration = tracing.configuration(settings, Sizing(Profile.SMALL))
+    stores = configuration["extensions"]["jaeger_storage"]["backends"]
     ((name, backend),) = stores.items()
     assert backend["badger"]["ttl"] == {"spans": kept}
     assert backend["badger"]["ephemeral"] is False
-    args = tracing.TracingArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
+    args = PartArgs(OFFICIAL["tracing"], settings, Sizing(Profile.SMALL))
     (mount,) = tracing.values(args)["jaeger"]["extraVolumeMounts"]
     assert all(path.startswith(mount["mountPath"]) for path in backend["badger"]["directories"].values())
-    exporters = tracing.configuration(settings)["exporters"]
-    assert exporters == {"jaeger_storage_exporter": {"trace_storage": name}}
+    assert configuration["exporters"] == {"jaeger_storage_exporter": {"trace_storage": name}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile"),
+    [
+        ({}, Profile.SMALL),
+        ({}, Profile.STANDARD),
+        ({"storage": "500Mi", "retention": "1h"}, Profile.SMALL),
+        ({"storage": "1Ti", "retention": "1y"}, Profile.STANDARD),
+    ],
+)
+def test_within_the_retention_no_more_is_kept_than_fits_on_the_volume(
+    settings: dict[str, str], profile: Profile
+) -> None:
+    chosen, sizing = TracingSettings.model_validate(settings), Sizing(profile)
+    configuration = tracing.configuration(chosen, sizing)
+    claim = tracing.volume(chosen, sizing)["spec"]["resources"]["requests"]["storage"]
+    (pipeline,) = configuration["service"]["pipelines"].values()
+    assert pipeline["processors"][0] == "tail_sampling"
+    (policy,) = configuration["processors"]["tail_sampling"]["policies"]
+    limit = policy[policy["type"]]
+    (store,) = configuration["extensions"]["jaeger_storage"]["backends"].values()
+    hours = int(store["badger"]["ttl"]["spans"].removesuffix("h"))
+    most = limit["burst_capacity"] + limit["bytes_per_second"] * hours * 3600
+    # Of a fifth of the volume, for a byte of spans takes five on the disk, nothing is given away either.
+    assert 0.9 < most * 5 / (mebibytes(claim) * 1024 * 1024) <= 1
 
 
 @pytest.mark.parametrize(
@@ -65,7 +92,8 @@ def test_the_volume_is_as_large_as_asked_for_and_never_waited_for(
 
 
 def test_pods_are_made_anew_when_the_configuration_is_another() -> None:
-    assert _label(_jaeger()) == _label(_jaeger(storage="9Gi"))
+    assert _label(_jaeger()) == _label(_jaeger(timeout=900))
+    assert _label(_jaeger()) != _label(_jaeger(storage="9Gi"))
     assert _label(_jaeger()) != _label(_jaeger(retention="4d"))
     assert _label(_jaeger()) != _label(
         _jaeger(values={"userconfig": {"processors": {"batch": {"timeout": "1s"}}}})
@@ -99,7 +127,7 @@ def test_tracehub_forwards_to_where_jaeger_listens_and_only_where_there_is_one()
 
 
 def test_only_vulnerabilities_are_looked_for_and_no_secret_of_the_cluster_is_read() -> None:
-    args = image_scanning.ImageScanningArgs(
+    args = PartArgs(
         OFFICIAL["image-scanning"],
         ImageScanningSettings(concurrent_scans=3, only_fixed=False),
         Sizing(Profile.SMALL),
@@ -115,9 +143,7 @@ def test_only_vulnerabilities_are_looked_for_and_no_secret_of_the_cluster_is_rea
 
 
 def test_neither_the_operator_nor_a_scan_is_root() -> None:
-    args = image_scanning.ImageScanningArgs(
-        OFFICIAL["image-scanning"], ImageScanningSettings(), Sizing(Profile.SMALL)
-    )
+    args = PartArgs(OFFICIAL["image-scanning"], ImageScanningSettings(), Sizing(Profile.SMALL))
     values = image_scanning.values(args)
     for context in (
         values["podSecurityContext"],

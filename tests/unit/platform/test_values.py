@@ -6,56 +6,19 @@ from typing import Any, get_args
 
 import pytest
 
-from a1platform.platform import (
-    argocd,
-    external_secrets,
-    gatekeeper,
-    image_scanning,
-    keda,
-    monitoring_values,
-    tracing,
-)
-from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
 from a1platform.settings.sizes import Container
+from tests.unit.platform.charts import Values, values_of
 
-Values = dict[str, Any]
 SMALL_MILLI = 1600
 """What all of the platform may reserve of the two cores of a small node."""
 K3S_MILLI = 200
 """CoreDNS and metrics-server."""
 _TWICE = ("prometheus-reloader", "grafana-sidecar")
-
-
-def _all(profile: Profile, settings: PlatformSettings | None = None) -> dict[str, Values]:
-    chosen = settings or PlatformSettings()
-    sizing = Sizing(profile, chosen.sizes)
-    exempt = ("kube-system", "argocd")
-    return {
-        "gatekeeper": gatekeeper.values(
-            gatekeeper.GatekeeperArgs(OFFICIAL["gatekeeper"], chosen.gatekeeper, sizing, exempt)
-        ),
-        "external-secrets": external_secrets.values(
-            external_secrets.ExternalSecretsArgs(
-                OFFICIAL["external-secrets"], chosen.external_secrets, sizing, monitoring=True
-            )
-        ),
-        "keda": keda.values(keda.KedaArgs(OFFICIAL["keda"], chosen.keda, sizing, monitoring=True)),
-        "argo-cd": argocd.values(
-            argocd.ArgoCdArgs(OFFICIAL["argo-cd"], chosen.argo_cd, sizing, monitoring=True)
-        ),
-        "monitoring": monitoring_values.values(chosen.monitoring, sizing, grafana=True),
-        "tracing": tracing.values(tracing.TracingArgs(OFFICIAL["tracing"], chosen.tracing, sizing)),
-        "image-scanning": image_scanning.values(
-            image_scanning.ImageScanningArgs(
-                OFFICIAL["image-scanning"], chosen.image_scanning, sizing, monitoring=True
-            )
-        ),
-    }
 
 
 def _resources(values: Any) -> Iterator[Values]:  # noqa: ANN401 - whatever a chart takes
@@ -68,14 +31,14 @@ def _resources(values: Any) -> Iterator[Values]:  # noqa: ANN401 - whatever a ch
 
 @pytest.mark.parametrize("profile", Profile)
 def test_memory_that_a_container_asks_for_is_what_it_may_use(profile: Profile) -> None:
-    for values in _all(profile).values():
+    for values in values_of(profile).values():
         found = list(_resources(values))
         assert found
         assert all(one["requests"]["memory"] == one["limits"]["memory"] for one in found)
 
 
 def test_in_the_standard_profile_every_pod_is_guaranteed() -> None:
-    for values in _all(Profile.STANDARD).values():
+    for values in values_of(Profile.STANDARD).values():
         assert all(one["requests"] == one["limits"] for one in _resources(values))
 
 
@@ -108,7 +71,7 @@ def test_no_part_stays_pending_because_services_have_taken_the_node(
     part: str, places: tuple[str, ...]
 ) -> None:
     for place in places:
-        found = _all(Profile.SMALL)[part]
+        found = values_of(Profile.SMALL)[part]
         for key in filter(None, place.split(".")):
             found = found[key]
         assert found["priorityClassName"] == PRIORITY, place
@@ -116,13 +79,13 @@ def test_no_part_stays_pending_because_services_have_taken_the_node(
 
 def test_a_container_may_be_of_a_size_of_its_own_and_what_is_not_said_stays() -> None:
     chosen = PlatformSettings.model_validate({"sizes": {"prometheus": {"memoryMib": 2000}}})
-    spec = _all(Profile.SMALL, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
+    spec = values_of(Profile.SMALL, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
     assert spec["resources"] == {
         "requests": {"cpu": "120m", "memory": "2000Mi"},
         "limits": {"cpu": "1000m", "memory": "2000Mi"},
     }
     chosen = PlatformSettings.model_validate({"sizes": {"jaeger": {"memoryMib": 1000, "cpuMilli": 70}}})
-    jaeger = _all(Profile.STANDARD, chosen)["tracing"]["jaeger"]
+    jaeger = values_of(Profile.STANDARD, chosen)["tracing"]["jaeger"]
     assert jaeger["resources"]["limits"] == {"cpu": "70m", "memory": "1000Mi"}
     assert jaeger["extraEnv"] == [{"name": "GOMEMLIMIT", "value": "800MiB"}]
 
@@ -151,7 +114,7 @@ def test_on_the_standard_machine_half_of_sixteen_gibibytes_is_left_with_every_pa
 
 
 def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
-    spec = _all(Profile.SMALL)["monitoring"]["prometheus"]["prometheusSpec"]
+    spec = values_of(Profile.SMALL)["monitoring"]["prometheus"]["prometheusSpec"]
     assert {key for key, value in spec.items() if key.endswith("NilUsesHelmValues") and value is False} == {
         "ruleSelectorNilUsesHelmValues",
         "serviceMonitorSelectorNilUsesHelmValues",
@@ -162,7 +125,7 @@ def test_monitoring_looks_at_the_monitors_and_rules_of_every_release() -> None:
 
 
 def test_what_rules_and_dashboards_ask_for_is_kept_and_what_k3s_offers_twice_is_not() -> None:
-    values = _all(Profile.SMALL)["monitoring"]
+    values = values_of(Profile.SMALL)["monitoring"]
     ((kubelet,), (server, fine)) = (
         values[part]["serviceMonitor"]["metricRelabelings"] for part in ("kubelet", "kubeApiServer")
     )
@@ -191,7 +154,7 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
     settings: dict[str, str], profile: Profile, size: str, kept: str
 ) -> None:
     chosen = PlatformSettings.model_validate({"monitoring": settings})
-    spec = _all(profile, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
+    spec = values_of(profile, chosen)["monitoring"]["prometheus"]["prometheusSpec"]
     claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["resources"]["requests"]["storage"] == size
     assert spec["retentionSize"] == kept
@@ -199,13 +162,13 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
 
 def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:
     chosen = PlatformSettings.model_validate({"monitoring": {"grafanaStorage": "3Gi"}})
-    grafana = _all(Profile.SMALL, chosen)["monitoring"]["grafana"]
+    grafana = values_of(Profile.SMALL, chosen)["monitoring"]["grafana"]
     assert grafana["persistence"] == {"enabled": True, "size": "3Gi"}
     assert grafana["deploymentStrategy"] == {"type": "Recreate"}
 
 
 def test_argo_cd_is_the_four_roles_that_are_used_and_speaks_http_inside_the_cluster() -> None:
-    values = _all(Profile.SMALL)["argo-cd"]
+    values = values_of(Profile.SMALL)["argo-cd"]
     assert values["fullnameOverride"] == "argocd"
     assert values["configs"]["params"]["server.insecure"] is True
     assert values["dex"] == values["notifications"] == {"enabled": False}
@@ -213,12 +176,12 @@ def test_argo_cd_is_the_four_roles_that_are_used_and_speaks_http_inside_the_clus
 
 
 def test_no_image_is_asked_of_its_registry_at_every_start() -> None:
-    assert "Always" not in str(_all(Profile.SMALL))
+    assert "Always" not in str(values_of(Profile.SMALL))
 
 
 def test_what_the_settings_say_wins_and_the_rest_stays() -> None:
     given = {"keda": {"values": {"image": {"pullPolicy": "Always"}, "extraArgs": {"keda": {"a": "b"}}}}}
-    values = _all(Profile.SMALL, PlatformSettings.model_validate(given))["keda"]
+    values = values_of(Profile.SMALL, PlatformSettings.model_validate(given))["keda"]
     assert values["image"]["pullPolicy"] == "Always"
     assert values["extraArgs"] == {"keda": {"a": "b"}}
     assert values["resources"]["operator"]["requests"]["cpu"] == "20m"

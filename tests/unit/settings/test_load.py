@@ -66,6 +66,18 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
             "platform.keda.enabled: found 'perhaps', expected a ",
         ),
         ({"platform": {"keda": []}}, "platform.keda: found a list of 0, expected "),
+        (
+            {"platform": {"keda": {"replicas": 0}}},
+            "platform.keda.replicas: found 0, expected greater ",
+        ),
+        (
+            {"platform": {"monitoring": {"prometheusReplicas": 6}}},
+            "platform.monitoring.prometheusReplicas: found 6, expected less than or equal to 5",
+        ),
+        (
+            {"platform": {"argoCd": {"replicas": 2}}},
+            "platform.argoCd.replicas: found an unknown key, expected ",
+        ),
         ({"platform": {"profile": "huge"}}, "platform.profile: found 'huge', expected 'small' or 'standard'"),
         ({"platform": {"sizes": {"loki": {}}}}, "platform.sizes.loki.[key]: found 'loki', expected 'gatek"),
         ({"nodes": {"name": "a1"}}, "nodes: found a mapping, expected a valid tuple"),

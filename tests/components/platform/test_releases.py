@@ -1,0 +1,62 @@
+"""Every part is one Helm release: its name, its pin, where it comes from, how it is awaited."""
+
+from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.component import PlatformArgs
+from a1platform.platform.selection import OPTIONAL
+from tests.components.conftest import Declared
+from tests.components.platform.program import RELEASE, RELEASES, Declare, of_type, program, settings_of
+
+
+def test_every_part_is_one_release_under_the_name_that_others_know(online: dict[str, Declared]) -> None:
+    found = of_type(online, RELEASE)
+    assert {name: (one.inputs["name"], one.inputs["namespace"]) for name, one in found.items()} == RELEASES
+
+
+def test_each_release_is_at_its_pin_from_its_official_place(online: dict[str, Declared]) -> None:
+    found = {(one.inputs["chart"], one.inputs["version"]) for one in of_type(online, RELEASE).values()}
+    assert found == {
+        (chart.source, chart.version) for name, chart in OFFICIAL.items() if name not in OPTIONAL
+    }
+    assert all(
+        one.inputs["repositoryOpts"]["repo"].startswith("https://")
+        for one in of_type(online, RELEASE).values()
+    )
+
+
+def test_a_release_is_awaited_for_a_limited_time_and_taken_back_when_it_fails(
+    online: dict[str, Declared],
+) -> None:
+    for one in of_type(online, RELEASE).values():
+        assert one.inputs["atomic"] is True
+        assert one.inputs["skipAwait"] is False
+        assert 0 < one.inputs["timeout"] <= 900
+        assert one.inputs["createNamespace"] is False
+
+
+def test_a_part_may_take_as_long_as_its_settings_say(declare: Declare) -> None:
+    declared = declare(program(PlatformArgs(settings_of(keda={"timeout": 90}))))
+    seconds = {name: one.inputs["timeout"] for name, one in of_type(declared, RELEASE).items()}
+    assert seconds == dict.fromkeys(RELEASES, 600) | {"platform-keda-release": 90}
+
+
+def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -> None:
+    settings = settings_of(keda={"repository": "https://charts.example.com"})
+    declared = declare(program(PlatformArgs(settings)))
+    assert declared["platform-keda-release"].inputs["repositoryOpts"] == {
+        "repo": "https://charts.example.com"
+    }
+
+
+def test_a_preview_shows_every_release(declare: Declare) -> None:
+    assert set(of_type(declare(program(PlatformArgs()), preview=True), RELEASE)) == set(RELEASES)
+
+
+def test_everything_goes_with_the_cluster_and_through_its_provider(online: dict[str, Declared]) -> None:
+    # The engine hands `deletedWith` down from a component to its children.
+    assert online["platform"].deleted_with == "k3s"
+    for one in online.values():
+        if one.type.startswith("kubernetes:"):
+            assert "::cluster::" in one.provider
+            ancestor = one
+            while ancestor.name != "platform":
+                ancestor = online[ancestor.parent]
