@@ -79,6 +79,8 @@ class Platform(pulumi.ComponentResource):
     parts: pulumi.Output[dict[str, str]]
     grafana_password: pulumi.Output[str]
 
+    services_need: list[pulumi.Resource]
+    """What has to be there before the services: all but the parts that only look at them."""
     has_keda: bool
     """Whether ScaledObjects work on the cluster."""
     has_monitoring: bool
@@ -121,9 +123,11 @@ class Platform(pulumi.ComponentResource):
             self._exempt,
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
+        self.services_need = list(ready)
         self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
         self.grafana_password = pulumi.Output.secret("")
         crds = self._monitoring(ready)
+        self.services_need += crds
         self._gatekeeper(ready, next(iter(crds), None))
         self._others([*ready, *crds])
         told = report(args.settings, args.bundle)
@@ -164,21 +168,23 @@ class Platform(pulumi.ComponentResource):
         gatekeeper = Gatekeeper(
             f"{self._name}-gatekeeper", GatekeeperArgs(part, self._exempt, online, crds), below
         )
+        self.services_need.append(gatekeeper)
         if self._args.policies.enabled:
             waits = (gatekeeper.release,)
             wanted = PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, crds=crds, after=waits)
-            Policies(f"{self._name}-policies", wanted, below)
+            self.services_need.append(Policies(f"{self._name}-policies", wanted, below))
 
     def _others(self, after: Sequence[pulumi.Resource]) -> None:
         """Declare the parts that nothing here waits for."""
         settings, below = self._args.settings, pulumi.ResourceOptions(parent=self)
         if secrets := self._part("external-secrets", settings.external_secrets, after):
             made_of = ExternalSecretsArgs(secrets, self._args.secrets)
-            ExternalSecrets(f"{self._name}-external-secrets", made_of, below)
+            store = ExternalSecrets(f"{self._name}-external-secrets", made_of, below)
+            self.services_need.append(store)
         if keda := self._part("keda", settings.keda, after):
-            Keda(f"{self._name}-keda", keda, below)
+            self.services_need.append(Keda(f"{self._name}-keda", keda, below))
         if argo_cd := self._part("argo-cd", settings.argo_cd, after):
-            ArgoCd(f"{self._name}-argo-cd", argo_cd, below)
+            self.services_need.append(ArgoCd(f"{self._name}-argo-cd", argo_cd, below))
         if tracing := self._part("tracing", settings.tracing, after):
             Tracing(f"{self._name}-tracing", TracingArgs(tracing, self._args.namespaces), below)
         if scanning := self._part("image-scanning", settings.image_scanning, after):

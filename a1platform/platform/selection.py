@@ -12,7 +12,7 @@ NAMES: tuple[PartName, ...] = get_args(PartName)
 OPTIONAL = frozenset(name for name in NAMES if not PlatformSettings().part(name).enabled)
 """Parts that are off by default: nobody who has not asked for one misses it."""
 _GRAFANA = "grafana"
-_SLOWEST = ("gatekeeper", "external-secrets", "argo-cd", "monitoring")
+_SERVICES_WAIT_FOR = ("gatekeeper", "external-secrets", "argo-cd", "keda")
 _OFF = "switched off in the settings"
 
 
@@ -73,10 +73,10 @@ def _missing(bundle: Bundle | None, names: Iterable[str]) -> str:
 def image_parts(settings: PlatformSettings, bundle: Bundle | None) -> tuple[str, ...]:
     """Return the parts of a bundle whose images the nodes need: what is installed, and the services.
 
-    The services cannot run without External Secrets, so they are left out with it. They come last, and what
-    takes longest from its images to healthy comes first.
+    The services cannot run without External Secrets, so they are left out with it. First comes what they
+    wait for, of that what takes longest from its images to healthy; then they; then what looks at them.
     """
     installed = charts(settings, bundle)
-    slow = [part for part in _SLOWEST if part in installed]
     services = ["mcp-services"] if "external-secrets" in installed else []
-    return tuple(dict.fromkeys((*slow, *installed, *services)))
+    before = [part for part in _SERVICES_WAIT_FOR if part in installed]
+    return tuple(dict.fromkeys((*before, *services, *installed)))

@@ -155,7 +155,7 @@ class PlatformSettings(Settings):
     """
 
     profile: Profile = Profile.SMALL
-    network_policies: bool = False
+    network_policies: bool = True
     sizes: dict[Container, SizeSettings] = Field(default_factory=dict)
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()

@@ -83,7 +83,7 @@ services = (
         McpServicesArgs(
             settings.services,
             Capabilities(platform.has_keda, platform.has_monitoring, platform.has_tracing),
-            after=[platform, *cluster.images.get("mcp-services", ())],
+            after=[*platform.services_need, *cluster.images.get("mcp-services", ())],
             on_server=on_server(cluster.server),
         ),
         inside,

@@ -94,7 +94,7 @@ def test_a_service_does_not_get_to_the_api_server(api: kr8s.Api) -> None:
 def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
     """A pod in a namespace that nobody knows, which tries to get to what the parts keep to themselves."""
     config = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
-    if not config.get(f"{PROJECT}:platform", {}).get("networkPolicies"):
+    if not config.get(f"{PROJECT}:platform", {}).get("networkPolicies", True):
         pytest.skip("platform.networkPolicies is off")
     there = {(one.namespace, one.name): one.raw for one in listed(Service, api, namespace=kr8s.ALL)}
     targets = [(f"{name}.{space}.svc", port) for space, name, port in _INNER if (space, name) in there]

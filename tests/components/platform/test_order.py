@@ -63,17 +63,32 @@ def test_no_part_waits_for_the_pods_of_another(online: dict[str, Declared]) -> N
         assert before(online, name) & set(RELEASES) <= {"platform-monitoring-crds"}
 
 
-def test_the_namespaces_of_the_parts_deny_all_other_traffic_where_the_settings_say_so(
+def test_the_namespaces_of_the_parts_deny_all_other_traffic_unless_the_settings_leave_them_open(
     online: dict[str, Declared], declare: Declare
 ) -> None:
     kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
-    assert not of_type(online, kind)
-    declared = declare(program(PlatformArgs(settings_of(networkPolicies=True))))
-    spaces = {one.inputs["metadata"]["name"] for one in of_type(declared, NAMESPACE).values()}
-    for one in of_type(declared, kind).values():
+    spaces = {one.inputs["metadata"]["name"] for one in of_type(online, NAMESPACE).values()}
+    for one in of_type(online, kind).values():
         assert f"{one.inputs['metadata']['namespace']}-namespace" in one.after
-    found = {one.inputs["metadata"]["namespace"] for one in of_type(declared, kind).values()}
+    found = {one.inputs["metadata"]["namespace"] for one in of_type(online, kind).values()}
     assert found == spaces - {"a1-orchestrator"}
+    assert not of_type(declare(program(PlatformArgs(settings_of(networkPolicies=False)))), kind)
+
+
+def test_the_services_wait_for_what_they_need_and_not_for_what_looks_at_them(declare: Declare) -> None:
+    def made() -> pulumi.Output[Any]:
+        platform = Platform("platform", PlatformArgs(settings_of()))
+        needed = pulumi.ResourceOptions(depends_on=platform.services_need)
+        pulumi.CustomResource("test:index:Service", "service", {}, needed)
+        return platform.parts
+
+    waits = before(declare(made), "service")
+    needed = {"gatekeeper", "external-secrets", "argo-cd", "keda"}
+    assert waits & set(RELEASES) == {f"platform-{one}-release" for one in needed} | {
+        "platform-monitoring-crds"
+    }
+    assert "a1-cluster-store-clustersecretstore" in waits
+    assert any(name.startswith("platform-policies-") for name in waits)
 
 
 def test_a_role_is_bound_where_its_namespace_is_there(online: dict[str, Declared]) -> None:
