@@ -29,6 +29,8 @@ __all__ = ["api", "outputs"]
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 _CPU_MILLI, _MEMORY_MIB, _POD_MIB = 1600, 4096, 200
+_PARTS_MIB = 2560
+"""In the profile `small`."""
 _LOOKED_AT_SECONDS = 15
 _UP_AGAINST_PART = 1.3
 _NO_CHANGE_AGAINST_EMPTY = 4.0
@@ -60,6 +62,9 @@ def test_all_parts_together_fit_two_cores_and_four_gibibytes(api: kr8s.Api, figu
     figures.lines.append(
         f"{'K3s and the system':18} use {beside:5.0f} MiB beside the pods, files in use included"
     )
+    others = {"kube-system", NAMESPACE}
+    parts = sum(used[part] for part in {_part(one) for one in _PARTS if one not in others})
+    assert figures.amount("memory that the platform's parts use at rest", round(parts), "MiB", _PARTS_MIB)
     cpu = round(sum(one for one, _ in requested.values()))
     assert figures.amount("CPU that all pods request", cpu, "thousandths of a core", _CPU_MILLI)
     figures.amount("memory in use on all nodes, files in use included", round(with_files), "MiB")
