@@ -53,7 +53,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
         BundleError: A part of the sandbox's bundle is unknown or cannot be made.
         RuntimeError: A step before failed; the text says which.
     """
-    if chosen.is_configured():
+    if chosen.is_configured(connects=True):
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
         _apply(stack, progress)
@@ -63,7 +63,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
 
 
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
-    progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
+    _tell_of_sandbox(progress)
     ready_parts(cache, parts)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
@@ -90,6 +90,13 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     install_in_stages(cache, progress, parts, install)
     remove_leftovers(cache, progress)
     return stack
+
+
+def _tell_of_sandbox(progress: Progress) -> None:
+    why = "A1_SANDBOX is set" if chosen.is_asked_for() else "no machine is configured in Pulumi.a1.yaml"
+    progress(f"{why}: a sandbox node on this machine stands in")
+    if unused := chosen.idle():
+        progress(unused)
 
 
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
@@ -120,7 +127,7 @@ def down(cache: Cache, progress: Progress) -> None:
     Raises:
         PulumiError: Pulumi failed; the node is left as it is.
     """
-    configured = chosen.is_configured()
+    configured = chosen.is_configured(destroys=True)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.production(environment) if configured else chosen.sandbox(environment)
     if stack.exists():
@@ -161,7 +168,9 @@ def preview(cache: Cache, progress: Progress) -> None:
     if not stack.exists():
         # Nothing is written where nothing is deployed: a backend that is gone afterwards.
         with tempfile.TemporaryDirectory() as backend:
-            alone = replace(stack, environment={**environment, "PULUMI_BACKEND_URL": f"file://{backend}"})
+            there = {**environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
+            config = chosen.copy_configuration(stack, Path(backend))
+            alone = replace(stack, environment=there, config=config)
             alone.create()
             alone.run("preview")
         return
