@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -133,24 +133,39 @@ class StackFile:
         settings: ServicesSettings = self._parse("services", TypeAdapter(ServicesSettings), {})
         return settings
 
-    def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
-        """Add nodes or replace those of the same names, check all together, and write the file.
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return what stands in the file about a node; empty where there is nothing."""
+        listed = self._values().get("nodes") or []
+        return next((node for node in listed if node.get("name") == name), {})
 
-        What else stands in the file, comments too, stays as it is.
+    def stage(self, nodes: Iterable[NodeSettings]) -> None:
+        """Add nodes or change those of the same names, and check all together, without writing the file.
+
+        Raises:
+            StackFileError: The nodes do not go together.
+        """
+        if self._content.get("config") is None:
+            self._content["config"] = {}
+        config = self._content["config"]
+        if config.get(f"{PROJECT}:nodes") is None:
+            config[f"{PROJECT}:nodes"] = []
+        listed = config[f"{PROJECT}:nodes"]
+        for node in nodes:
+            entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            there = next((other for other in listed if other.get("name") == node.name), None)
+            if there is None:
+                listed.append(entry)
+            else:
+                _update(there, entry, node.model_dump(mode="json", by_alias=True))
+        self.nodes()
+
+    def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
+        """Do what `stage` does, and write the file; what else stands in it, comments too, stays as it is.
 
         Raises:
             StackFileError: The nodes do not go together; nothing is written.
         """
-        config = self._content.setdefault("config", {})
-        listed = config.setdefault(f"{PROJECT}:nodes", [])
-        for node in nodes:
-            entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            places = [index for index, other in enumerate(listed) if other.get("name") == node.name]
-            if places:
-                listed[places[0]] = entry
-            else:
-                listed.append(entry)
-        self.nodes()
+        self.stage(nodes)
         new = self.path.with_name(f".{self.path.name}.new")
         with new.open("w", encoding="utf-8") as file:
             _YAML.dump(self._content, file)
@@ -185,6 +200,16 @@ class StackFile:
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
+
+
+def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:
+    """Change a node's entry in its place, so that what was written by hand stays: comments, and defaults."""
+    for key in list(there):
+        if full.get(key) is None:
+            del there[key]
+    for key, value in full.items():
+        if (key in there or key in entry) and there.get(key) != value:
+            there[key] = value
 
 
 def _closest(key: str, known: Sequence[str]) -> str:

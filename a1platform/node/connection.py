@@ -47,8 +47,8 @@ class Answer:
     stderr: str
 
 
-def read_host_key(host: str, port: int) -> str:
-    """Return the key that a host shows, in authorized_keys format, ed25519 where it has one.
+def read_host_key(host: str, port: int, preferred: str = "ssh-ed25519") -> str:
+    """Return the key that a host shows, in authorized_keys format, of the preferred kind where it has one.
 
     Nothing is sent to the host but the key exchange. Whoever is asked is not yet trusted: compare
     fingerprints.
@@ -62,7 +62,9 @@ def read_host_key(host: str, port: int) -> str:
             paramiko.Transport(raw) as transport,
         ):
             options = transport.get_security_options()
-            options.key_types = sorted(options.key_types, key=lambda kind: kind != "ssh-ed25519")
+            # An RSA key signs with newer hashes, under their names.
+            names = (preferred, "rsa-sha2-512", "rsa-sha2-256") if preferred == "ssh-rsa" else (preferred,)
+            options.key_types = sorted(options.key_types, key=lambda kind: kind not in names)
             transport.start_client(timeout=_CONNECT_SECONDS)
             key = transport.get_remote_server_key()
             return f"{key.get_name()} {key.get_base64()}"
