@@ -121,7 +121,8 @@ def test_a_key_that_cannot_be_read_is_told_and_nothing_is_sent(
     assert server.transports == []
 
 
-_KINDS = {
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_KINDS: dict[str, Callable[[], _Key]] = {
     "rsa": lambda: rsa.generate_private_key(65537, 2048),
     "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ed25519": ed25519.Ed25519PrivateKey.generate,

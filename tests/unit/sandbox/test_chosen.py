@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -108,20 +109,14 @@ def test_settings_that_do_not_apply_to_the_sandbox_are_named(file: _File) -> Non
     assert chosen.idle() == ""
 
 
+@dataclass(frozen=True)
 class _Backend(Stack):
-    """A stack that notes what it is told."""
+    """A stack that is deployed and notes what it is told."""
 
-    told: list[tuple[str, ...]]
-
-    def __init__(self, *, there: bool) -> None:
-        super().__init__(chosen.PRODUCTION, {})
-        object.__setattr__(self, "folder", chosen.REPOSITORY)
-        object.__setattr__(self, "told", [])
-        object.__setattr__(self, "there", there)
+    told: list[tuple[str, ...]] = field(default_factory=list)
 
     def exists(self) -> bool:
-        there: bool = self.there  # type: ignore[attr-defined]
-        return there
+        return True
 
     def recover(self) -> None:
         """Nothing was left."""
@@ -147,7 +142,7 @@ def test_a_lost_node_is_forgotten_without_its_key_and_without_its_bundle(
     file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write(nodes=[_NODE], nodeIsGone=True, bundle="/nowhere/bundle")
-    stack = _Backend(there=True)
+    stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
     monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
