@@ -1,5 +1,6 @@
 """Which stack the commands act on: the one of configured machines, or the sandbox's."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,36 @@ SANDBOX = "sandbox"
 NODE = "a1"
 
 
-def is_configured() -> bool:
-    """Tell whether `Pulumi.a1.yaml` names a machine.
+def is_configured(*, connects: bool = False, destroys: bool = False) -> bool:
+    """Tell whether `Pulumi.a1.yaml` names a machine, and `$A1_SANDBOX` does not ask for the sandbox.
+
+    The whole file is checked first: a mistake in it must not make a sandbox of somebody's machine.
+
+    Args:
+        connects: Whether something connects to the machines, so that their private keys must be there.
+        destroys: Whether it is only chosen what is destroyed, for which the bundle may be gone as well.
 
     Raises:
-        StackFileError: What it names is refused.
+        StackFileError: Something in the file is refused.
     """
-    return bool(StackFile(REPOSITORY / f"Pulumi.{PRODUCTION}.yaml").nodes())
+    if is_asked_for():
+        return False
+    file = _production_file()
+    file.check(connects=connects, without=("bundle",) if destroys else ())
+    return bool(file.nodes())
+
+
+def is_asked_for() -> bool:
+    """Tell whether the sandbox is wanted even where machines are configured, as in continuous integration."""
+    return os.environ.get("A1_SANDBOX", "0") not in {"", "0"}
+
+
+def idle() -> str:
+    """Return a line on what `Pulumi.a1.yaml` says and the sandbox does not follow, empty for nothing."""
+    keys = [key for key in _production_file().keys() if key != "nodes"]  # noqa: SIM118 - no mapping
+    name = f"Pulumi.{PRODUCTION}.yaml"
+    verb = "does not apply: it is" if len(keys) == 1 else "do not apply: they are"
+    return f"{' and '.join(keys)} of {name} {verb} for machines of your own" if keys else ""
 
 
 def production(environment: Mapping[str, str]) -> Stack:
@@ -46,9 +70,25 @@ def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[
     write(_config_file(), stack_settings([node], bundle, parts, services))
 
 
+def copy_configuration(stack: Stack, folder: Path) -> Path:
+    """Write what a stack is configured with into a folder, without secrets, and return the file.
+
+    A preview from nothing is nobody's in particular: it must neither need the passphrase that the secrets
+    were encrypted with, nor write the salt of another one into the stack's own file.
+    """
+    path = folder / f"Pulumi.{stack.name}.yaml"
+    own = _production_file() if stack.config is None else StackFile(stack.config)
+    path.write_text(own.without_secrets(), encoding="utf-8")
+    return path
+
+
 def forget() -> None:
     """Remove the sandbox's configuration."""
     _config_file().unlink(missing_ok=True)
+
+
+def _production_file() -> StackFile:
+    return StackFile(REPOSITORY / f"Pulumi.{PRODUCTION}.yaml")
 
 
 def _config_file() -> Path:

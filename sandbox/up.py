@@ -54,7 +54,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
         BundleError: A part of the sandbox's bundle is unknown or cannot be made.
         RuntimeError: A step before failed; the text says which.
     """
-    if chosen.is_configured():
+    if chosen.is_configured(connects=True):
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
         _apply(stack, progress)
@@ -64,7 +64,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
 
 
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
-    progress("no machine is configured in Pulumi.a1.yaml: a sandbox node on this machine stands in")
+    _tell_of_sandbox(progress)
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
         ensure_compiler(progress)
@@ -95,6 +95,13 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     return stack
 
 
+def _tell_of_sandbox(progress: Progress) -> None:
+    why = "A1_SANDBOX is set" if chosen.is_asked_for() else "no machine is configured in Pulumi.a1.yaml"
+    progress(f"{why}: a sandbox node on this machine stands in")
+    if unused := chosen.idle():
+        progress(unused)
+
+
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
     run = on_server(NodeSettings.model_validate(node_entry(node)))
     explain = partial(explanation, run, NAMESPACE, APPLICATION, {})
@@ -123,7 +130,7 @@ def down(cache: Cache, progress: Progress) -> None:
     Raises:
         PulumiError: Pulumi failed; the node is left as it is.
     """
-    configured = chosen.is_configured()
+    configured = chosen.is_configured(destroys=True)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.production(environment) if configured else chosen.sandbox(environment)
     if stack.exists():
@@ -164,7 +171,9 @@ def preview(cache: Cache, progress: Progress) -> None:
     if not stack.exists():
         # Nothing is written where nothing is deployed: a backend that is gone afterwards.
         with tempfile.TemporaryDirectory() as backend:
-            alone = replace(stack, environment={**environment, "PULUMI_BACKEND_URL": f"file://{backend}"})
+            there = {**environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
+            config = chosen.copy_configuration(stack, Path(backend))
+            alone = replace(stack, environment=there, config=config)
             alone.create()
             alone.run("preview")
         return

@@ -1,8 +1,9 @@
 """`a1 init HOST...`: pin each host's key, see whether the host is fit, and write the configuration."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -10,13 +11,22 @@ from rich.console import Console
 from rich.markup import escape
 
 from a1platform.cli.stack_file import StackFile, StackFileError
-from a1platform.node.connection import HostUnreachableError, connected, read_host_key, run_script
+from a1platform.node.connection import (
+    HostUnreachableError,
+    connected,
+    read_host_key,
+    run_script,
+    user_key,
+)
 from a1platform.node.facts import parse_facts
 from a1platform.node.preflight import render_preflight
 from a1platform.settings import problems
-from a1platform.settings.node import NodeSettings, fingerprint
+from a1platform.settings.node import READ_KEYS, NodeSettings, fingerprint
 
 _console = Console(highlight=False)
+_PORT = 22
+_UNKNOWN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AA=="
+"""Stands for the key of a host that was not asked yet."""
 
 
 def init(  # noqa: PLR0913 - one option each
@@ -25,40 +35,50 @@ def init(  # noqa: PLR0913 - one option each
     ],
     *,
     user: Annotated[
-        str, typer.Option(help="Login user: root, or one with sudo without a password.")
-    ] = "root",
-    port: Annotated[int, typer.Option(help="SSH port.")] = 22,
-    key: Annotated[Path, typer.Option(help="Private key of the user.")] = Path("~/.ssh/id_ed25519"),
+        str | None,
+        typer.Option(help="Login user: root (the default), or one with sudo without a password."),
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="SSH port, 22 by default.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Private key of the user, ~/.ssh/id_ed25519 by default.")
+    ] = None,
     name: Annotated[
         str, typer.Option(help="Name of the node in Kubernetes; several count up from it: a1, a2, a3.")
     ] = "a1",
-    role: Annotated[str, typer.Option(help="server or agent.")] = "server",
+    role: Annotated[str | None, typer.Option(help="server (the default) or agent.")] = None,
     stack: Annotated[str, typer.Option(help="Name of the stack.")] = "a1",
     folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path(),
     expected: Annotated[
         list[str] | None,
         typer.Option("--fingerprint", help="Accept the host key with this one only; one for each machine."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Accept the host keys that are shown.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Accept the keys that are shown, of hosts without a pinned one.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Give the name of a configured machine to another one.")
+    ] = False,
 ) -> None:
     """Read each machine's host key, ask to confirm it, run the preflight and write the configuration.
 
-    Machines that only go together, such as three servers, are given in one call.
+    Machines that only go together, such as three servers, are given in one call. What stands in the file
+    about a machine stays, unless an option says otherwise.
     """
     if expected and len(expected) != len(hosts):
         _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
     names = _names(name, len(hosts))
-    common = {"port": port, "user": user, "privateKeyFile": key, "role": role}
+    given = {"port": port, "user": user, "privateKeyFile": _portable(key), "role": role}
     try:
         file = StackFile(folder / f"Pulumi.{stack}.yaml")
-        nodes = []
-        for index, host in enumerate(hosts):
-            host_key = read_host_key(host, port)
-            _confirm(host, host_key, expected[index] if expected else "", yes=yes)
-            own = {"name": names[index], "host": host, "hostKey": host_key}
-            together = len(hosts) > 1 or any(node.name != names[0] for node in file.nodes())
-            address = {"address": _address(host, port)} if together else {}
-            nodes.append(NodeSettings.model_validate({**common, **own, **address}))
+        file.check()
+        planned = [
+            _planned(file, one, host, given, together=len(hosts) > 1, replace=replace)
+            for one, host in zip(names, hosts, strict=True)
+        ]
+        file.stage(planned)
+        nodes = [
+            _pinned(node, expected[index] if expected else "", yes=yes) for index, node in enumerate(planned)
+        ]
         for node in nodes:
             _preflight(node, file)
         file.put_nodes(nodes)
@@ -78,19 +98,79 @@ def _names(first: str, count: int) -> list[str]:
     return [f"{stem}{number}" for number in range(start, start + count)]
 
 
+def _portable(key: Path | None) -> Path | None:
+    """Return a path that holds for others too: the shell has made one person's home of `~`."""
+    if key is not None and key.is_relative_to(Path.home()):
+        return "~" / key.relative_to(Path.home())
+    return key
+
+
+def _planned(  # noqa: PLR0913 - what is given on the command line
+    file: StackFile, name: str, host: str, given: Mapping[str, Any], *, together: bool, replace: bool
+) -> NodeSettings:
+    """Return a node as it will be, its host key the pinned or an unknown one, checked in everything else."""
+    known = file.entry(name)
+    port = given["port"] or _PORT
+    if known.get("host") == host and given["port"] is None:
+        port = known.get("port", _PORT)
+    if known and (known["host"], known.get("port", _PORT)) != (host, port):
+        if not replace:
+            _stop(_taken(name, known, file))
+        known = {}
+    own = {key: value for key, value in given.items() if value is not None} | {"name": name, "host": host}
+    defaults = {"privateKeyFile": "~/.ssh/id_ed25519", "hostKey": _UNKNOWN_KEY}
+    others = any(node.name != name for node in file.nodes())
+    node = NodeSettings.model_validate({**defaults, **known, **own}, context=READ_KEYS)
+    try:
+        user_key(node.private_key_file)
+    except ValueError as error:
+        _stop(f"privateKeyFile: {error}")
+    if node.address is None and (together or others):
+        return node.model_copy(update={"address": _address(host, node.port)})
+    return node
+
+
+def _taken(name: str, known: Mapping[str, Any], file: StackFile) -> str:
+    return (
+        f"{name}: found {known['host']} port {known.get('port', _PORT)} under this name in {file.path}, "
+        "expected another --name. To give the name to the new machine: `make down`, which gives the old one "
+        "back, then --replace; without `make down` what runs there goes on"
+    )
+
+
 def _address(host: str, port: int) -> str:
     """Return the address by which the other nodes reach a machine."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise HostUnreachableError(f"{host}: {error}") from error
     return str(found[0][4][0])
 
 
-def _confirm(host: str, host_key: str, expected: str, *, yes: bool) -> None:
+def _pinned(node: NodeSettings, expected: str, *, yes: bool) -> NodeSettings:
+    """Return a node with the key that its host shows, once that is confirmed."""
+    pinned = "" if node.host_key == _UNKNOWN_KEY else node.host_key
+    # A host has several keys: the one of the pinned kind tells whether it is still the same.
+    host_key = read_host_key(node.host, node.port, *pinned.split()[:1])
     shown = fingerprint(host_key)
-    _console.print(f"{host} shows {host_key.split(maxsplit=1)[0]} {shown}")
+    _console.print(f"{node.host} shows {host_key.split(maxsplit=1)[0]} {shown}")
     if expected and expected != shown:
         _stop(f"host key: found {shown}, expected {expected}; nothing was sent to the host")
-    if not expected and not yes and not typer.confirm("Is this the machine's own fingerprint?"):
+    if pinned == host_key:
+        _console.print(f"{node.host} shows its pinned key")
+        return node
+    question = "Is this the machine's own fingerprint?"
+    if pinned:
+        _console.print(f"pinned until now: {pinned.split(maxsplit=1)[0]} {fingerprint(pinned)}")
+        question = "Was the machine installed anew, and is this its own fingerprint?"
+        if yes and not expected:
+            _stop(
+                f"host key: found {shown}, expected {fingerprint(pinned)}; --yes does not accept another key "
+                "than the pinned one: compare it on the machine itself, then give it as --fingerprint"
+            )
+    if not expected and not yes and not typer.confirm(question):
         _stop("host key not confirmed; nothing was written")
+    return node.model_copy(update={"host_key": host_key})
 
 
 def _preflight(node: NodeSettings, file: StackFile) -> None:
@@ -105,6 +185,6 @@ def _preflight(node: NodeSettings, file: StackFile) -> None:
     )
 
 
-def _stop(text: str) -> None:
+def _stop(text: str) -> NoReturn:
     Console(stderr=True, highlight=False).print("[red]error:[/]", escape(text), soft_wrap=True)
     raise typer.Exit(1)

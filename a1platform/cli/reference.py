@@ -46,9 +46,13 @@ its path, what was found and what is expected.
 
 `a1 init HOST` writes `{PROJECT}:nodes`. Secrets are set with `pulumi config set --secret --path`.
 
+A private key is read only by what connects to its machine: `up`, `a1 init` and `a1 audit`. A preview needs
+none, and writes nothing where nothing is deployed.
+
 Beside the stack's file two variables of the environment say where things are kept: `A1_CACHE` what was
 downloaded or built (default `~/.cache/a1platform`; may be deleted at any time), and `A1_STATE` stacks, keys
-and passphrases (default `~/.local/state/a1platform`; must be kept).
+and passphrases (default `~/.local/state/a1platform`; must be kept). `A1_SANDBOX=1` makes every `make` target
+act on the sandbox, whatever machines `Pulumi.a1.yaml` names.
 """
 
 _NAMES: dict[object, str] = {

@@ -1,6 +1,8 @@
 """A stack's `Pulumi.<stack>.yaml` for commands outside Pulumi: plain values, no secrets."""
 
-from collections.abc import Iterable
+import difflib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +16,7 @@ from a1platform.naming import PROJECT
 from a1platform.settings import problems
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.model import A1Settings, BundleFolder
-from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
+from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
@@ -26,6 +28,9 @@ _YAML.preserve_quotes = True
 _YAML.width = 1000
 _ENCRYPTED = "https://encrypted.invalid"
 """Stands for a value that only Pulumi can decrypt; a URL, since some of them have to be one."""
+_OF_PULUMI = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
+"""What Pulumi itself keeps in the file."""
+_KEYS = frozenset(field.alias or name for name, field in A1Settings.model_fields.items())
 
 
 class StackFileError(RuntimeError):
@@ -54,9 +59,41 @@ class StackFile:
             raise StackFileError(f"{path}: found no mapping, expected one with the key 'config'")
         self._content: dict[str, Any] = content
 
-    def nodes(self) -> tuple[NodeSettings, ...]:
-        """Return the configured nodes, empty where there are none."""
-        nodes: tuple[NodeSettings, ...] = self._parse("nodes", TypeAdapter(Nodes), ())
+    def check(self, *, connects: bool = False, without: Collection[str] = ()) -> None:
+        """Check everything in the file, values aside that only Pulumi can decrypt.
+
+        Args:
+            connects: Whether the private keys of the nodes must be there.
+            without: Keys below `a1platform:` that are passed over.
+
+        Raises:
+            StackFileError: Something is wrong; every problem is named at once.
+        """
+        found = list(self._strangers())
+        values = {key: value for key, value in self._values().items() if key not in without}
+        try:
+            A1Settings.model_validate(values, context=READ_KEYS if connects else None)
+        except ValidationError as error:
+            told = zip(problems.lines(error, A1Settings), error.errors(), strict=True)
+            found += [f"{PROJECT}:{line}" for line, one in told if one["input"] != _ENCRYPTED]
+        if found:
+            raise StackFileError("\n".join((f"{self.path}:", *found)))
+
+    def keys(self) -> list[str]:
+        """Return the keys below `a1platform:` that have a value, sorted."""
+        return sorted(key for key, value in self._values().items() if value is not None)
+
+    def without_secrets(self) -> str:
+        """Return the configuration as text for Pulumi, with something else in place of every secret."""
+        return json.dumps({"config": _readable(self._content.get("config") or {})}, indent=2, default=str)
+
+    def nodes(self, *, connects: bool = False) -> tuple[NodeSettings, ...]:
+        """Return the configured nodes, empty where there are none.
+
+        Args:
+            connects: Whether their private keys must be there.
+        """
+        nodes: tuple[NodeSettings, ...] = self._parse("nodes", TypeAdapter(Nodes), (), connects=connects)
         return nodes
 
     def hardening(self) -> HardeningSettings:
@@ -96,36 +133,89 @@ class StackFile:
         settings: ServicesSettings = self._parse("services", TypeAdapter(ServicesSettings), {})
         return settings
 
-    def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
-        """Add nodes or replace those of the same names, check all together, and write the file.
+    def entry(self, name: str) -> dict[str, Any]:
+        """Return what stands in the file about a node; empty where there is nothing."""
+        listed = self._values().get("nodes") or []
+        return next((node for node in listed if node.get("name") == name), {})
 
-        What else stands in the file, comments too, stays as it is.
+    def stage(self, nodes: Iterable[NodeSettings]) -> None:
+        """Add nodes or change those of the same names, and check all together, without writing the file.
+
+        Raises:
+            StackFileError: The nodes do not go together.
+        """
+        if self._content.get("config") is None:
+            self._content["config"] = {}
+        config = self._content["config"]
+        if config.get(f"{PROJECT}:nodes") is None:
+            config[f"{PROJECT}:nodes"] = []
+        listed = config[f"{PROJECT}:nodes"]
+        for node in nodes:
+            entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            there = next((other for other in listed if other.get("name") == node.name), None)
+            if there is None:
+                listed.append(entry)
+            else:
+                _update(there, entry, node.model_dump(mode="json", by_alias=True))
+        self.nodes()
+
+    def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
+        """Do what `stage` does, and write the file; what else stands in it, comments too, stays as it is.
 
         Raises:
             StackFileError: The nodes do not go together; nothing is written.
         """
-        config = self._content.setdefault("config", {})
-        listed = config.setdefault(f"{PROJECT}:nodes", [])
-        for node in nodes:
-            entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            places = [index for index, other in enumerate(listed) if other.get("name") == node.name]
-            if places:
-                listed[places[0]] = entry
-            else:
-                listed.append(entry)
-        self.nodes()
+        self.stage(nodes)
         new = self.path.with_name(f".{self.path.name}.new")
         with new.open("w", encoding="utf-8") as file:
             _YAML.dump(self._content, file)
         new.replace(self.path)
 
-    def _parse(self, key: str, adapter: TypeAdapter[_T], default: object) -> _T:
-        value = (self._content.get("config") or {}).get(f"{PROJECT}:{key}", default)
+    def _strangers(self) -> Iterator[str]:
+        """Yield what Pulumi would pass over: keys beside its own, and ours under another name."""
+        for key in self._content:
+            if key not in _OF_PULUMI:
+                yield f"{key}: found an unknown key, {_closest(str(key), _OF_PULUMI)}"
+        for key in self._content.get("config") or {}:
+            namespace, colon, _ = str(key).partition(":")
+            if not colon:
+                yield f"{key}: found a key without a namespace, expected {PROJECT}:{key}"
+            elif namespace != PROJECT and difflib.get_close_matches(namespace, [PROJECT], 1, 0.8):
+                yield f"{key}: found an unknown namespace, expected {PROJECT}"
+
+    def _values(self) -> dict[str, Any]:
+        """Return what stands below `a1platform:`; a key without a value says nothing."""
+        prefix = f"{PROJECT}:"
+        config = self._content.get("config") or {}
+        return {
+            key.removeprefix(prefix): _readable(value)
+            for key, value in config.items()
+            if str(key).startswith(prefix) and (value is not None or key.removeprefix(prefix) not in _KEYS)
+        }
+
+    def _parse(self, key: str, adapter: TypeAdapter[_T], default: object, *, connects: bool = False) -> _T:
+        value = self._values().get(key, default)
         try:
-            return adapter.validate_python(_readable(value))
+            return adapter.validate_python(value, context=READ_KEYS if connects else None)
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
+
+
+def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:
+    """Change a node's entry in its place, so that what was written by hand stays: comments, and defaults."""
+    for key in list(there):
+        if full.get(key) is None:
+            del there[key]
+    for key, value in full.items():
+        if (key in there or key in entry) and there.get(key) != value:
+            there[key] = value
+
+
+def _closest(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    others = ", ".join(one for one in known if one not in close)
+    return f"expected {close[0]}, or another of {others}" if close else f"expected one of {others}"
 
 
 def _readable(value: object) -> object:

@@ -1,16 +1,29 @@
 """SSH outside Pulumi: reading a host key to pin, running a script, with paramiko."""
 
+import io
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_ssh_private_key,
+)
 
 from a1platform.node.shell import guarded, runner
-from a1platform.settings.node import NodeSettings
+from a1platform.settings.node import NodeSettings, private_key
 
 _CONNECT_SECONDS = 10
 _SILENT_SECONDS = 120
@@ -37,8 +50,8 @@ class Answer:
     stderr: str
 
 
-def read_host_key(host: str, port: int) -> str:
-    """Return the key that a host shows, in authorized_keys format, ed25519 where it has one.
+def read_host_key(host: str, port: int, preferred: str = "ssh-ed25519") -> str:
+    """Return the key that a host shows, in authorized_keys format, of the preferred kind where it has one.
 
     Nothing is sent to the host but the key exchange. Whoever is asked is not yet trusted: compare
     fingerprints.
@@ -52,7 +65,9 @@ def read_host_key(host: str, port: int) -> str:
             paramiko.Transport(raw) as transport,
         ):
             options = transport.get_security_options()
-            options.key_types = sorted(options.key_types, key=lambda kind: kind != "ssh-ed25519")
+            # An RSA key signs with newer hashes, under their names.
+            names = (preferred, "rsa-sha2-512", "rsa-sha2-256") if preferred == "ssh-rsa" else (preferred,)
+            options.key_types = sorted(options.key_types, key=lambda kind: kind not in names)
             transport.start_client(timeout=_CONNECT_SECONDS)
             key = transport.get_remote_server_key()
             return f"{key.get_name()} {key.get_base64()}"
@@ -60,13 +75,53 @@ def read_host_key(host: str, port: int) -> str:
         raise HostUnreachableError(f"{host} port {port}: {_told(error)}") from error
 
 
+def user_key(path: Path) -> paramiko.PKey:
+    """Return a user's private key, in whichever format it is kept.
+
+    paramiko itself reads fewer than OpenSSH and the plugin do: none in PKCS#8, which `openssl genpkey`
+    and clouds write.
+
+    Args:
+        path: As it stands in the configuration.
+
+    Raises:
+        ValueError: It cannot be used; the text says what was found and what is expected.
+    """
+    text = private_key(path)
+    read = load_ssh_private_key if "-----BEGIN OPENSSH" in text else load_pem_private_key
+    try:
+        key = read(text.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"found '{path}', which is damaged ({error}), expected {_KEYS}") from None
+    for kind, reader in _READERS:
+        if isinstance(key, kind):
+            told = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+            return reader.from_private_key(io.StringIO(told))
+    raise ValueError(f"found '{path}' of a kind that SSH does not take, expected {_KEYS}")
+
+
+_KEYS = "an Ed25519, ECDSA or RSA key (`ssh-keygen -t ed25519` makes one)"
+_READERS: tuple[
+    tuple[type[Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey], type[paramiko.PKey]], ...
+] = (
+    (Ed25519PrivateKey, paramiko.Ed25519Key),
+    (EllipticCurvePrivateKey, paramiko.ECDSAKey),
+    (RSAPrivateKey, paramiko.RSAKey),
+)
+
+
 @contextmanager
 def connected(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
     """Open a connection to a node with its pinned host key, its key file and nothing else.
 
     Raises:
-        HostUnreachableError: The node cannot be reached, shows another key, or refuses the user.
+        HostUnreachableError: The node cannot be reached, shows another key, or refuses the user; or that
+            user's key cannot be read here.
     """
+    try:
+        own_key = user_key(node.private_key_file)
+    except ValueError as error:
+        raise HostUnreachableError(f"node {node.name}: privateKeyFile: {error}") from None
     client = paramiko.SSHClient()
     kind, data = node.host_key.split()
     known = node.host if node.port == paramiko.config.SSH_PORT else f"[{node.host}]:{node.port}"
@@ -82,7 +137,7 @@ def connected(node: NodeSettings) -> Iterator[paramiko.SSHClient]:
             node.host,
             node.port,
             node.user,
-            key_filename=str(node.private_key_file),
+            pkey=own_key,
             allow_agent=False,
             look_for_keys=False,
             timeout=_CONNECT_SECONDS,

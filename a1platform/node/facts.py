@@ -24,8 +24,12 @@ class HostFacts:
         clock_synchronised: Whether the clock is; None where the host cannot tell.
         sudo: Whether the script ran as root.
         other_kubernetes: Paths that another Kubernetes has left.
+        k3s_data: Paths with data that a K3s would take for its own, where this program has put none.
         k3s_is_ours: Whether a K3s that this program installed is there.
+        k3s_runs: Whether a K3s runs or is about to.
         listening: TCP ports with a listener.
+        listening_local: Those of them that one on 127.0.0.1 could not have.
+        listening_udp: UDP ports that are taken.
     """
 
     kernel_name: str
@@ -39,8 +43,12 @@ class HostFacts:
     clock_synchronised: bool | None
     sudo: bool
     other_kubernetes: tuple[str, ...]
+    k3s_data: tuple[str, ...]
     k3s_is_ours: bool
+    k3s_runs: bool
     listening: tuple[int, ...]
+    listening_local: tuple[int, ...]
+    listening_udp: tuple[int, ...]
 
 
 def render_facts() -> str:
@@ -68,10 +76,18 @@ def parse_facts(text: str) -> HostFacts:
             clock_synchronised={"yes": True, "no": False}.get(values["clock_synchronised"]),
             sudo=values["sudo"] == "yes",
             other_kubernetes=tuple(values["other_kubernetes"].split()),
+            k3s_data=tuple(values["k3s_data"].split()),
             k3s_is_ours=values["k3s_is_ours"] == "yes",
-            listening=tuple(int(port) for port in values["listening"].split()),
+            k3s_runs=values["k3s_runs"] == "yes",
+            listening=_ports(values["listening"]),
+            listening_local=_ports(values["listening_local"]),
+            listening_udp=_ports(values["listening_udp"]),
         )
     except KeyError as error:
         raise ValueError(
             f"host facts: found no {error.args[0]!r}, expected the answer of the facts script"
         ) from None
+
+
+def _ports(text: str) -> tuple[int, ...]:
+    return tuple(int(port) for port in text.split())

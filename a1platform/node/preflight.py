@@ -13,8 +13,13 @@ from a1platform.settings.node import NodeSettings, PreflightSettings
 DISTRIBUTIONS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
 """Where this program is known to work."""
 
-_SERVER_PORTS = ("6443", "6444", "2379", "2380", "10250")
-_AGENT_PORTS = ("6444", "10250")
+# Where K3s listens on every address of the node or on its own, and where on 127.0.0.1 alone, by role.
+_PORTS = {"server": ("6443", "2379", "2380", "10250"), "agent": ("10250",)}
+_LOCAL_PORTS = {
+    "server": ("6444", "2381", "2382", "10248", "10249", "10256", "10257", "10258", "10259"),
+    "agent": ("6444", "10248", "10249", "10256"),
+}
+_TUNNEL = "8472"
 
 
 def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
@@ -27,7 +32,6 @@ def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
     Returns:
         Bash text; exits with 1 if there is a problem, after having named all of them.
     """
-    ports = _SERVER_PORTS if node.role == "server" else _AGENT_PORTS
     checks = [
         ("a1_one_of", "kernel_name", "operating system", "Linux"),
         ("a1_one_of", "machine", "processor", "x86_64", "aarch64"),
@@ -37,7 +41,10 @@ def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
         ("a1_at_least", "memory_mib", "memory in MiB", str(minimum.memory_mib)),
         ("a1_at_least", "disk_mib", "free disk under /var/lib in MiB", str(minimum.disk_mib)),
         ("a1_none", "other_kubernetes", "another Kubernetes"),
-        ("a1_free_ports", *ports),
+        ("a1_no_data",),
+        ("a1_free_ports", "listening", "ports", *_PORTS[node.role]),
+        ("a1_free_ports", "listening_local", "ports on 127.0.0.1", *_LOCAL_PORTS[node.role]),
+        ("a1_free_ports", "listening_udp", "UDP ports", _TUNNEL),
     ]
     if minimum.clock_synchronised:
         checks.append(("a1_one_of", "clock_synchronised", "clock in sync", "yes"))

@@ -4,10 +4,11 @@ import base64
 import binascii
 import hashlib
 import ipaddress
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from a1platform.naming import is_dns_label
 from a1platform.settings.base import Settings
@@ -21,6 +22,8 @@ _HOST_KEY_TYPES = (
 )
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 _OPENSSH_BEGIN = "-----BEGIN OPENSSH PRIVATE KEY-----"
+READ_KEYS: Mapping[str, bool] = {"read keys": True}
+"""Context of a validation that comes before a connection: only then a private key has to be there."""
 
 
 def fingerprint(host_key: str) -> str:
@@ -50,14 +53,30 @@ def _host_key(text: str) -> str:
     return f"{words[0]} {words[1]}"
 
 
-def _private_key_file(path: Path) -> Path:
-    expanded = path.expanduser()
-    if not expanded.is_absolute():
+def _private_key_file(path: Path, info: ValidationInfo) -> Path:
+    if not path.is_absolute() and not str(path).startswith("~"):
         raise ValueError(f"found '{path}', expected an absolute path or one that starts with ~")
+    if info.context == READ_KEYS:
+        private_key(path)
+    # As it is written: what `~` is depends on who runs the program.
+    return path
+
+
+def private_key(path: Path) -> str:
+    """Return the text of a private key.
+
+    Args:
+        path: As it stands in the configuration; `~` is the home of whoever runs the program.
+
+    Raises:
+        ValueError: It is no readable private key without a passphrase; the text says what was found.
+    """
     try:
-        text = expanded.read_text(encoding="ascii")
+        text = path.expanduser().read_text(encoding="ascii")
     except OSError as error:
         raise ValueError(f"found '{path}' ({error.strerror}), expected a readable private key file") from None
+    except RuntimeError:
+        raise ValueError(f"found '{path}' of a user who is unknown here, expected ~/ or ~user/") from None
     except UnicodeDecodeError:
         text = ""
     if "PRIVATE KEY-----" not in text:
@@ -66,7 +85,7 @@ def _private_key_file(path: Path) -> Path:
         raise ValueError(
             f"found '{path}' with a passphrase, expected a key without one: `up` cannot ask for it"
         )
-    return expanded
+    return text
 
 
 def _is_encrypted(text: str) -> bool:
@@ -105,7 +124,7 @@ def _range(text: str) -> str:
 HostKey = Annotated[str, AfterValidator(_host_key)]
 """A pinned host key, `type base64`, its comment dropped."""
 SshKeyFile = Annotated[Path, AfterValidator(_private_key_file)]
-"""An existing, readable private key without a passphrase."""
+"""A private key without a passphrase; it is read only when something connects."""
 Address = Annotated[str, AfterValidator(_address)]
 """An IP address in its canonical spelling."""
 Range = Annotated[str, AfterValidator(_range)]
@@ -121,7 +140,7 @@ class NodeSettings(Settings):
         host: Name or address that SSH connects to.
         port: Port that SSH connects to; behind a port forward not the one that sshd listens on.
         user: Login user: root, or one that may `sudo` without a password.
-        private_key_file: The user's private key on this machine.
+        private_key_file: The user's private key on the machine that connects; a preview does not need it.
         host_key: The host's public key; a host that shows another one is refused.
         role: Whether the node runs the control plane.
         address: Address that other nodes reach it by; K3s finds it itself where it is left out.

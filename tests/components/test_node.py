@@ -64,6 +64,13 @@ def test_every_command_keeps_the_rules_of_the_wrapper(
     assert command.parent == "a1"
 
 
+def test_a_preview_needs_nobodys_key(declare: Declare, node: NodeSettings) -> None:
+    elsewhere = node.model_copy(update={"private_key_file": Path("/nowhere/id")})
+    shown = declare(lambda: HardenedNode("a1", HardenedNodeArgs(elsewhere)).ready, preview=True)
+    assert shown["a1-preflight"].inputs["connection"]["privateKey"] == ""
+    assert "connection" in shown["a1-preflight"].secrets
+
+
 def test_neither_the_script_nor_the_key_is_part_of_a_command_line(declared: dict[str, Declared]) -> None:
     for name in _COMMANDS:
         assert declared[name].inputs["create"].startswith("sudo -n bash -s --")

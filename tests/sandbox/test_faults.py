@@ -157,6 +157,43 @@ def test_up_succeeds_after_the_connection_was_cut_during_the_install(lab: Lab) -
     assert lab.converged()
 
 
+def test_a_file_that_k3s_refuses_goes_and_the_previous_state_goes_on(lab: Lab) -> None:
+    bad = "/etc/rancher/k3s/config.yaml.d/90-bad.yaml"
+
+    def break_it(config: dict[str, Any]) -> None:
+        file = {"path": bad, "content": "kube-apiserver-arg: [no-such-flag=1]\n", "mode": "0600"}
+        config[f"{PROJECT}:k3s"]["extraFiles"].append(file)
+        config[f"{PROJECT}:k3s"]["startTimeout"] = 60
+
+    lab.deployment.configure()
+    lab.succeeds()
+    lab.deployment.configure(break_it)
+    said = lab.refused()
+    assert "no-such-flag" in said
+    assert "K3s runs with its previous configuration again" in said
+    assert lab.deployment.on_node(f"ls {bad} 2>&1; systemctl is-active k3s").endswith("\nactive")
+    assert lab.deployment.on_node(f"test -e {bad} || echo absent") == "absent"
+    lab.deployment.configure()
+    lab.succeeds()
+    assert lab.converged()
+
+
+def test_a_k3s_that_is_not_ours_is_refused_and_nothing_of_it_is_touched(
+    lab: Lab, before: dict[str, str]
+) -> None:
+    lab.succeeds(*DESTROY)
+    lab.deployment.on_node(
+        "mkdir -p /var/lib/rancher/k3s/server && echo theirs >/var/lib/rancher/k3s/server/token"
+    )
+    try:
+        assert "data of another K3s: found /var/lib/rancher, expected none" in lab.refused()
+        lab.succeeds(*DESTROY)
+        assert lab.deployment.on_node("cat /var/lib/rancher/k3s/server/token") == "theirs"
+    finally:
+        lab.deployment.on_node("rm -rf /var/lib/rancher/k3s")
+    assert traces(lab.deployment) == before
+
+
 @pytest.mark.timeout(1200 + 300 * _KILLS)
 def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> None:
     lab.succeeds()

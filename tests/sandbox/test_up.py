@@ -18,7 +18,7 @@ _PARTS = "external-secrets"
 _INTERRUPTED = 130
 # What is said when a stage begins, and the seconds into it at which the key is pressed.
 _STAGES = (
-    ("no machine is configured", 0.0),
+    ("a sandbox node on this machine stands in", 0.0),
     ("starting node a1", 1.0),
     ("pulumi up, stack sandbox", 3.0),
     ("cluster-a1-binary", 1.0),
@@ -37,7 +37,7 @@ def _sandbox(*words: str, state: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [".venv/bin/python", "-u", "-m", "sandbox", *words],
         cwd=REPOSITORY,
-        env={**os.environ, "A1_STATE": str(state)},
+        env={**os.environ, "A1_STATE": str(state), "A1_SANDBOX": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

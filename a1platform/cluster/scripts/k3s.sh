@@ -128,13 +128,42 @@ a1_k3s_report() { # why a start failed, for the person who reads the error; toke
     journalctl --unit k3s --lines 5 --no-pager --output cat 2>/dev/null | cut -c1-400 >&2 || true
 }
 
-a1_k3s_keep() { # the files that K3s is known to start with
-    local file
+a1_k3s_keep() { # the files that K3s is known to start with, and the binary
+    local file binary="$a1_k3s_kept~/${a1_k3s//\//%}"
     rm -rf -- "$a1_k3s_kept~"
     mkdir -p "$a1_k3s_kept~"
     for file in "$@"; do cp -a -- "$file" "$a1_k3s_kept~/${file//\//%}"; done
+    # A second name costs nothing and outlives a replacement, which is always by a rename. What does not fit on the
+    # disk is no reason to fail: K3s runs.
+    ln -- "$a1_k3s" "$binary" 2>/dev/null || cp -a -- "$a1_k3s" "$binary" || rm -f -- "$binary"
     rm -rf -- "$a1_k3s_kept"
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
+}
+
+a1_k3s_return() { # files of the change: puts back what K3s is known to start with, and nothing that came later
+    local entry path
+    for path in "$@"; do
+        entry="$a1_state/k3s/files/${path//\//%}/original"
+        if [ -e "$a1_k3s_kept/${path//\//%}" ]; then continue; fi
+        rm -f -- "$path"
+        # There before our first apply, so K3s last started with it.
+        if [ -e "$entry" ]; then cp -a -- "$entry" "$path"; fi
+    done
+    for entry in "$a1_k3s_kept"/*; do
+        path=$(basename -- "$entry")
+        path=${path//%//}
+        if [ "$path" = "$a1_k3s" ]; then
+            # A second name is the same file when it was written in place, so its content says nothing of before.
+            if [ "$(a1_k3s_digest "$entry")" != "$(a1_k3s_expected "")" ]; then continue; fi
+        else
+            # One that is declared no more has lost its record with its file: a later apply must know it.
+            a1_record k3s "$path"
+        fi
+        mkdir -p -- "$(dirname -- "$path")"
+        rm -f -- "$path.a1-new"
+        cp -a -- "$entry" "$path.a1-new"
+        mv -fT -- "$path.a1-new" "$path"
+    done
 }
 
 a1_k3s_see() { # digest of the binary
@@ -142,7 +171,7 @@ a1_k3s_see() { # digest of the binary
 }
 
 a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
-    local node=$1 seconds=$2 dns=$3 entry file digest
+    local node=$1 seconds=$2 dns=$3 digest
     shift 3
     a1_k3s_place
     systemctl enable --quiet k3s
@@ -157,8 +186,9 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
         a1_k3s_settle "$@"
         digest=$(a1_k3s_digest "$a1_k3s")
         echo "$digest" | a1_keep "$a1_state/k3s/binary"
-        a1_k3s_see "$digest"
         a1_k3s_keep "$@"
+        # Last, as another name of the binary changes its times.
+        a1_k3s_see "$digest"
         return
     fi
     a1_k3s_report
@@ -166,10 +196,7 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
         systemctl stop k3s || true
         a1_fail "K3s is stopped: it has never been ready on this node. Correct the settings, then run up again."
     fi
-    for entry in "$a1_k3s_kept"/*; do
-        file=$(basename -- "$entry")
-        cp -a -- "$entry" "${file//%//}"
-    done
+    a1_k3s_return "$@"
     if a1_k3s_start "$node" "$seconds" "$dns"; then
         a1_fail "K3s runs with its previous configuration again. Correct the settings, then run up again."
     fi

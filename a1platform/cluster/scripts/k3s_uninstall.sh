@@ -47,6 +47,11 @@ if command -v ipset >/dev/null; then
     ipset list -name 2>/dev/null | grep -E '^(inet6:)?KUBE-' | while read -r set; do ipset destroy "$set" || true; done ||
         true # grep finds none
 fi
+# The binary that a failed upgrade gave its place back: the record of the upload knows the newer one, and leaves it.
+if [ -f /usr/local/bin/k3s ] && cmp -s /var/lib/a1/k3s/last-good/%usr%local%bin%k3s /usr/local/bin/k3s &&
+    ! grep -qs "^$(sha256sum </usr/local/bin/k3s | cut -d' ' -f1) /usr/local/bin/k3s\$" /var/lib/a1/uploads/*/files; then
+    rm -f -- /usr/local/bin/k3s
+fi
 for name in kubectl crictl ctr; do
     if [ "$(readlink "/usr/local/bin/$name")" = k3s ]; then rm -f -- "/usr/local/bin/$name"; fi
 done

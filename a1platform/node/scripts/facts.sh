@@ -13,8 +13,28 @@ other_kubernetes() {
     true
 }
 
-listening() {
-    { ss -Hltn 2>/dev/null || true; } | awk '{ print $4 }' | sed 's/.*://' | sort -nu | tr '\n' ' '
+k3s_data() { # what K3s would adopt and its uninstall delete, unless a record of ours says that it came from us
+    local path
+    for path in /var/lib/a1/host-changes/*/ /var/lib/a1/uploads/*/; do
+        [ -d "$path" ] && return
+    done
+    # Folders alone are nobody's data: a disk that is mounted there for K3s has some.
+    for path in /etc/rancher /var/lib/rancher /var/lib/kubelet /usr/local/bin/k3s; do
+        [ -n "$(find "$path" ! -type d -print -quit 2>/dev/null)" ] && printf '%s ' "$path"
+    done
+    true
+}
+
+listening() { # an option of ss, a pattern of local addresses
+    { ss -Hln "$1" 2>/dev/null || true; } | awk '{ print $4 }' | { grep -E "$2" || true; } | sed 's/.*://' |
+        sort -nu | tr '\n' ' '
+}
+
+k3s_runs() { # a K3s that starts again and again holds its ports at times
+    case "$(systemctl show k3s --property ActiveState --value 2>/dev/null)" in
+    active | activating | deactivating | reloading) echo yes ;;
+    *) echo no ;;
+    esac
 }
 
 ours() { # our own K3s holds its ports
@@ -33,5 +53,9 @@ printf 'systemd=%s\n' "$([ -d /run/systemd/system ] && echo yes || echo no)"
 printf 'clock_synchronised=%s\n' "$(timedatectl show -p NTPSynchronized --value 2>/dev/null || echo unknown)"
 printf 'sudo=%s\n' "$([ "$(id -u)" = 0 ] && echo yes || echo no)"
 printf 'other_kubernetes=%s\n' "$(other_kubernetes)"
+printf 'k3s_data=%s\n' "$(k3s_data)"
 printf 'k3s_is_ours=%s\n' "$(ours)"
-printf 'listening=%s\n' "$(listening)"
+printf 'k3s_runs=%s\n' "$(k3s_runs)"
+printf 'listening=%s\n' "$(listening -t .)"
+printf 'listening_local=%s\n' "$(listening -t '^(127\.0\.0\.1|0\.0\.0\.0|\*|\[::\]|\[::ffff:127\.0\.0\.1\]):')"
+printf 'listening_udp=%s\n' "$(listening -u .)"

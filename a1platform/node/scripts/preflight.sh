@@ -24,12 +24,22 @@ a1_none() { # key, subject
     [ -z "${found// /}" ] || printf '%s: found %s, expected none\n' "$2" "${found% }"
 }
 
-a1_free_ports() { # ports...: our own K3s may hold them
-    local port taken="" listening
-    [ "$(a1_fact k3s_is_ours)" = yes ] && return
-    listening=" $(a1_fact listening) "
+a1_no_data() { # nothing that K3s would take for its own
+    local found
+    found=$(a1_fact k3s_data)
+    [ -z "${found// /}" ] || printf 'data of another K3s: found %s, expected none: K3s would adopt it and `make down` delete it; take it away or move it first\n' "${found% }"
+}
+
+a1_free_ports() { # fact, subject, ports...: our own K3s may hold them
+    local port taken="" listening subject=$2
+    if [ "$(a1_fact k3s_is_ours)" = yes ]; then
+        # Its tunnel's interface stays when K3s is stopped, so that pods go on.
+        if [ "$1" = listening_udp ] || [ "$(a1_fact k3s_runs)" = yes ]; then return; fi
+    fi
+    listening=" $(a1_fact "$1") "
+    shift 2
     for port in "$@"; do
         case "$listening" in *" $port "*) taken="$taken $port" ;; esac
     done
-    [ -z "$taken" ] || printf 'ports: found a listener on%s, expected them free for K3s\n' "$taken"
+    [ -z "$taken" ] || printf '%s: found a listener on%s, expected them free for K3s\n' "$subject" "$taken"
 }

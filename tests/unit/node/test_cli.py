@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -117,8 +118,13 @@ def test_an_audit_without_nodes_says_how_to_get_one(tmp_path: Path) -> None:
     assert "a1 init HOST" in answer.output
 
 
-def test_init_of_a_host_that_does_not_answer_writes_nothing(tmp_path: Path, closed_port: int) -> None:
-    answer = _RUNNER.invoke(app, ["init", "127.0.0.1", "--port", str(closed_port), "--folder", str(tmp_path)])
+def test_init_of_a_host_that_does_not_answer_writes_nothing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, closed_port: int
+) -> None:
+    key = tmp_path_factory.mktemp("ssh") / "id"
+    paramiko.ECDSAKey.generate().write_private_key_file(str(key))
+    words = ["init", "127.0.0.1", "--key", str(key), "--port", str(closed_port), "--folder", str(tmp_path)]
+    answer = _RUNNER.invoke(app, words)
     assert answer.exit_code == 1
     assert f"127.0.0.1 port {closed_port}" in answer.output
     assert list(tmp_path.iterdir()) == []

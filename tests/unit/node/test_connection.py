@@ -10,6 +10,8 @@ from typing import Any
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from a1platform.node.connection import HostUnreachableError, connected, run_script, shared
 from a1platform.settings.node import NodeSettings
@@ -132,6 +134,48 @@ def test_the_last_of_them_closes_it_and_the_next_opens_another(
     with shared(settings), shared(settings):
         pass
     assert len(server.transports) == 2
+
+
+def test_a_key_that_cannot_be_read_is_told_and_nothing_is_sent(
+    server: _Server, settings: NodeSettings
+) -> None:
+    elsewhere = settings.model_copy(update={"private_key_file": Path("/nowhere/id")})
+    with (
+        pytest.raises(HostUnreachableError, match="node a1: privateKeyFile: found '/nowhere/id'"),
+        connected(elsewhere),
+    ):
+        pass
+    assert server.transports == []
+
+
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+_KINDS: dict[str, Callable[[], _Key]] = {
+    "rsa": lambda: rsa.generate_private_key(65537, 2048),
+    "ecdsa": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "ed25519": ed25519.Ed25519PrivateKey.generate,
+}
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.OpenSSH])
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_key_of_any_kind_is_read_in_any_format(
+    settings: NodeSettings, tmp_path: Path, kind: str, form: PrivateFormat
+) -> None:
+    key = tmp_path / "of-another-tool"
+    key.write_bytes(_KINDS[kind]().private_bytes(Encoding.PEM, form, NoEncryption()))
+    with connected(settings.model_copy(update={"private_key_file": key})) as client:
+        assert client.get_transport() is not None
+
+
+def test_a_damaged_key_is_told_with_what_is_expected(settings: NodeSettings, tmp_path: Path) -> None:
+    key = tmp_path / "damaged"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n")
+    damaged = settings.model_copy(update={"private_key_file": key})
+    with (
+        pytest.raises(HostUnreachableError, match="expected an Ed25519, ECDSA or RSA key"),
+        connected(damaged),
+    ):
+        pass
 
 
 def test_another_key_than_the_pinned_one_is_told_to_each_of_them(

@@ -10,7 +10,14 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from a1platform.settings import problems
-from a1platform.settings.node import HardeningSettings, NodeSettings, fingerprint, peer_addresses
+from a1platform.settings.node import (
+    READ_KEYS,
+    HardeningSettings,
+    NodeSettings,
+    fingerprint,
+    peer_addresses,
+    private_key,
+)
 from a1platform.settings.nodes import Nodes
 
 Entry = Callable[..., dict[str, Any]]
@@ -58,7 +65,7 @@ def test_a_node_that_cannot_work_is_refused_with_what_was_found(
     node: Entry, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
-        NodeSettings.model_validate(node(**changes))
+        NodeSettings.model_validate(node(**changes), context=READ_KEYS)
     assert message in _told(caught.value)
 
 
@@ -72,7 +79,25 @@ def test_a_key_with_a_passphrase_is_refused_as_nobody_could_type_it(node: Entry,
     key = tmp_path / "locked"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key), password="secret")  # noqa: S106 - a test's own
     with pytest.raises(ValidationError, match="with a passphrase, expected a key without one"):
-        NodeSettings.model_validate(node(privateKeyFile=str(key)))
+        NodeSettings.model_validate(node(privateKeyFile=str(key)), context=READ_KEYS)
+
+
+def test_a_key_is_read_only_when_something_connects(node: Entry) -> None:
+    entry = node(privateKeyFile="/nowhere/id")
+    settings = NodeSettings.model_validate(entry)
+    with pytest.raises(ValueError, match=r"found '/nowhere/id' \(No such file or directory\)"):
+        private_key(settings.private_key_file)
+    with pytest.raises(ValidationError, match="expected a readable private key file"):
+        NodeSettings.model_validate(entry, context=READ_KEYS)
+
+
+def test_the_home_of_a_key_is_whoever_runs_the_program(
+    node: Entry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = NodeSettings.model_validate(node(privateKeyFile="~/id"), context=READ_KEYS)
+    assert settings.model_dump(mode="json", by_alias=True)["privateKeyFile"] == "~/id"
+    assert "PRIVATE KEY" in private_key(settings.private_key_file)
 
 
 def test_a_fingerprint_is_the_one_that_ssh_keygen_prints(node: Entry, tmp_path: Path) -> None:

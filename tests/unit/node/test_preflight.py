@@ -2,11 +2,12 @@
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from a1platform.node.facts import parse_facts, render_facts
+from a1platform.node.facts import HostFacts, parse_facts, render_facts
 from a1platform.node.preflight import render_preflight
 from a1platform.node.shell import guarded
 from a1platform.settings.node import NodeSettings, PreflightSettings
@@ -23,8 +24,12 @@ _FIT = {
     "clock_synchronised": "yes",
     "sudo": "yes",
     "other_kubernetes": "",
+    "k3s_data": "",
     "k3s_is_ours": "no",
-    "listening": "22 ",
+    "k3s_runs": "no",
+    "listening": "22 10257 ",
+    "listening_local": "22 ",
+    "listening_udp": "68 ",
 }
 Entry = Callable[..., dict[str, Any]]
 
@@ -57,6 +62,13 @@ def test_a_fit_host_passes_without_a_word(node: Entry) -> None:
         ("disk_mib", "", "free disk under /var/lib in MiB: found nothing, expected at least 40000"),
         ("clock_synchronised", "no", "clock in sync: found no, expected yes"),
         ("other_kubernetes", "/var/lib/k0s ", "another Kubernetes: found /var/lib/k0s, expected none"),
+        (
+            "k3s_data",
+            "/var/lib/rancher /etc/rancher ",
+            "data of another K3s: found /var/lib/rancher /etc/ran",
+        ),
+        ("listening_local", "6444 10257 10259", "127.0.0.1: found a listener on 6444 10257 10259, expected"),
+        ("listening_udp", "68 8472", "UDP ports: found a listener on 8472, expected them free for K3s"),
         ("listening", "22 6443 10250", "ports: found a listener on 6443 10250, expected them free for K3s"),
     ],
 )
@@ -83,11 +95,84 @@ def test_a_stack_can_ask_for_less(node: Entry) -> None:
 
 
 def test_ports_that_our_own_k3s_holds_are_no_problem(node: Entry) -> None:
-    assert _answer(node(), PreflightSettings(), listening="22 6443", k3s_is_ours="yes").returncode == 0
+    held = {"listening": "22 6443", "listening_local": "6444 10248", "listening_udp": "8472"}
+    assert _answer(node(), PreflightSettings(), **held, k3s_is_ours="yes", k3s_runs="yes").returncode == 0
+
+
+def test_a_port_that_was_taken_while_our_own_k3s_is_stopped_is_named(node: Entry) -> None:
+    # Its tunnel stays when it stops.
+    held = {"listening": "22 6443", "listening_udp": "8472"}
+    answer = _answer(node(), PreflightSettings(), **held, k3s_is_ours="yes")
+    assert "ports: found a listener on 6443, expected" in answer.stderr
+    assert "8472" not in answer.stderr
 
 
 def test_an_agent_does_not_need_the_servers_ports(node: Entry) -> None:
     assert _answer(node(role="agent"), PreflightSettings(), listening="22 6443 2379").returncode == 0
+    assert _answer(node(role="agent"), PreflightSettings(), listening_local="10257 2381").returncode == 0
+
+
+# It waits for a bus where there is none.
+_NO_CLOCK = "timedatectl() { echo no; }\n"
+
+
+def _facts_of(root: Path) -> HostFacts:
+    """Read the facts of a host whose folders are below another one."""
+    script = _NO_CLOCK + render_facts()
+    for folder in (
+        "/var/lib/a1",
+        "/var/lib/rancher",
+        "/var/lib/kubelet",
+        "/etc/rancher",
+        "/usr/local/bin/k3s",
+    ):
+        script = script.replace(folder, f"{root}{folder}")
+    return parse_facts(
+        subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True).stdout
+    )
+
+
+def _file(path: Path) -> str:
+    path.parent.mkdir(parents=True)
+    path.write_text("data")
+    return str(path)
+
+
+def test_data_that_k3s_would_adopt_is_found_with_its_folder(tmp_path: Path) -> None:
+    assert _facts_of(tmp_path).k3s_data == ()
+    _file(tmp_path / "etc/rancher/k3s/config.yaml")
+    _file(tmp_path / "var/lib/rancher/k3s/server/token")
+    binary = _file(tmp_path / "usr/local/bin/k3s")
+    assert _facts_of(tmp_path).k3s_data == (f"{tmp_path}/etc/rancher", f"{tmp_path}/var/lib/rancher", binary)
+
+
+def test_empty_folders_are_no_data_of_anybody(tmp_path: Path) -> None:
+    (tmp_path / "var/lib/rancher/lost+found").mkdir(parents=True)
+    (tmp_path / "var/lib/kubelet").mkdir()
+    assert _facts_of(tmp_path).k3s_data == ()
+
+
+@pytest.mark.parametrize("record", ["host-changes/k3s", "host-changes/sysctl", "uploads/cluster-a1-binary"])
+def test_what_a_record_of_ours_accounts_for_is_ours_however_the_run_ended(
+    tmp_path: Path, record: str
+) -> None:
+    _file(tmp_path / "usr/local/bin/k3s")
+    (tmp_path / "var/lib/a1/uploads").mkdir(parents=True)
+    assert _facts_of(tmp_path).k3s_data != ()
+    (tmp_path / "var/lib/a1" / record).mkdir(parents=True)
+    assert _facts_of(tmp_path).k3s_data == ()
+
+
+def test_a_listener_counts_for_loopback_only_where_it_is_in_the_way(tmp_path: Path) -> None:
+    lines = ["127.0.0.1:10257", "192.0.2.5:10258", "*:10259", "127.0.0.53%lo:10248", "[::1]:10249"]
+    fake = tmp_path / "ss"
+    fake.write_text("#!/bin/sh\n" + "".join(f"echo 'LISTEN 0 128 {one} 0.0.0.0:*'\n" for one in lines))
+    fake.chmod(0o755)
+    script = _NO_CLOCK + render_facts().replace("export PATH=", f"export PATH={tmp_path}:")
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    facts = parse_facts(done.stdout)
+    assert facts.listening == (10248, 10249, 10257, 10258, 10259)
+    assert facts.listening_local == (10257, 10259)
 
 
 def test_the_facts_of_this_machine_can_be_read() -> None:

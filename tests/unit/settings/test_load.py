@@ -194,6 +194,24 @@ def test_the_configuration_is_read_as_pulumi_hands_it_over(node: Entry) -> None:
     assert (settings.nodes[0].name, settings.node_is_gone, settings.k3s.max_pods) == ("a1", True, 60)
 
 
+def test_a_preview_needs_nobodys_key_and_checks_everything_else(
+    node: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = json.dumps([node(privateKeyFile="/nowhere/id")])
+    pulumi.runtime.set_all_config({f"{PROJECT}:nodes": nodes, f"{PROJECT}:k3s": '{"maxPods": "many"}'})
+    try:
+        with pytest.raises(SettingsError, match=r"nodes\[0\].privateKeyFile: found '/nowhere/id'"):
+            load()
+        monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
+        with pytest.raises(SettingsError, match=r"k3s\.maxPods: found 'many'") as refused:
+            load()
+        assert "privateKeyFile" not in str(refused.value)
+        pulumi.runtime.set_all_config({f"{PROJECT}:nodes": nodes})
+        assert load().nodes[0].private_key_file == Path("/nowhere/id")
+    finally:
+        pulumi.runtime.set_all_config({})
+
+
 def test_a_key_that_nobody_knows_is_seen_in_pulumis_configuration_too() -> None:
     pulumi.runtime.set_all_config({f"{PROJECT}:nods": "[]", "kubernetes:context": "other"})
     try:

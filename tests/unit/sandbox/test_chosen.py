@@ -1,0 +1,175 @@
+"""Which stack `make up`, `down`, `preview` and `smoke` act on, and what must be there for each of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from a1platform.cli.stack_file import StackFileError
+from sandbox import chosen, up
+from sandbox.cache import Cache
+from sandbox.pulumi import Stack
+from tests.unit.node.conftest import HOST_KEY
+
+ROOT = Path(__file__).parents[3]
+_NODE = {"name": "a1", "host": "192.0.2.10", "privateKeyFile": "/nowhere/id", "hostKey": HOST_KEY}
+
+
+class _File:
+    """The `Pulumi.a1.yaml` of a clone, and what is said while a command runs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.said: list[str] = []
+
+    def write(self, **config: object) -> None:
+        content = {"config": {f"a1platform:{key}": value for key, value in config.items()}}
+        self.path.write_text(yaml.safe_dump(content))
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _File:
+    """A configuration in place of the clone's own."""
+    monkeypatch.setattr(chosen, "REPOSITORY", tmp_path)
+    monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("A1_SANDBOX", raising=False)
+    return _File(tmp_path / "Pulumi.a1.yaml")
+
+
+def test_the_committed_configuration_names_no_machine() -> None:
+    assert yaml.safe_load((ROOT / "Pulumi.a1.yaml").read_text()) == {"config": {}}
+
+
+def test_a_private_key_must_be_there_for_what_connects_only(file: _File) -> None:
+    file.write(nodes=[_NODE])
+    assert chosen.is_configured()
+    assert chosen.is_configured(destroys=True)
+    with pytest.raises(StackFileError, match=r"nodes\[0\]\.privateKeyFile: found '/nowhere/id'"):
+        chosen.is_configured(connects=True)
+
+
+def test_the_sandbox_is_taken_where_it_is_asked_for(file: _File, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write(nodes=[_NODE])
+    monkeypatch.setenv("A1_SANDBOX", "1")
+    assert not chosen.is_configured(connects=True)
+    monkeypatch.setenv("A1_SANDBOX", "0")
+    assert chosen.is_configured()
+
+
+def test_the_workflow_deploys_to_a_sandbox_whatever_is_configured() -> None:
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    deploying = [job for job in jobs.values() if {"run": "make up"} in job["steps"]]
+    assert [job["env"]["A1_SANDBOX"] for job in deploying] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ("config: {'a1platform:nods': []}", "a1platform:nods: found an unknown key, expected nodes, or"),
+        ("config: {'a1platform:nods': }", "a1platform:nods: found an unknown key, expected nodes, or"),
+        ("config: {'a1platform:k3s': {maxPods: many}}", "a1platform:k3s.maxPods: found 'many', expected"),
+        ("config: {nodes: []}", "nodes: found a key without a namespace, expected a1platform:nodes"),
+        ("config: {'a1plattform:nodes': []}", "a1plattform:nodes: found an unknown namespace, expected a1p"),
+        ("confg: {'a1platform:nodes': []}", "confg: found an unknown key, expected config, or another of"),
+    ],
+)
+def test_a_mistake_is_no_reason_to_make_a_sandbox(file: _File, content: str, line: str) -> None:
+    file.path.write_text(content)
+    for what in ({}, {"connects": True}, {"destroys": True}):
+        with pytest.raises(StackFileError) as refused:
+            chosen.is_configured(**what)
+        assert line in str(refused.value)
+
+
+def test_every_mistake_is_told_at_once(file: _File) -> None:
+    file.write(nods=[], k3s={"maxPods": "many"}, nodes=[{**_NODE, "port": "x"}])
+    with pytest.raises(StackFileError) as refused:
+        chosen.is_configured()
+    assert str(refused.value).count("found") == 3
+
+
+def test_what_others_and_pulumi_itself_keep_in_the_file_is_theirs(file: _File) -> None:
+    file.path.write_text(
+        "encryptionsalt: v1:x\nconfig:\n  a1platform:nodes:\n  kubernetes:context: mine\n"
+        "  a1platform:services: {publicUrl: {secure: v1:y}}\n"
+    )
+    assert not chosen.is_configured()
+
+
+def test_settings_that_do_not_apply_to_the_sandbox_are_named(file: _File) -> None:
+    file.write(k3s={"maxPods": 60}, preflight={"vcpus": 4})
+    assert (
+        chosen.idle() == "k3s and preflight of Pulumi.a1.yaml do not apply: they are for machines of your own"
+    )
+    file.write()
+    assert chosen.idle() == ""
+
+
+@dataclass(frozen=True)
+class _Backend(Stack):
+    """A stack that is deployed and notes what it is told."""
+
+    told: list[tuple[str, ...]] = field(default_factory=list)
+
+    def exists(self) -> bool:
+        return True
+
+    def recover(self) -> None:
+        """Nothing was left."""
+
+    def retain_everything(self) -> None:
+        self.told.append(("retain",))
+
+    def remove(self) -> None:
+        self.told.append(("remove",))
+
+    def run(self, *arguments: str) -> None:
+        self.told.append(arguments)
+
+
+class _Tools:
+    """A toolchain that is there."""
+
+    def environment(self, _: Path) -> Mapping[str, str]:
+        return {}
+
+
+def test_a_lost_node_is_forgotten_without_its_key_and_without_its_bundle(
+    file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write(nodes=[_NODE], nodeIsGone=True, bundle="/nowhere/bundle")
+    stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
+    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(chosen, "production", lambda _: stack)
+    up.down(Cache(tmp_path / "cache"), file.said.append)
+    assert [words[0] for words in stack.told] == ["retain", "destroy", "remove"]
+
+
+def test_a_preview_where_nothing_is_deployed_writes_nothing_and_needs_no_passphrase(
+    file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = {"secure": "v1:of-the-operator"}
+    file.write(nodes=[_NODE], services={"publicUrl": secret}, preflight={"vcpus": 4})
+    before = file.path.read_text()
+    seen: list[Any] = []
+
+    def run(stack: Stack, *arguments: str) -> None:
+        assert stack.config is not None
+        seen.extend((arguments, json.loads(stack.config.read_text()), stack.config))
+
+    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(Stack, "exists", lambda _: False)
+    monkeypatch.setattr(Stack, "create", lambda _: None)
+    monkeypatch.setattr(Stack, "run", run)
+    up.preview(Cache(tmp_path / "cache"), file.said.append)
+    arguments, content, path = seen
+    assert arguments == ("preview",)
+    assert set(content) == {"config"}
+    assert content["config"]["a1platform:nodes"] == [_NODE]
+    assert "v1:of-the-operator" not in json.dumps(content)
+    assert not path.exists()
+    assert file.path.read_text() == before
