@@ -38,7 +38,8 @@ _INTRODUCTION = f"""\
 Written by `python -m a1platform.cli.reference` from `a1platform/settings/`; a test compares it. An empty
 file is a valid configuration: without nodes `make up` makes the sandbox node. `Pulumi.<stack>.yaml` is read
 once. Unknown keys and wrong values are refused before anything is touched, all of them at once, each with
-its path, what was found and what is expected.
+its path, what was found and what is expected. Settings without nodes are kept for the machines to come: the
+sandbox does not follow them, and `make up` says so.
 
 ```yaml
 # Pulumi.a1.yaml
