@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sandbox.build.go import GO_FOLDERS
 from sandbox.cache import Cache
-from sandbox.progress import Progress
+from sandbox.progress import Progress, step
 
 _ENOUGH = 2 * 1024**3
 
@@ -28,9 +28,9 @@ def remove_leftovers(cache: Cache, progress: Progress) -> None:
         freed = sum(_size(path) for path in leftovers)
         if freed < _ENOUGH:
             return
-        for path in leftovers:
-            shutil.rmtree(path)
-    progress(f"removed what the builds have left: {freed / 1024**3:.0f} GiB of {go}")
+        with step(progress, f"removing what the builds have left: {freed / 1024**3:.0f} GiB of {go}"):
+            for path in leftovers:
+                shutil.rmtree(path)
 
 
 def _size(folder: Path) -> int:
