@@ -6,9 +6,11 @@ from pydantic import Field, JsonValue
 
 from a1platform.settings.base import Settings
 
-ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
-Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
-Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
+ChartRepository = Annotated[
+    str, Field(pattern=r"^(https?|oci)://\S+$", examples=["https://charts.example.com"])
+]
+Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$", examples=["10Gi"])]
+Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$", examples=["15d"])]
 
 
 class PartSettings(Settings):
