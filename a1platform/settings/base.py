@@ -49,7 +49,7 @@ class Settings(BaseModel):
         """Refuse what pydantic would turn into a number or a switch: `true` is not 1, and "off" is a text."""
         annotation = cls.model_fields[str(info.field_name)].annotation
         wanted = {annotation, *typing.get_args(annotation)}
-        if bool in wanted and not isinstance(value, bool):
+        if bool in wanted and not isinstance(value, bool | NoneType):
             raise PydanticKnownError("bool_type")
         if int in wanted and (isinstance(value, bool) or not isinstance(value, int | NoneType)):
             raise PydanticKnownError("int_type")

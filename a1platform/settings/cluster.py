@@ -44,7 +44,7 @@ class HostFileSettings(Settings):
 
     Attributes:
         path: Absolute path on the node, of none of the program's own files.
-        content: The text, up to a line break at its end; no secret, since it stands in the stack's
+        content: The text, which ends with a line break; no secret, since it stands in the stack's
             configuration.
         mode: Octal permissions.
     """
@@ -58,8 +58,10 @@ class K3sSettings(Settings):
     """What K3s runs with.
 
     Attributes:
-        version: The release, by default the one that the platform is tested with.
-        sha256: Digest of the binary; where it is absent the release's own checksum file decides.
+        version: The release, by default the one that the platform is tested with; that of the bundle, if
+            there is one.
+        sha256: Digest of the binary; where it is absent the release's own checksum file decides, or the
+            bundle's list.
         release_url: Where the release's files are, one folder per version, as on the official site.
         cluster_cidr: Addresses of pods.
         service_cidr: Addresses of Services, a range of /12 to /28.

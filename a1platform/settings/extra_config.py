@@ -8,9 +8,6 @@ from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem
 
 _ELSEWHERE: Mapping[str, str] = {
-    "agent-token": "none: the program makes the token that nodes join with",
-    "agent-token-file": "none: the program makes the token that nodes join with",
-    "bind-address": "none: nodes and this program reach the API server by every address",
     "cluster-cidr": "k3s.clusterCidr",
     "cluster-dns": "none: it is the tenth address of k3s.serviceCidr",
     "cluster-init": "none: the first server of nodes starts the cluster",
@@ -40,15 +37,11 @@ _ONLY: Mapping[str, JsonValue] = {"secrets-encryption": True, "write-kubeconfig-
 _LISTS = frozenset(
     {
         "disable",
-        "etcd-arg",
         "kube-apiserver-arg",
         "kube-cloud-controller-manager-arg",
         "kube-controller-manager-arg",
-        "kube-proxy-arg",
         "kube-scheduler-arg",
         "kubelet-arg",
-        "node-label",
-        "node-taint",
         "tls-san",
     }
 )
