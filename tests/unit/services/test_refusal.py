@@ -91,7 +91,7 @@ def test_everything_that_cannot_be_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("wrong", [{"k3s": {"sha256": "x"}}, {"nodeIsGone": 1}, {"platform": {"keda": 1}}])
 def test_it_is_told_together_with_what_is_wrong_elsewhere(wrong: dict[str, Any]) -> None:
-    services = {"overrides": {"mcp-gateway": {"cpuMilli": 9000}}}
+    services: Any = {"overrides": {"mcp-gateway": {"cpuMilli": 9000}}}
     with pytest.raises(SettingsError) as caught:
         parse({**wrong, "services": services}, service_problems)
     assert len(str(caught.value).splitlines()) == 3
