@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from a1platform.node.shell import library
+from a1platform.settings.host_file import END, file_content, file_mode, file_path
 
 STATE = "/var/lib/a1/host-changes"
 """Folder on the host that holds, per change, what was there before the first apply."""
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,62}$")
-_MODE = re.compile(r"^0[0-7]{3}$")
 _PACKAGE = re.compile(r"^[a-z0-9][a-z0-9.+|-]*$")
 _OWNER = re.compile(r"^[a-z_][a-z0-9_-]*:[a-z_][a-z0-9_-]*$")
-_END = "A1_END_OF_FILE"
 _NOTHING = ":"
 
 
@@ -46,16 +45,12 @@ class HostFile:
 
     def __post_init__(self) -> None:
         """Refuse what the script could not carry exactly."""
-        if not self.path.startswith("/") or any(character in self.path for character in "%\n\t"):
-            raise ValueError(
-                f"path: found {self.path!r}, expected an absolute path without %, tab or line break"
-            )
-        if not self.content.endswith("\n") or _END in self.content or "\0" in self.content:
-            raise ValueError(f"{self.path}: expected text that ends with a line break and holds no {_END}")
-        if not _MODE.match(self.mode):
-            raise ValueError(
-                f"{self.path}: found mode {self.mode!r}, expected four octal digits such as 0644"
-            )
+        file_path(self.path)
+        try:
+            file_content(self.content)
+            file_mode(self.mode)
+        except ValueError as error:
+            raise ValueError(f"{self.path}: {error}") from None
         if not _OWNER.match(self.owner):
             raise ValueError(f"{self.path}: found owner {self.owner!r}, expected user:group")
 
@@ -201,5 +196,5 @@ def _packages(change: HostChange) -> str:
 
 def _file(change: HostChange, file: HostFile) -> str:
     words = shlex.join((change.name, file.path, file.mode, file.owner))
-    put = f"\"$1\" {words} <<'{_END}'\n{file.content}{_END}"
+    put = f"\"$1\" {words} <<'{END}'\n{file.content}{END}"
     return f'if [ "$(uname -m)" = {shlex.quote(file.machine)} ]; then\n{put}\nfi' if file.machine else put

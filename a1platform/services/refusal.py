@@ -2,34 +2,38 @@
 
 from collections.abc import Sequence
 
-from a1platform.naming import PROJECT
 from a1platform.services.capacity import Room, capacity_problems
 from a1platform.services.catalog import CATALOG
 from a1platform.services.checks import override_problems
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
 from a1platform.services.resolve import resolve
-from a1platform.settings.load import SettingsError
 from a1platform.settings.model import A1Settings
+from a1platform.settings.together import Right
+
+_SERVICES = ("services",)
+_STORE = ("platform", "externalSecrets")
+_ROOM = (("nodes",), ("preflight",), ("k3s", "maxPods"))
 
 
-def check(settings: A1Settings, catalog: Sequence[CatalogEntry] = CATALOG) -> None:
-    """Refuse what settings and catalog cannot mean together.
+def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) -> list[str]:
+    """Return what settings and catalog cannot mean together, of what is right in the settings by itself.
 
     Args:
-        settings: The whole configuration.
+        right: What is right in the whole configuration.
         catalog: The services.
 
-    Raises:
-        SettingsError: A line for each problem, with its key, what was found and what is expected.
+    Returns:
+        A line for each problem, with its key, what was found and what is expected.
     """
-    found = [*override_problems(settings.services, catalog), *_pull_problems(settings)]
+    settings: A1Settings = right.settings
+    found = override_problems(settings.services, catalog) if right.has(_SERVICES) else []
+    if right.has((*_SERVICES, "pullSecret"), _STORE):
+        found += _pull_problems(settings)
     # Without External Secrets the services are left out, and need no room.
-    if not found and settings.platform.external_secrets.enabled:
+    if not found and right.has(_SERVICES, _STORE, *_ROOM) and settings.platform.external_secrets.enabled:
         services = resolve(settings.services, catalog=catalog)
         found = capacity_problems(services, settings.services, Room.of(settings))
-    if found:
-        lines = [f"{PROJECT}:{one}" for one in found]
-        raise SettingsError("\n  ".join(["the configuration is refused:", *lines]))
+    return found
 
 
 def _pull_problems(settings: A1Settings) -> list[str]:

@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from a1platform.settings.base import Settings
+from a1platform.settings.shown import shown
 
 
 def _of_people(name: str) -> str:
     if name.startswith("system:"):
         raise ValueError(
-            f"found {name!r}, expected people: what begins with system: is Kubernetes's own, "
+            f"found {shown(name)}, expected people: what begins with system: is Kubernetes's own, "
             "and some of it everybody"
         )
     return name

@@ -1,11 +1,13 @@
 """The settings of Argo CD: who may log in."""
 
-from typing import Annotated, Self
+from collections.abc import Iterator
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
 from a1platform.settings.base import Settings
 from a1platform.settings.part import PartSettings, Replicas
+from a1platform.settings.together import Problem, gives
 
 _PASSWORD_BYTES = (12, 72)
 
@@ -19,7 +21,7 @@ def _admin_password(value: SecretStr) -> SecretStr:
 
 AdminPassword = Annotated[SecretStr, AfterValidator(_admin_password)]
 """A password that bcrypt takes whole."""
-Group = Annotated[str, Field(pattern=r"^[^\s,\"'#][^,\"'#\r\n]*$")]
+Group = Annotated[str, Field(pattern=r"^[^\s,\"'#][^,\"'#\r\n]*$", examples=["platform-engineers"])]
 """A group's name, which stands in a line of a policy between commas."""
 
 
@@ -37,10 +39,10 @@ class OidcSettings(Settings):
         readers: Groups that may look at everything.
     """
 
-    issuer: str = Field(pattern=r"^https://\S+$")
+    issuer: str = Field(pattern=r"^https://\S+$", examples=["https://id.example.com/realms/a"])
     client_id: str = Field(min_length=1)
     client_secret: SecretStr = Field(min_length=1)
-    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$")
+    url: str = Field(pattern=r"^https?://[^\s/]+(/\S*)?$", examples=["https://cd.example.com"])
     name: str = Field(default="SSO", min_length=1)
     scopes: tuple[str, ...] = ("openid", "profile", "email", "groups")
     admins: tuple[Group, ...] = Field(min_length=1)
@@ -63,10 +65,9 @@ class ArgoCdSettings(PartSettings):
     admin_password: AdminPassword | None = None
     oidc: OidcSettings | None = None
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        if self.admin_password is not None and self.oidc is not None:
-            raise ValueError(
-                "found both adminPassword and oidc, expected one of them: with oidc the local user is off"
-            )
-        return self
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where more than one way in is given."""
+        yield from super().between(given)
+        if gives(self, given, "admin_password") and gives(self, given, "oidc"):
+            text = "found both adminPassword and oidc, expected one of them: with oidc the local user is off"
+            yield Problem((), text)

@@ -1,6 +1,8 @@
 """Read a stack's configuration once; the only module that does."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import pulumi
 from pydantic import JsonValue, ValidationError
@@ -9,14 +11,27 @@ from a1platform.naming import PROJECT
 from a1platform.settings import problems
 from a1platform.settings.model import A1Settings
 from a1platform.settings.node import READ_KEYS
+from a1platform.settings.together import Right, right_part
+
+_SWITCHES: Mapping[str, bool] = {"true": True, "false": False}
+
+Further = Callable[[Right], Iterable[str]]
+"""Returns a line for each problem, which begins with its key, between what is right in a configuration."""
+
+
+def _nothing(_right: Right) -> tuple[str, ...]:
+    return ()
 
 
 class SettingsError(pulumi.RunError):
     """The configuration is refused; the text has one line for each thing that is wrong with it."""
 
 
-def load() -> A1Settings:
+def load(further: Further = _nothing) -> A1Settings:
     """Return the settings of the current stack; a preview connects to nothing, so it needs no private key.
+
+    Args:
+        further: Finds what right values cannot mean for a later stage; told with everything else.
 
     Raises:
         SettingsError: Anything in the configuration is wrong; every problem is named at once.
@@ -25,30 +40,45 @@ def load() -> A1Settings:
     prefix = f"{PROJECT}:"
     keys = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
     values = {key: _value(config, key) for key in keys}
-    return parse(values, connects=not pulumi.runtime.is_dry_run())
+    return parse(values, further, connects=not pulumi.runtime.is_dry_run())
 
 
-def parse(values: Mapping[str, JsonValue], *, connects: bool = True) -> A1Settings:
+def parse(
+    values: Mapping[str, JsonValue], further: Further = _nothing, *, connects: bool = True
+) -> A1Settings:
     """Check plain values, as YAML gives them, and return them as settings.
 
     Args:
         values: The keys below `a1platform:`.
+        further: See `load`.
         connects: Whether the private keys must be there, as something connects to the machines.
 
     Raises:
         SettingsError: Anything is wrong; each line gives the key's path, what was found and what is expected.
     """
+    given, found = dict(values), list[str]()
+    check = partial(A1Settings.model_validate, context=READ_KEYS if connects else None)
     try:
-        return A1Settings.model_validate(dict(values), context=READ_KEYS if connects else None)
+        right = Right(check(given))
     except ValidationError as error:
-        found = [f"  {PROJECT}:{line}" for line in problems.lines(error, A1Settings)]
-        # Not `from error`: pydantic's own text shows every value, secret ones too.
-        raise SettingsError("\n".join(["the configuration is refused:", *found])) from None
+        found += problems.lines(error, A1Settings)
+        right = right_part(check, given, error)
+    if isinstance(right.settings, A1Settings):
+        found += further(right)
+        if not found:
+            return right.settings
+    # Outside of the handler: pydantic's own text shows every value, secret ones too.
+    lines = [f"  {PROJECT}:{line}" for line in found]
+    raise SettingsError("\n".join(["the configuration is refused:", *lines]))
 
 
 def _value(config: pulumi.Config, key: str) -> JsonValue:
+    """Return a value as it stands in the file; what is no object comes from Pulumi as a text."""
     text = config.require(key)
     if text[:1] in {"{", "["}:
-        value: JsonValue = config.require_object(key)
+        try:
+            value: JsonValue = json.loads(text)
+        except ValueError:
+            return text
         return value
-    return text
+    return _SWITCHES.get(text, text)

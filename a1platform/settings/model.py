@@ -1,24 +1,33 @@
 """The whole configuration of a stack, with the checks that concern more than one part of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from a1platform import bundle
 from a1platform.settings.access import AccessSettings
 from a1platform.settings.base import Settings
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import HardeningSettings, PreflightSettings
-from a1platform.settings.nodes import Nodes
+from a1platform.settings.nodes import Nodes, entries, within
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
 from a1platform.settings.services import ServicesSettings
+from a1platform.settings.shown import shown
+from a1platform.settings.together import Problem
 
 
 def _bundle(folder: Path) -> Path:
-    expanded = folder.expanduser()
-    if not (expanded / "bundle.json").is_file():
-        raise ValueError(f"found no bundle.json in {folder}, expected a bundle (docs/bundle.md)")
+    try:
+        expanded = folder.expanduser()
+        there = (expanded / bundle.FILE).is_file()
+    # A user of `~user` that nobody knows, a zero byte, and what is too long to be a path.
+    except (OSError, RuntimeError, ValueError):
+        there = False
+    if not there:
+        raise ValueError(f"found no bundle.json in {shown(str(folder))}, expected a bundle (docs/bundle.md)")
     return expanded
 
 
@@ -53,3 +62,28 @@ class A1Settings(Settings):
     access: AccessSettings = Field(default_factory=AccessSettings)
     services: ServicesSettings = Field(default_factory=ServicesSettings)
     node_is_gone: bool = False
+
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where the nodes' addresses are the cluster's, and where K3s is not that of the bundle."""
+        yield from super().between(given)
+        nodes = entries(given.get("nodes") if isinstance(given, dict) else self.nodes)
+        yield from within(
+            nodes, {"k3s.clusterCidr": self.k3s.cluster_cidr, "k3s.serviceCidr": self.k3s.service_cidr}
+        )
+        yield from self._other_k3s()
+
+    def _other_k3s(self) -> Iterator[Problem]:
+        try:
+            held = bundle.load(self.bundle).k3s if self.bundle else None
+        except bundle.BundleError as error:
+            text = f"found a bundle that cannot be used ({error}), expected one as `a1 bundle build` makes it"
+            yield Problem(("bundle",), text)
+            return
+        if held is None:
+            return
+        given = {"version": self.k3s.version, "sha256": self.k3s.sha256}
+        for name, value in given.items():
+            own = getattr(held, name)
+            if value is not None and value != own:
+                text = f"found {shown(value)}, expected {own}, which is the K3s in the bundle {self.bundle}"
+                yield Problem(("k3s", name), text, (("bundle",), ("k3s", name)))

@@ -3,15 +3,17 @@
 import base64
 import binascii
 import hashlib
-import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from a1platform.naming import is_dns_label
 from a1platform.settings.base import Settings
+from a1platform.settings.ranges import Address, Range, as_address
+from a1platform.settings.shown import shown
+from a1platform.settings.together import Problem
 
 _HOST_KEY_TYPES = (
     "ssh-ed25519",
@@ -42,7 +44,7 @@ def _host_key(text: str) -> str:
     )
     words = text.split()
     if "\n" in text.strip() or len(words) not in {2, 3} or words[0] not in _HOST_KEY_TYPES:
-        raise ValueError(f"found {text[:60]!r}, {expected}")
+        raise ValueError(f"found {shown(text)}, {expected}")
     try:
         blob = base64.b64decode(words[1], validate=True)
     except binascii.Error:
@@ -55,7 +57,7 @@ def _host_key(text: str) -> str:
 
 def _private_key_file(path: Path, info: ValidationInfo) -> Path:
     if not path.is_absolute() and not str(path).startswith("~"):
-        raise ValueError(f"found '{path}', expected an absolute path or one that starts with ~")
+        raise ValueError(f"found {shown(str(path))}, expected an absolute path or one that starts with ~")
     if info.context == READ_KEYS:
         private_key(path)
     # As it is written: what `~` is depends on who runs the program.
@@ -74,16 +76,23 @@ def private_key(path: Path) -> str:
     try:
         text = path.expanduser().read_text(encoding="ascii")
     except OSError as error:
-        raise ValueError(f"found '{path}' ({error.strerror}), expected a readable private key file") from None
+        raise ValueError(
+            f"found {shown(str(path))} ({error.strerror}), expected a readable private key file"
+        ) from None
     except RuntimeError:
-        raise ValueError(f"found '{path}' of a user who is unknown here, expected ~/ or ~user/") from None
-    except UnicodeDecodeError:
+        raise ValueError(
+            f"found {shown(str(path))} of a user who is unknown here, expected ~/ or ~user/"
+        ) from None
+    # No text, or a zero byte in the path.
+    except ValueError:
         text = ""
     if "PRIVATE KEY-----" not in text:
-        raise ValueError(f"found '{path}' without a private key, expected an OpenSSH or PEM private key file")
+        raise ValueError(
+            f"found {shown(str(path))} without a private key, expected an OpenSSH or PEM private key file"
+        )
     if _is_encrypted(text):
         raise ValueError(
-            f"found '{path}' with a passphrase, expected a key without one: `up` cannot ask for it"
+            f"found {shown(str(path))} with a passphrase, expected a key without one: `up` cannot ask for it"
         )
     return text
 
@@ -101,34 +110,18 @@ def _is_encrypted(text: str) -> bool:
 
 def _dns_label(text: str) -> str:
     if not is_dns_label(text):
-        raise ValueError(f"found {text!r}, expected at most 63 lower-case letters, digits and inner dashes")
-    return text
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise ValueError(f"found {text!r}, expected an IPv4 or IPv6 address") from None
-
-
-def _range(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text))
-    except ValueError:
         raise ValueError(
-            f"found {text!r}, expected an address range such as 192.0.2.0/24 or 2001:db8::/32"
-        ) from None
+            f"found {shown(text)}, expected at most 63 lower-case letters, digits and inner dashes"
+        )
+    return text
 
 
 HostKey = Annotated[str, AfterValidator(_host_key)]
 """A pinned host key, `type base64`, its comment dropped."""
 SshKeyFile = Annotated[Path, AfterValidator(_private_key_file)]
 """A private key without a passphrase; it is read only when something connects."""
-Address = Annotated[str, AfterValidator(_address)]
-"""An IP address in its canonical spelling."""
-Range = Annotated[str, AfterValidator(_range)]
-"""An IP range in its canonical spelling."""
+TimeServer = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$", examples=["ntp.example.org"])]
+Role = Literal["server", "agent"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -147,21 +140,13 @@ class NodeSettings(Settings):
     """
 
     name: Annotated[str, AfterValidator(_dns_label)]
-    host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$", examples=["a1.example.org"])]
     port: Port = 22
-    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")] = "root"
+    user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$", examples=["root"])] = "root"
     private_key_file: SshKeyFile
     host_key: HostKey
-    role: Literal["server", "agent"] = "server"
+    role: Role = "server"
     address: Address | None = None
-
-
-def as_address(text: object) -> str | None:
-    """Return an IP address in its canonical spelling, or None where the text is none."""
-    try:
-        return str(ipaddress.ip_address(str(text)))
-    except ValueError:
-        return None
 
 
 def own_address(node: NodeSettings) -> str | None:
@@ -202,13 +187,12 @@ class ConcernSettings(Settings):
     enabled: bool = True
     reason: str = ""
 
-    @model_validator(mode="after")
-    def _explained(self) -> Self:
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where nobody says why a concern is off."""
+        yield from super().between(given)
         if not self.enabled and not self.reason.strip():
-            raise ValueError(
-                "found enabled: false without a reason, expected reason: <why this concern is off>"
-            )
-        return self
+            text = "found enabled: false without a reason, expected reason: <why this concern is off>"
+            yield Problem((), text, (("enabled",), ("reason",)))
 
 
 class SysctlSettings(ConcernSettings):
@@ -246,7 +230,9 @@ class TimeSyncSettings(ConcernSettings):
         servers: NTP servers that systemd-timesyncd asks; the distribution's own by default.
     """
 
-    servers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")], ...] = ()
+    servers: tuple[
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$", examples=["ntp.example.org"])], ...
+    ] = ()
 
 
 class UpdatesSettings(ConcernSettings):
@@ -256,7 +242,7 @@ class UpdatesSettings(ConcernSettings):
         hold_back: Packages that are left alone, beside those whose upgrade restarts the network.
     """
 
-    hold_back: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")], ...] = ()
+    hold_back: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$", examples=["openssl"])], ...] = ()
 
 
 class HardeningSettings(Settings):

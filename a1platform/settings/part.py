@@ -6,11 +6,13 @@ from pydantic import Field, JsonValue
 
 from a1platform.settings.base import Settings
 
-ChartRepository = Annotated[str, Field(pattern=r"^(https?|oci)://\S+$")]
-Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$")]
+ChartRepository = Annotated[
+    str, Field(pattern=r"^(https?|oci)://\S+$", examples=["https://charts.example.com"])
+]
+Quantity = Annotated[str, Field(pattern=r"^[1-9][0-9]*(Mi|Gi|Ti)$", examples=["10Gi"])]
 Replicas = Annotated[int, Field(ge=1, le=5)]
 """Pods that do the same. Several have a disruption budget, so that one stays while a node is drained."""
-Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$")]
+Period = Annotated[str, Field(pattern=r"^[1-9][0-9]*[hdwy]$", examples=["15d"])]
 
 
 class PartSettings(Settings):

@@ -1,15 +1,17 @@
 """The slice of the configuration for the third-party parts: which are installed, how large, where from."""
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, SecretStr, model_validator
+from pydantic import AfterValidator, Field, JsonValue, SecretStr
 
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.base import Settings
 from a1platform.settings.part import PartSettings, Period, Quantity, Replicas
 from a1platform.settings.services import Profile
 from a1platform.settings.sizes import Container, SizeSettings
+from a1platform.settings.together import Problem, gives
 
 PartName = Literal[
     "gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring", "tracing", "image-scanning"
@@ -59,14 +61,14 @@ class ExternalSecretsSettings(PartSettings):
     provider: dict[str, JsonValue] | None = None
     secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _one_store(self) -> Self:
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where there is not one store."""
+        yield from super().between(given)
         if self.provider is not None and len(self.provider) != 1:
             names = ", ".join(self.provider) or "none"
-            raise ValueError(f"provider: found {names}, expected one provider such as vault: {{...}}")
-        if self.provider is not None and self.secrets:
-            raise ValueError("found both provider and secrets, expected secrets without a provider")
-        return self
+            yield Problem(("provider",), f"found {names}, expected one provider such as vault: {{...}}")
+        if gives(self, given, "provider") and gives(self, given, "secrets"):
+            yield Problem((), "found both provider and secrets, expected secrets without a provider")
 
 
 class KedaSettings(PartSettings):

@@ -9,7 +9,9 @@ from a1platform.settings.base import Settings
 EnforcementAction = Literal["dryrun", "warn", "deny"]
 """What Gatekeeper does with a violation: only count it, also warn who applies it, or refuse it."""
 
-NamespacePattern = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(-?\*)?$")]
+NamespacePattern = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(-?\*)?$", examples=["team-*"])
+]
 """A namespace, or the beginning of its name followed by `*`; Gatekeeper does not take a `*` alone."""
 
 
@@ -23,7 +25,7 @@ class PolicyExemption(Settings):
     """
 
     policy: str
-    namespace: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    namespace: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", examples=["team-a"])
     reason: str = Field(min_length=10)
 
 

@@ -7,12 +7,16 @@ from collections.abc import Iterable, Sequence
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from a1platform.settings.shown import hidden, short, shown
+from a1platform.settings.words import Examples, examples, expected
+
 Location = tuple[int | str, ...]
 
 _HIDDEN = frozenset({"adminPassword", "clientSecret", "credentials", "secrets", "webhooks"})
 """Keys whose values are never shown."""
 
-_SHOWN = 60
+_MOST = 200
+"""Characters that a line spends on what was found."""
 
 
 def path(location: Iterable[int | str]) -> str:
@@ -21,42 +25,63 @@ def path(location: Iterable[int | str]) -> str:
     Args:
         location: Keys and indices from the outside in.
     """
-    steps = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    steps = (f"[{part}]" if isinstance(part, int) else f".{_key(part)}" for part in location)
     return "".join(steps).removeprefix(".")
 
 
-def lines(error: ValidationError, model: type[BaseModel], *root: str) -> list[str]:
+def lines(
+    error: ValidationError, model: type[BaseModel], *root: str, passed_over: str | None = None
+) -> list[str]:
     """Return a line for each problem: the path of the key, what was found and what is expected.
 
     Args:
         error: What pydantic found.
         model: The outermost settings, by which an unknown key gets its closest known one.
         root: Keys in front of pydantic's own.
+        passed_over: A value that stands for one that is not known, about which nothing is told.
     """
-    found = [((*root, *one["loc"]), one) for one in error.errors()]
-    return [f"{path(location)}: {_text(location, one, model)}" for location, one in found]
+    told = [one for one in error.errors(include_url=False) if not _untrue(one)]
+    found = [
+        ((*root, *one["loc"]), one) for one in told if passed_over is None or one["input"] != passed_over
+    ]
+    patterns = any(one["type"] == "string_pattern_mismatch" for _, one in found)
+    known = examples(model) if patterns else {}
+    return [f"{path(location)}: {_text(location, one, model, known)}" for location, one in found]
 
 
-def _text(location: Location, problem: ErrorDetails, model: type[BaseModel]) -> str:
+def _untrue(problem: ErrorDetails) -> bool:
+    """Tell whether only wrong entries make a list too short, which are told themselves."""
+    found = problem["input"]
+    if problem["type"] != "too_short" or not isinstance(found, list | tuple):
+        return False
+    return len(found) >= int(problem["ctx"]["min_length"])
+
+
+def _key(step: str) -> str:
+    """Return a step of a path; a key of the site's own may be anything, such as a file in the wrong place."""
+    return f"<a key of {len(step)} characters>" if hidden(step) else short(step)
+
+
+def _text(location: Location, problem: ErrorDetails, model: type[BaseModel], known: Examples) -> str:
     if problem["type"] == "missing":
         return "found nothing, expected a value, since it has no default"
     if problem["type"] == "extra_forbidden":
         return _unknown(location, model)
     message = problem["msg"].removeprefix("Value error, ")
     if "expected" in message and "found" in message:
-        return message
-    expected = message.removeprefix("Input should be ")
-    return f"found {_found(problem)}, expected {expected[:1].lower()}{expected[1:]}"
+        return _without_secrets(message)
+    found = "a secret, which is not shown" if _HIDDEN & set(problem["loc"]) else shown(problem["input"])
+    return f"found {found}, expected {expected(problem, known)}"
 
 
-def _found(problem: ErrorDetails) -> str:
-    if _HIDDEN & set(problem["loc"]):
-        return "a secret, which is not shown"
-    found = problem["input"]
-    if isinstance(found, dict | list):
-        return "a mapping" if isinstance(found, dict) else f"a list of {len(found)}"
-    text = repr(found)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+def _without_secrets(message: str) -> str:
+    """Return a check's own message, which names what it found, with no more of it than may be shown."""
+    found, separator, wanted = message.partition(", expected ")
+    if hidden(found):
+        # What was found can hold the separator itself.
+        wanted = message.rpartition(", expected ")[2]
+        return f"found what is not shown, expected {'another value' if hidden(wanted) else wanted}"
+    return f"{short(found, _MOST)}{separator}{wanted}"
 
 
 def _unknown(location: Location, model: type[BaseModel]) -> str:

@@ -1,12 +1,15 @@
 """The slice of the configuration for the five services: delivery, image, size, GitOps source, overrides."""
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from a1platform.settings.base import Settings
+from a1platform.settings.shown import shown
+from a1platform.settings.together import Problem, gives
 
 DEFAULT_IMAGE = "a1platform/mcp-services:0.1.0"
 """The one image of all roles, as the bundle holds it."""
@@ -32,11 +35,17 @@ def fixed_image(text: str) -> str:
     """
     found = _IMAGE.fullmatch(text)
     if found is None:
-        raise ValueError(f"found {text!r}, expected an image such as registry.example.com/mcp-services:1.2.3")
+        raise ValueError(
+            f"found {shown(text)}, expected an image such as registry.example.com/mcp-services:1.2.3"
+        )
     if found["digest"] is None and found["tag"] is None:
-        raise ValueError(f"found {text!r} with neither a tag nor a digest, expected one: what runs is fixed")
+        raise ValueError(
+            f"found {shown(text)} with neither a tag nor a digest, expected one: what runs is fixed"
+        )
     if found["tag"] == "latest":
-        raise ValueError(f"found {text!r} tagged latest, expected a version or a digest: what runs is fixed")
+        raise ValueError(
+            f"found {shown(text)} tagged latest, expected a version or a digest: what runs is fixed"
+        )
     return text
 
 
@@ -46,7 +55,9 @@ def _git_url(text: str) -> str:
             "found a URL with a password, which is not shown, expected it in credentials.password"
         )
     if _GIT_URL.fullmatch(text) is None:
-        raise ValueError(f"found {text!r}, expected a Git URL: git://, http(s)://, ssh:// or git@host:path")
+        raise ValueError(
+            f"found {shown(text)}, expected a Git URL: git://, http(s)://, ssh:// or git@host:path"
+        )
     return text
 
 
@@ -84,12 +95,13 @@ class GitCredentials(Settings):
     password: SecretStr | None = None
     ssh_private_key: SecretStr | None = None
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        if (self.password is None) == (self.ssh_private_key is None):
-            count = "neither" if self.password is None else "both"
-            raise ValueError(f"found {count}, expected password or sshPrivateKey")
-        return self
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where there is not one way in."""
+        yield from super().between(given)
+        password, key = gives(self, given, "password"), gives(self, given, "ssh_private_key")
+        if password == key:
+            count = "both" if password else "neither"
+            yield Problem((), f"found {count}, expected password or sshPrivateKey")
 
 
 class GitopsSettings(Settings):
@@ -104,24 +116,24 @@ class GitopsSettings(Settings):
 
     repo_url: GitUrl | None = None
     revision: str = Field(default="main", min_length=1)
-    path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$")
+    path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$", examples=["manifests"])
     credentials: GitCredentials | None = None
 
-    @field_validator("credentials")
-    @classmethod
-    def _credentials_fit_the_url(
-        cls, value: GitCredentials | None, info: ValidationInfo
-    ) -> GitCredentials | None:
-        url = info.data.get("repo_url") or ""
-        if value is None or "repo_url" not in info.data:
-            return value
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where the credentials do not go with the repository."""
+        yield from super().between(given)
+        if self.credentials is None:
+            return
+        url = self.repo_url or ""
+        about = (("credentials",), ("repoUrl",))
         wanted = "sshPrivateKey" if url.startswith(_OVER_SSH) else "password"
-        given = "password" if value.password is not None else "sshPrivateKey"
+        found = "password" if self.credentials.password is not None else "sshPrivateKey"
         if not url.startswith((*_OVER_SSH, "http")):
-            raise ValueError(f"found {given}, expected a repoUrl over http(s) or ssh, which take credentials")
-        if given != wanted:
-            raise ValueError(f"found {given}, expected {wanted}, which goes with the repoUrl")
-        return value
+            text = f"found {found}, expected a repoUrl over http(s) or ssh, which take credentials"
+            yield Problem(("credentials",), text, about)
+        elif found != wanted:
+            text = f"found {found}, expected {wanted}, which goes with the repoUrl"
+            yield Problem(("credentials",), text, about)
 
 
 class QuotaSettings(Settings):
@@ -178,12 +190,16 @@ class ServicesSettings(Settings):
 
     delivery: Delivery = Delivery.PULUMI
     image: Image = DEFAULT_IMAGE
-    pull_secret: str | None = Field(default=None, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    pull_secret: str | None = Field(
+        default=None, pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$", examples=["mcp-registry"]
+    )
     profile: Profile = Profile.SMALL
     min_replicas: int = Field(default=2, ge=1, le=100)
     max_replicas: int = Field(default=10, ge=1, le=100)
     example: bool = True
-    public_url: str = Field(default="http://localhost:8080", pattern=r"^https?://[^\s/]+$")
+    public_url: str = Field(
+        default="http://localhost:8080", pattern=r"^https?://[^\s/]+$", examples=["https://a1.example.org"]
+    )
     gitops: GitopsSettings = GitopsSettings()
     quota: QuotaSettings = QuotaSettings()
     overrides: dict[str, ServiceOverride] = Field(default_factory=dict)
@@ -194,12 +210,12 @@ class ServicesSettings(Settings):
         _at_least(value, info)
         return value
 
-    @field_validator("gitops")
-    @classmethod
-    def _argocd_knows_its_repository(cls, value: GitopsSettings, info: ValidationInfo) -> GitopsSettings:
-        if info.data.get("delivery") is Delivery.ARGOCD and value.repo_url is None:
-            raise ValueError("found no repoUrl, expected the repository, as delivery is argocd")
-        return value
+    def between(self, given: object) -> Iterator[Problem]:
+        """Return where Argo CD does not know its repository."""
+        yield from super().between(given)
+        if self.delivery is Delivery.ARGOCD and self.gitops.repo_url is None:
+            text = "found no repoUrl, expected the repository, as delivery is argocd"
+            yield Problem(("gitops",), text, (("delivery",), ("gitops", "repoUrl")))
 
 
 def _at_least(most: int | None, info: ValidationInfo) -> int | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from a1platform.naming import PROJECT
-from a1platform.services.refusal import check
+from a1platform.services.refusal import service_problems
 from a1platform.settings.load import SettingsError, parse
 from sandbox.stack_settings import stack_settings
 
@@ -14,19 +14,19 @@ HEAD = "the configuration is refused:\n  a1platform:services."
 
 def _refused(values: dict[str, Any]) -> str:
     with pytest.raises(SettingsError) as caught:
-        check(parse(values))
+        parse(values, service_problems)
     assert str(caught.value).startswith(HEAD)
     return str(caught.value).removeprefix(HEAD)
 
 
 @pytest.mark.parametrize("profile", ["small", "standard"])
 def test_the_defaults_fit_the_machine_that_the_preflight_asks_for(profile: str) -> None:
-    check(parse({"services": {"profile": profile}}))
+    parse({"services": {"profile": profile}}, service_problems)
 
 
 def test_the_sandbox_has_room_for_the_services() -> None:
     config = stack_settings([])["config"]
-    check(parse({key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}))
+    parse({key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}, service_problems)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,37 @@ def test_a_registry_that_the_store_has_nothing_for_is_refused_with_the_missing_k
         "pullSecret: found mcp-registry, expected platform.externalSecrets.secrets.mcp-reg"
     )
     held: dict[str, Any] = {"externalSecrets": {"secrets": {"mcp-registry": {"dockerconfigjson": "{}"}}}}
-    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}))
+    parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}, service_problems)
     own: dict[str, Any] = {"externalSecrets": {"provider": {"vault": {}}}}
-    check(parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}))
+    parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}, service_problems)
 
 
 def test_services_that_are_left_out_need_no_room() -> None:
-    check(parse({"services": {"minReplicas": 9}, "platform": {"externalSecrets": {"enabled": False}}}))
+    parse(
+        {"services": {"minReplicas": 9}, "platform": {"externalSecrets": {"enabled": False}}},
+        service_problems,
+    )
 
 
 def test_everything_that_cannot_be_is_told_at_once() -> None:
     overrides = {"mcp-gateway": {"cpuMilli": 9000}, "mcp-config": {"memoryMib": 20000}}
     told = _refused({"services": {"overrides": overrides}})
     assert len(told.splitlines()) == 2
+
+
+@pytest.mark.parametrize("wrong", [{"k3s": {"sha256": "x"}}, {"nodeIsGone": 1}, {"platform": {"keda": 1}}])
+def test_it_is_told_together_with_what_is_wrong_elsewhere(wrong: dict[str, Any]) -> None:
+    services: Any = {"overrides": {"mcp-gateway": {"cpuMilli": 9000}}}
+    with pytest.raises(SettingsError) as caught:
+        parse({**wrong, "services": services}, service_problems)
+    assert len(str(caught.value).splitlines()) == 3
+    assert "services.overrides.mcp-gateway.cpuMilli: found 9000, expected at most 8000" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"preflight": {"vcpus": "x"}}, {"k3s": {"maxPods": "x"}}, {"services": {"profile": "x"}}]
+)
+def test_room_is_not_reckoned_with_a_number_that_is_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse({"services": {"minReplicas": 9}, **wrong}, service_problems)
+    assert len(str(caught.value).splitlines()) == 2

@@ -1,0 +1,61 @@
+"""IP addresses and ranges as settings, in their canonical spelling."""
+
+import ipaddress
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from a1platform.settings.shown import shown
+
+
+def as_address(text: object) -> str | None:
+    """Return an IP address in its canonical spelling, or None where the text is none."""
+    try:
+        address = ipaddress.ip_address(str(text))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _address(text: str) -> str:
+    address = as_address(text)
+    if address is None:
+        raise ValueError(f"found {shown(text)}, expected an IPv4 or IPv6 address")
+    return address
+
+
+def _range(text: str) -> str:
+    network = _network(text)
+    if network is None:
+        raise ValueError(
+            f"found {shown(text)}, expected an address range such as 192.0.2.0/24 or 2001:db8::/32"
+        )
+    return str(network)
+
+
+def _ipv4_range(value: object) -> object:
+    # Without a prefix it would be a single address, and so would a number.
+    network = _network(value) if "/" in str(value) else None
+    if not isinstance(network, ipaddress.IPv4Network):
+        raise ValueError(f"found {shown(value)}, expected an IPv4 range such as 10.42.0.0/16")  # noqa: TRY004 - pydantic's
+    return network
+
+
+def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        network = ipaddress.ip_network(str(value), strict=False)
+    except ValueError:
+        return None
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError:
+        raise ValueError(f"found {shown(value)} with host bits, expected {str(network)!r}") from None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""An IP address."""
+Range = Annotated[str, AfterValidator(_range)]
+"""An IP range of either family."""
+Ipv4Range = Annotated[ipaddress.IPv4Network, BeforeValidator(_ipv4_range)]
+"""An IPv4 range; a text in the file."""
