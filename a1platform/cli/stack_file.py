@@ -74,8 +74,8 @@ class StackFile:
         try:
             A1Settings.model_validate(values, context=READ_KEYS if connects else None)
         except ValidationError as error:
-            told = zip(problems.lines(error, A1Settings), error.errors(), strict=True)
-            found += [f"{PROJECT}:{line}" for line, one in told if one["input"] != _ENCRYPTED]
+            lines = problems.lines(error, A1Settings, passed_over=_ENCRYPTED)
+            found += [f"{PROJECT}:{line}" for line in lines]
         if found:
             raise StackFileError("\n".join((f"{self.path}:", *found)))
 

@@ -212,3 +212,18 @@ def test_the_command_line_tells_what_is_wrong_in_the_same_words(node: Entry, tmp
         StackFileError, match=r"nodes\[0\].hostkey: found an unknown key, expected hostKey, or"
     ):
         StackFile(path).nodes()
+
+
+def test_a_value_that_only_pulumi_can_decrypt_hides_nothing_that_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    config = {
+        f"{PROJECT}:hardening": {"firewall": {"adminRanges": ["x"]}},
+        f"{PROJECT}:k3s": {"maxPods": {"secure": "v1:x"}, "clusterCidr": "10.43.0.0/17"},
+    }
+    path.write_text(yaml.safe_dump({"config": config}))
+    with pytest.raises(StackFileError) as caught:
+        StackFile(path).check()
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()[1:]] == [
+        f"{PROJECT}:hardening.firewall.adminRanges[0]",
+        f"{PROJECT}:k3s.serviceCidr",
+    ]
