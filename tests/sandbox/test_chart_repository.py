@@ -77,6 +77,7 @@ def _releases(stack: Stack) -> list[str]:
     return [one["urn"] for one in resources if one["type"].endswith(":Release")]
 
 
+@pytest.mark.long
 def test_a_repository_that_never_answers_ends_the_run_with_its_address_and_nothing_half(
     stack: Stack, silent: str
 ) -> None:
