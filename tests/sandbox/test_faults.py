@@ -157,6 +157,7 @@ def test_up_succeeds_after_the_connection_was_cut_during_the_install(lab: Lab) -
     assert lab.converged()
 
 
+@pytest.mark.long
 def test_what_came_with_a_configuration_that_k3s_refuses_goes_and_the_previous_state_goes_on(
     lab: Lab,
 ) -> None:
