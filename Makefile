@@ -10,7 +10,7 @@ UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 .PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(CACHE)/uv/bin/uv: requirements-uv.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'

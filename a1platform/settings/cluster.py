@@ -16,8 +16,6 @@ from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
-
-
 _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _SERVICE_PREFIXES = (12, 28)
 """From what the API server allows to what still holds the tenth address, which is DNS's."""

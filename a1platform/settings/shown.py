@@ -8,6 +8,8 @@ _MOST = 72
 _SECRET = re.compile(
     # A key, a pasted file, and a password within a URL.
     r"PRIVATE KEY|[\r\n]|://[^/@\s]*:[^/@\s]*@"
+    # A mapping or list as a text, which is no JSON and can hold anything.
+    r"|^\s*[{\[].*[\"']"
     # A word of base64 as long as a key's own; a digest is hexadecimal, and a path begins otherwise.
     r"|(?<!\S)(?![0-9a-fA-F]+(?!\S))(?!/)[A-Za-z0-9+/]{40,}={0,2}(?!\S)"
 )

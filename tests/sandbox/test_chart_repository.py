@@ -13,18 +13,11 @@ from sandbox.cache import Cache
 from sandbox.progress import to_terminal
 from sandbox.pulumi import REPOSITORY
 from sandbox.toolchain import ensure
+from tests.no_cluster import NO_CLUSTER
 from tests.sandbox.stack import Stack
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
-_NO_CLUSTER = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-    "users": [{"name": "none", "user": {}}],
-    "current-context": "none",
-}
 _PROGRAM = """
 import pulumi_kubernetes
 from a1platform.platform.chart import Chart, ReleaseArgs, release
@@ -68,7 +61,7 @@ def silent() -> Iterator[str]:
 
 
 def _declare(stack: Stack, repository: str) -> None:
-    kubeconfig = json.dumps(_NO_CLUSTER)
+    kubeconfig = json.dumps(NO_CLUSTER)
     stack.program(_PROGRAM.format(kubeconfig=kubeconfig, version=KEDA_CHART, repository=repository))
 
 

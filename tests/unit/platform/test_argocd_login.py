@@ -16,6 +16,7 @@ from a1platform.platform.sizes import Sizing
 from a1platform.settings.argocd import ArgoCdSettings
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.services import Profile
+from tests.no_cluster import NO_CLUSTER
 
 OIDC: dict[str, Any] = {
     "issuer": "https://id.example.com/realms/a",
@@ -26,14 +27,6 @@ OIDC: dict[str, Any] = {
     "readers": ["developers"],
 }
 _SALT = "00112233445566778899aabbccddeeff" * 2
-_NO_CLUSTER = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:9"}}],
-    "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
-    "users": [{"name": "none", "user": {}}],
-    "current-context": "none",
-}
 
 
 def _configs(**settings: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the settings take
@@ -78,7 +71,7 @@ def test_each_group_may_do_what_its_role_says_and_strangers_nothing(
     program: str, tmp_path: Path, group: str, action: str, answer: str
 ) -> None:
     (tmp_path / "policy").write_text(_configs(oidc=OIDC)["rbac"]["policy.csv"])
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(_NO_CLUSTER))
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(NO_CLUSTER))
     command = [program, "admin", "settings", "rbac", "can", group, action, "applications", "a1/mcp-gateway"]
     done = subprocess.run(
         [*command, "--policy-file", str(tmp_path / "policy")],

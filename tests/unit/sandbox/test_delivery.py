@@ -30,16 +30,9 @@ from sandbox.node import Node
 from sandbox.parts import PARTS
 from sandbox.stack_settings import stack_settings
 from sandbox.syncing import SyncError, missing_to
+from tests.no_cluster import NO_CLUSTER
 
 ROOT = Path(__file__).parents[3]
-_NOBODY = """
-apiVersion: v1
-kind: Config
-clusters: [{name: a, cluster: {server: "http://127.0.0.1:9"}}]
-users: [{name: a, user: {}}]
-contexts: [{name: a, context: {cluster: a, user: a}}]
-current-context: a
-"""
 NODE = Node("a1", "192.0.2.2", 22, "a1", Path("/key"), "ssh-ed25519 AAAA")
 
 
@@ -215,7 +208,7 @@ def test_what_is_never_healthy_ends_the_wait_with_what_its_pods_say(
     monkeypatch.setattr(syncing, "_WITHIN_SECONDS", 0)
     explain = "last lines of one-7f: no such file"
     file = tmp_path / "kubeconfig"
-    file.write_text(_NOBODY)
+    file.write_text(yaml.safe_dump(NO_CLUSTER))
     with pytest.raises(SyncError) as refused:
         syncing.await_synced(file, "c" * 40, ["one"], lambda: explain, lambda _: None)
     assert str(refused.value).splitlines()[-1] == explain

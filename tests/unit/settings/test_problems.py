@@ -51,6 +51,12 @@ def test_a_password_in_a_url_is_not_shown() -> None:
     assert "of-mine" not in line
 
 
+@pytest.mark.parametrize("text", ['{"argoCd": {"adminPassword": "hunter2"}', "['hunter2'"])
+def test_of_a_text_that_should_have_been_a_mapping_nothing_is_shown(text: str) -> None:
+    (line,) = refused({"platform": text})
+    assert line.startswith(f"platform: found a text of {len(text)} characters, which is not shown")
+
+
 @pytest.mark.parametrize(
     "values",
     [
