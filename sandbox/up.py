@@ -236,8 +236,14 @@ def _kubeconfig_file(stack: Stack) -> Path:
 
 def _write_kubeconfig(stack: Stack) -> Path:
     target = _kubeconfig_file(stack)
+    kubeconfig = stack.outputs().get("kubeconfig")
+    if not kubeconfig:
+        raise PulumiError(
+            f"found no kubeconfig in stack {stack.name}, expected a cluster: its `make up` has not come that "
+            "far; run it again, and it says why"
+        )
     new = target.with_suffix(".new")
     new.touch(mode=0o600)
-    new.write_text(str(stack.outputs()["kubeconfig"]), encoding="utf-8")
+    new.write_text(str(kubeconfig), encoding="utf-8")
     new.replace(target)
     return target
