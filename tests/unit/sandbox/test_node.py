@@ -22,6 +22,18 @@ def test_a_key_pair_is_made_once_and_stays_readable_by_its_owner_only(tmp_path: 
     assert stat.S_IMODE(made.path.parent.stat().st_mode) == 0o700
 
 
+def test_a_key_whose_making_was_cut_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, __: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as during:
+        during.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            key_pair(tmp_path / "id_ed25519")
+    assert key_pair(tmp_path / "id_ed25519").public.startswith("ssh-ed25519 ")
+    assert [path.name for path in tmp_path.iterdir()] == ["id_ed25519"]
+
+
 def test_an_ssh_client_reads_the_private_key_and_finds_the_same_public_key(tmp_path: Path) -> None:
     made = key_pair(tmp_path / "id_ed25519")
     read = paramiko.Ed25519Key.from_private_key_file(str(made.path))
