@@ -37,6 +37,8 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
         ({"platfrom": {}}, "platfrom: found an unknown key, expected platform, or another of access, "),
         ({"k3s": {"maxPod": 3}}, "k3s.maxPod: found an unknown key, expected maxPods, or another of "),
         ({"k3s": {"maxPods": "many"}}, "k3s.maxPods: found 'many', expected an integer"),
+        ({"k3s": {"disable": ["treafik"]}}, "k3s.disable[0]: found 'treafik', expected 'local-storage', "),
+        ({"k3s": {"disable": ["coredns"]}}, "k3s.disable[0]: found 'coredns', expected 'local-storage', "),
         ({"k3s": {"maxPods": 5}}, "k3s.maxPods: found 5, expected at least 10"),
         (
             {"platform": {"keda": {"enabled": "perhaps"}}},
