@@ -2,4 +2,4 @@
 
 from a1platform.cli.main import app
 
-app()
+app(prog_name="a1")

@@ -1,7 +1,9 @@
 """`python -m sandbox up|down|preview|smoke|prepare`: what the Makefile's targets of these names run."""
 
 import argparse
+import shlex
 import signal
+import subprocess
 import sys
 
 from a1platform.bundle import BundleError
@@ -29,8 +31,11 @@ def main() -> int:
             up(Cache.default(), to_terminal, parts)
         else:
             _ACTIONS[given.action](Cache.default(), to_terminal)
-    except (RuntimeError, StackFileError, BundleError) as error:
+    except (RuntimeError, StackFileError, BundleError, OSError) as error:
         to_terminal(f"error: {error}")
+        return 1
+    except subprocess.CalledProcessError as error:
+        to_terminal(f"error: {shlex.join(map(str, error.cmd))} ended with {error.returncode}")
         return 1
     except KeyboardInterrupt:
         to_terminal("interrupted; run it again to go on")

@@ -24,7 +24,8 @@ class Cache:
     def default() -> "Cache":
         """Return the cache at `$A1_CACHE`, or below the user's cache folder."""
         given = os.environ.get("A1_CACHE")
-        return Cache(Path(given) if given else Path.home() / ".cache" / "a1platform")
+        # Absolute, as the engine and Pulumi run in other folders.
+        return Cache(Path(given).expanduser().absolute() if given else Path.home() / ".cache" / "a1platform")
 
     def folder(self, *parts: str) -> Path:
         """Return a folder below the root, made if it is missing."""
@@ -75,6 +76,6 @@ class Cache:
 def state_folder() -> Path:
     """Return the folder of what must not be lost: stacks, keys, passphrases (`$A1_STATE` overrides it)."""
     given = os.environ.get("A1_STATE")
-    path = Path(given) if given else Path.home() / ".local" / "state" / "a1platform"
+    path = Path(given).expanduser().absolute() if given else Path.home() / ".local" / "state" / "a1platform"
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path

@@ -1,11 +1,14 @@
 """Which stack the commands act on: the one of configured machines, or the sandbox's."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from a1platform.cli.stack_file import StackFile
+from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.naming import PROJECT
+from a1platform.node.connection import user_key
+from a1platform.settings.node import NodeSettings
 from sandbox.cache import state_folder
 from sandbox.node import Node
 from sandbox.pulumi import REPOSITORY, Stack
@@ -32,7 +35,19 @@ def is_configured(*, connects: bool = False, destroys: bool = False) -> bool:
         return False
     file = _production_file()
     file.check(connects=connects, without=("bundle",) if destroys else ())
-    return bool(file.nodes())
+    nodes = file.nodes()
+    if connects and (damaged := list(_damaged_keys(nodes))):
+        raise StackFileError("\n".join((f"{file.path}:", *damaged)))
+    return bool(nodes)
+
+
+def _damaged_keys(nodes: Sequence[NodeSettings]) -> Iterator[str]:
+    """Yield a line for each private key that is one by its looks only; a run would find it in its middle."""
+    for index, node in enumerate(nodes):
+        try:
+            user_key(node.private_key_file)
+        except ValueError as error:
+            yield f"{PROJECT}:nodes[{index}].privateKeyFile: {error}"
 
 
 def is_asked_for() -> bool:

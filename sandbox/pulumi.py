@@ -76,7 +76,7 @@ class Stack:
         backend = Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
         for path in backend.glob(f".pulumi/locks/*/*/{self.name}/*.json"):
             lock = json.loads(path.read_text(encoding="utf-8"))
-            if lock.get("hostname") == socket.gethostname() and not Path(f"/proc/{lock['pid']}").exists():
+            if lock.get("hostname") == socket.gethostname() and not _is_pulumi(lock["pid"]):
                 end_orphans(self.environment["PULUMI_BACKEND_URL"])
                 path.unlink()
         file = backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
@@ -158,6 +158,14 @@ class Stack:
     def _command(self, *arguments: str) -> list[str]:
         place = ["--config-file", str(self.config)] if self.config and arguments[0] in _CONFIGURED else []
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *place]
+
+
+def _is_pulumi(pid: int) -> bool:
+    """Tell whether a process is one of Pulumi: after a restart of this machine its number is another's."""
+    with contextlib.suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        return any(Path(word).name == "pulumi" for word in words[:2])
+    return False
 
 
 def _shown(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

@@ -4,7 +4,6 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 
-from a1platform.bundle import BundleError
 from sandbox.bundle import held_parts, make_bundle, ready_parts
 from sandbox.cache import Cache
 from sandbox.progress import Progress
@@ -34,18 +33,18 @@ def install_in_stages(
     if not missing:
         install(ready)
         return
-    made: queue.SimpleQueue[str | BundleError | None] = queue.SimpleQueue()
+    made: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
     builder = threading.Thread(target=_build, args=(cache, progress, wanted, made), daemon=True)
     builder.start()
     # What an earlier recipe made goes on until today's takes its place: to leave it out would uninstall it.
     there = held_parts(cache, wanted)
-    failure: BundleError | None = None
+    failure: Exception | None = None
     pending = True
     while pending:
         news = [made.get()]
         while not made.empty():
             news.append(made.get())
-        failure = next((entry for entry in news if isinstance(entry, BundleError)), failure)
+        failure = next((entry for entry in news if isinstance(entry, Exception)), failure)
         pending = None not in news
         arrived = [entry for entry in news if isinstance(entry, str)]
         there = list(dict.fromkeys((*there, *arrived)))
@@ -59,11 +58,11 @@ def _build(
     cache: Cache,
     progress: Progress,
     wanted: Sequence[str] | None,
-    made: "queue.SimpleQueue[str | BundleError | None]",
+    made: "queue.SimpleQueue[str | Exception | None]",
 ) -> None:
     try:
         make_bundle(cache, progress, wanted, on_part=made.put)
-    except BundleError as error:
+    except Exception as error:  # noqa: BLE001 - raised where the parts are awaited, whatever it is
         made.put(error)
     finally:
         made.put(None)

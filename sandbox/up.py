@@ -20,7 +20,7 @@ from sandbox.bundle import add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
-from sandbox.engine import ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
@@ -71,8 +71,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
     engine = ensure_engine(cache, progress)
-    if stack.exists() and not nodes(engine):
-        _forget(stack, progress)
+    _agree(stack, engine, progress)
     node = start(engine, cache, chosen.NODE, progress)
     k3s = k3s_source(cache, progress)
     folder = bundle_folder(cache)
@@ -93,6 +92,19 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
     install_in_stages(cache, progress, parts, install)
     remove_leftovers(cache, progress)
     return stack
+
+
+def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
+    """Bring the state and the node together; what one of them knows nothing of cannot be built on."""
+    there = nodes(engine)
+    if stack.exists():
+        if not there:
+            _forget(stack, progress)
+        return
+    # As after a `make down` while the engine did not run, or with the state folder gone.
+    for node in (node for node in there if node.name == chosen.NODE):
+        with step(progress, f"removing node {node.name}, which no state knows of"):
+            stop(engine, node.name)
 
 
 def _tell_of_sandbox(progress: Progress) -> None:
@@ -222,11 +234,11 @@ def _sandbox_is_gone(cache: Cache) -> bool:
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:
     engine = find_engine(cache)
-    if engine is None:
-        return
-    for node in nodes(engine):
-        with step(progress, f"removing node {node.name}"):
-            stop(engine, node.name)
+    if engine:
+        for node in nodes(engine):
+            with step(progress, f"removing node {node.name}"):
+                stop(engine, node.name)
+    # Also of an engine that does not answer: it was killed, and its containers go on.
     stop_engine(cache, progress)
 
 
@@ -236,8 +248,14 @@ def _kubeconfig_file(stack: Stack) -> Path:
 
 def _write_kubeconfig(stack: Stack) -> Path:
     target = _kubeconfig_file(stack)
+    kubeconfig = stack.outputs().get("kubeconfig")
+    if not kubeconfig:
+        raise PulumiError(
+            f"found no kubeconfig in stack {stack.name}, expected a cluster: its `make up` has not come that "
+            "far; run it again, and it says why"
+        )
     new = target.with_suffix(".new")
     new.touch(mode=0o600)
-    new.write_text(str(stack.outputs()["kubeconfig"]), encoding="utf-8")
+    new.write_text(str(kubeconfig), encoding="utf-8")
     new.replace(target)
     return target

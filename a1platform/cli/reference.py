@@ -51,9 +51,10 @@ A private key is read only by what connects to its machine: `up`, `a1 init` and 
 none, and writes nothing where nothing is deployed.
 
 Beside the stack's file two variables of the environment say where things are kept: `A1_CACHE` what was
-downloaded or built (default `~/.cache/a1platform`; may be deleted at any time), and `A1_STATE` stacks, keys
-and passphrases (default `~/.local/state/a1platform`; must be kept). `A1_SANDBOX=1` makes every `make` target
-act on the sandbox, whatever machines `Pulumi.a1.yaml` names.
+downloaded or built (default `~/.cache/a1platform`; may be deleted while no sandbox is up, whose container
+engine can keep its data there), and `A1_STATE` stacks, keys and passphrases (default
+`~/.local/state/a1platform`; must be kept). `A1_SANDBOX=1` makes every `make` target act on the sandbox,
+whatever machines `Pulumi.a1.yaml` names.
 """
 
 _NAMES: dict[object, str] = {

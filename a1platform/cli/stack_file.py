@@ -18,6 +18,7 @@ from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.model import A1Settings, BundleFolder
 from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
+from a1platform.settings.plain import plain
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
 
@@ -47,11 +48,14 @@ class StackFile:
             path: The file, such as `Pulumi.a1.yaml`.
 
         Raises:
-            StackFileError: It is no YAML mapping.
+            StackFileError: It cannot be read, or is no YAML mapping.
         """
         self.path = path
         try:
             content = _YAML.load(path.read_text(encoding="utf-8")) if path.exists() else None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no UTF-8"
+            raise StackFileError(f"{path}: found {why}, expected a configuration in UTF-8") from None
         except YAMLError as error:
             raise StackFileError(f"{path}: found no YAML, expected a configuration: {error}") from error
         content = content or {}
@@ -147,9 +151,10 @@ class StackFile:
         if self._content.get("config") is None:
             self._content["config"] = {}
         config = self._content["config"]
-        if config.get(f"{PROJECT}:nodes") is None:
-            config[f"{PROJECT}:nodes"] = []
-        listed = config[f"{PROJECT}:nodes"]
+        listed: Any = config.get(f"{PROJECT}:nodes") or []
+        if isinstance(listed, str):
+            listed = plain(listed)
+        config[f"{PROJECT}:nodes"] = listed
         for node in nodes:
             entry = node.model_dump(mode="json", by_alias=True, exclude_defaults=True)
             there = next((other for other in listed if other.get("name") == node.name), None)
@@ -188,7 +193,7 @@ class StackFile:
         prefix = f"{PROJECT}:"
         config = self._content.get("config") or {}
         return {
-            key.removeprefix(prefix): _readable(value)
+            key.removeprefix(prefix): plain(value) if isinstance(value, str) else _readable(value)
             for key, value in config.items()
             if str(key).startswith(prefix) and (value is not None or key.removeprefix(prefix) not in _KEYS)
         }

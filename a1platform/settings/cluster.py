@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator
 
@@ -37,6 +37,10 @@ def _for_services(network: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
     return network
 
 
+PackagedPart = Literal["local-storage", "metrics-server", "runtimes", "servicelb", "traefik"]
+"""A part by the name that K3s gives it; it passes over any other in silence."""
+
+
 class HostFileSettings(Settings):
     """A file that a site needs on each node before K3s starts.
 
@@ -64,7 +68,7 @@ class K3sSettings(Settings):
         cluster_cidr: Addresses of pods.
         service_cidr: Addresses of Services, a range of /12 to /28.
         tls_san: Further names and addresses in the API server's certificate.
-        disable: K3s's packaged parts that are left out.
+        disable: K3s's packaged parts that are left out; CoreDNS stays, as an installation awaits its answer.
         max_pods: Pods per node; the platform promises 50.
         start_timeout: Seconds until a start counts as failed.
         open_files: Limit of open files of K3s and what it starts.
@@ -81,7 +85,7 @@ class K3sSettings(Settings):
     cluster_cidr: Ipv4Range = ipaddress.IPv4Network("10.42.0.0/16")
     service_cidr: Annotated[Ipv4Range, AfterValidator(_for_services)] = ipaddress.IPv4Network("10.43.0.0/16")
     tls_san: tuple[str, ...] = ()
-    disable: tuple[str, ...] = ("traefik", "servicelb")
+    disable: tuple[PackagedPart, ...] = ("traefik", "servicelb")
     max_pods: int = Field(default=50, ge=10, le=250)
     start_timeout: int = Field(default=300, ge=30, le=3600)
     open_files: int = Field(default=1048576, ge=4096)

@@ -1,6 +1,5 @@
 """Read a stack's configuration once; the only module that does."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -11,9 +10,8 @@ from a1platform.naming import PROJECT
 from a1platform.settings import problems
 from a1platform.settings.model import A1Settings
 from a1platform.settings.node import READ_KEYS
+from a1platform.settings.plain import plain
 from a1platform.settings.together import Right, right_part
-
-_SWITCHES: Mapping[str, bool] = {"true": True, "false": False}
 
 Further = Callable[[Right], Iterable[str]]
 """Returns a line for each problem, which begins with its key, between what is right in a configuration."""
@@ -74,11 +72,4 @@ def parse(
 
 def _value(config: pulumi.Config, key: str) -> JsonValue:
     """Return a value as it stands in the file; what is no object comes from Pulumi as a text."""
-    text = config.require(key)
-    if text[:1] in {"{", "["}:
-        try:
-            value: JsonValue = json.loads(text)
-        except ValueError:
-            return text
-        return value
-    return _SWITCHES.get(text, text)
+    return plain(config.require(key))

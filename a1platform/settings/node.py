@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from a1platform.naming import is_dns_label
 from a1platform.settings.base import Settings
-from a1platform.settings.ranges import Address, Range, as_address
+from a1platform.settings.ranges import Address, Host, Range, as_address
 from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem
 
@@ -140,7 +140,7 @@ class NodeSettings(Settings):
     """
 
     name: Annotated[str, AfterValidator(_dns_label)]
-    host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$", examples=["a1.example.org"])]
+    host: Host
     port: Port = 22
     user: Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$", examples=["root"])] = "root"
     private_key_file: SshKeyFile

@@ -8,12 +8,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from a1platform.settings.shown import hidden, short, shown
-from a1platform.settings.words import Examples, examples, expected
+from a1platform.settings.words import Examples, examples, expected, secret_keys
 
 Location = tuple[int | str, ...]
-
-_HIDDEN = frozenset({"adminPassword", "clientSecret", "credentials", "secrets", "webhooks"})
-"""Keys whose values are never shown."""
 
 _MOST = 200
 """Characters that a line spends on what was found."""
@@ -46,7 +43,15 @@ def lines(
     ]
     patterns = any(one["type"] == "string_pattern_mismatch" for _, one in found)
     known = examples(model) if patterns else {}
-    return [f"{path(location)}: {_text(location, one, model, known)}" for location, one in found]
+    secret, holders = secret_keys(model)
+
+    def hides(location: Location) -> bool:
+        return not (secret.isdisjoint(location) and holders.isdisjoint(location[-1:]))
+
+    return [
+        f"{path(location)}: {_text(location, one, model, known, hide=hides(location))}"
+        for location, one in found
+    ]
 
 
 def _untrue(problem: ErrorDetails) -> bool:
@@ -62,7 +67,9 @@ def _key(step: str) -> str:
     return f"<a key of {len(step)} characters>" if hidden(step) else short(step)
 
 
-def _text(location: Location, problem: ErrorDetails, model: type[BaseModel], known: Examples) -> str:
+def _text(
+    location: Location, problem: ErrorDetails, model: type[BaseModel], known: Examples, *, hide: bool
+) -> str:
     if problem["type"] == "missing":
         return "found nothing, expected a value, since it has no default"
     if problem["type"] == "extra_forbidden":
@@ -70,7 +77,7 @@ def _text(location: Location, problem: ErrorDetails, model: type[BaseModel], kno
     message = problem["msg"].removeprefix("Value error, ")
     if "expected" in message and "found" in message:
         return _without_secrets(message)
-    found = "a secret, which is not shown" if _HIDDEN & set(problem["loc"]) else shown(problem["input"])
+    found = "a secret, which is not shown" if hide else shown(problem["input"])
     return f"found {found}, expected {expected(problem, known)}"
 
 

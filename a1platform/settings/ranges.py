@@ -1,11 +1,15 @@
 """IP addresses and ranges as settings, in their canonical spelling."""
 
 import ipaddress
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
 from a1platform.settings.shown import shown
+
+_LONGEST_NAME = 253
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def as_address(text: object) -> str | None:
@@ -22,7 +26,22 @@ def _address(text: str) -> str:
     address = as_address(text)
     if address is None:
         raise ValueError(f"found {shown(text)}, expected an IPv4 or IPv6 address")
+    parsed = ipaddress.ip_address(address)
+    if "%" in address or parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast:
+        raise ValueError(f"found {shown(text)}, expected an address that other machines reach the host by")
     return address
+
+
+def _host(text: str) -> str:
+    # The address of an interface means nothing to others, and the plugin could not take it apart.
+    is_address = as_address(text) is not None and "%" not in text
+    labels = text.removesuffix(".").split(".")
+    if not is_address and (len(text) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels))):
+        raise ValueError(
+            f"found {shown(text)}, expected a name or an address such as 'a1.example.org': user and port are "
+            "keys of their own"
+        )
+    return text
 
 
 def _range(text: str) -> str:
@@ -53,6 +72,8 @@ def _network(value: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network | N
         raise ValueError(f"found {shown(value)} with host bits, expected {str(network)!r}") from None
 
 
+Host = Annotated[str, AfterValidator(_host)]
+"""A machine's DNS name or IP address."""
 Address = Annotated[str, AfterValidator(_address)]
 """An IP address."""
 Range = Annotated[str, AfterValidator(_range)]

@@ -1,6 +1,7 @@
 """What is expected, in words: one for each of pydantic's kinds of errors, and an example for each pattern."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from pydantic import BaseModel
@@ -74,3 +75,24 @@ def _examples(schema: object) -> Iterator[tuple[str, str]]:
     elif isinstance(schema, list):
         for inner in schema:
             yield from _examples(inner)
+
+
+def secret_keys(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the keys whose values are secret by their type, and those of mappings that have such keys.
+
+    Args:
+        model: The outermost settings.
+    """
+    schema = model.model_json_schema()
+    models = {f"#/$defs/{name}": one for name, one in schema.get("$defs", {}).items()}
+    fields = [field for one in (schema, *models.values()) for field in one.get("properties", {}).items()]
+    secret = frozenset(key for key, value in fields if _has(value, "writeOnly", {True}))
+    holders = {name for name, one in models.items() if secret & one.get("properties", {}).keys()}
+    return secret, frozenset(key for key, value in fields if _has(value, "$ref", holders))
+
+
+def _has(schema: object, key: str, values: AbstractSet[object]) -> bool:
+    """Tell whether a key has one of these values, in a schema or in what is written out in it."""
+    if isinstance(schema, dict):
+        return schema.get(key) in values or any(_has(inner, key, values) for inner in schema.values())
+    return isinstance(schema, list) and any(_has(inner, key, values) for inner in schema)

@@ -27,8 +27,12 @@ def key_pair(path: Path) -> KeyPair:
         private = Ed25519PrivateKey.generate().private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )
-        path.touch(mode=0o600)
-        path.write_bytes(private)
+        # In one step, since what a run that was cut has begun to write would be taken for a key.
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_bytes(private)
+        new.replace(path)
     loaded = serialization.load_ssh_private_key(path.read_bytes(), password=None)
     public = loaded.public_key().public_bytes(
         serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH

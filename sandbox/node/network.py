@@ -2,15 +2,16 @@
 
 import contextlib
 import ipaddress
-import json
-import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from sandbox.engine import Engine, EngineError
 
 NETWORK = "a1-sandbox"
 # Apart from K3s's own 10.42.0.0/16 and 10.43.0.0/16 and from what engines take by themselves.
 _POOL = ipaddress.IPv4Network("10.213.0.0/16")
+_NETWORK_COLUMNS = (1, 7)
 
 
 def ensure_network(engine: Engine) -> ipaddress.IPv4Network:
@@ -23,7 +24,7 @@ def ensure_network(engine: Engine) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(
             engine.run("network", "inspect", NETWORK, "--format", "{{(index .IPAM.Config 0).Subnet}}")
         )
-    taken = list(_routes())
+    taken = list(routes())
     for subnet in _POOL.subnets(new_prefix=24):
         if not any(subnet.overlaps(other) for other in taken):
             engine.run("network", "create", "--subnet", str(subnet), "--label", "a1.sandbox", NETWORK)
@@ -53,8 +54,19 @@ def free_address(subnet: ipaddress.IPv4Network, taken: Iterable[str]) -> str:
     raise EngineError(f"every address of {subnet} is taken")
 
 
-def _routes() -> Iterable[ipaddress.IPv4Network]:
-    answer = subprocess.run(["ip", "-json", "-4", "route"], capture_output=True, text=True, check=True).stdout
-    for route in json.loads(answer or "[]"):
-        with contextlib.suppress(ValueError):
-            yield ipaddress.IPv4Network(route["dst"])
+def routes(table: Path = Path("/proc/net/route")) -> Iterator[ipaddress.IPv4Network]:
+    """Yield the networks that this machine has IPv4 routes to, without the default route.
+
+    Read from the kernel, since a bare machine has no `ip`.
+    """
+    if not table.exists():
+        return
+    for line in table.read_text(encoding="ascii").splitlines()[1:]:
+        columns = line.split()
+        destination, mask = (_address(columns[index]) for index in _NETWORK_COLUMNS)
+        if int(mask):
+            yield ipaddress.IPv4Network(f"{destination}/{mask}")
+
+
+def _address(column: str) -> ipaddress.IPv4Address:
+    return ipaddress.IPv4Address(int(column, 16).to_bytes(4, sys.byteorder))

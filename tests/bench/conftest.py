@@ -58,7 +58,7 @@ def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     alone: dict[str, float] = {}
     try:
         for part in _SLOWEST:
-            alone[part] = seconds(lambda part=part: up(cache, to_terminal, [part]))  # type: ignore[misc]
+            alone[part] = seconds(partial(up, cache, to_terminal, [part]))
             down(cache, to_terminal)
         began = datetime.now(UTC)
         taken = seconds(lambda: up(cache, to_terminal))

@@ -22,6 +22,7 @@ class Declared:
         after: What it depends on.
         provider: URN and id of its provider, or empty.
         deleted_with: What its deletion is left to, or empty.
+        retained: Whether it stays when its declaration goes.
         secret_outputs: Outputs that are secret by option.
     """
 
@@ -33,6 +34,7 @@ class Declared:
     after: tuple[str, ...]
     provider: str
     deleted_with: str
+    retained: bool
     secret_outputs: tuple[str, ...]
 
 
@@ -90,10 +92,15 @@ class Engine(mocks.MockMonitor):
             after=tuple(map(_name, request.dependencies)),
             provider=request.provider,
             deleted_with=_name(request.deletedWith),
+            retained=request.retainOnDelete,
             secret_outputs=tuple(request.additionalSecretOutputs),
         )
         register: Callable[[Any], Any] = super().RegisterResource
         return register(request)
+
+
+# Pulumi's decorator has no types.
+_run: Callable[[Callable[[], Any]], Callable[[], None]] = pulumi.runtime.test
 
 
 def _name(urn: str) -> str:
@@ -112,7 +119,7 @@ def declare() -> Callable[..., dict[str, Declared]]:
     ) -> dict[str, Declared]:
         engine = Engine(answers or Echo())
         pulumi.runtime.set_mocks(engine.answers, preview=preview, monitor=engine)
-        pulumi.runtime.test(program)()
+        _run(program)()
         return engine.declared
 
     return run

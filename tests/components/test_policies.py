@@ -1,64 +1,25 @@
 """The component `Policies` against a recording mock engine: what it declares and in which order."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
-import pulumi
 import pytest
-from pulumi.runtime import mocks, rpc
 
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.settings.policies import PolicySettings
+from tests.components.conftest import Declared
 
-
-@dataclass(frozen=True)
-class Declared:
-    """One resource as the engine received it."""
-
-    name: str
-    parent: str
-    inputs: dict[str, Any]
-    after: tuple[str, ...]
-
-
-class _Echo(mocks.Mocks):
-    """Gives every resource its own inputs as its state."""
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
-        return f"{args.name}-id", args.inputs
-
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:  # noqa: ARG002 - the engine's signature
-        return {}, None
-
-
-@dataclass
-class _Recorder(mocks.MockMonitor):
-    """Keeps every registration, with what it depends on."""
-
-    declared: dict[str, Declared] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__init__(_Echo())
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802, ANN401 - the engine's signature
-        inputs = rpc.deserialize_properties(request.object)
-        after = tuple(urn.split("::")[-1] for urn in request.dependencies)
-        parent = request.parent.split("::")[-1]
-        self.declared[request.name] = Declared(request.name, parent, inputs, after)
-        return mocks.MockMonitor.RegisterResource(self, request)
-
-
-def _declare(settings: PolicySettings) -> dict[str, Declared]:
-    recorder = _Recorder()
-    pulumi.runtime.set_mocks(_Echo(), monitor=recorder)
-
-    pulumi.runtime.test(lambda: Policies("policies", PoliciesArgs(settings)).enforcement)()
-    return recorder.declared
+Declare = Callable[[PolicySettings], dict[str, Declared]]
 
 
 @pytest.fixture(scope="module")
-def declared() -> dict[str, Declared]:
-    return _declare(PolicySettings())
+def policies(declare: Callable[..., dict[str, Declared]]) -> Declare:
+    """Declare the policies as settings ask for."""
+    return lambda settings: declare(lambda: Policies("policies", PoliciesArgs(settings)).enforcement)
+
+
+@pytest.fixture(scope="module")
+def declared(policies: Declare) -> dict[str, Declared]:
+    return policies(PolicySettings())
 
 
 POLICIES = ("image-registry", "image-tag", "pod-privilege", "service-account")
@@ -102,8 +63,8 @@ def test_rego_and_schema_reach_the_engine_unchanged(declared: dict[str, Declared
     assert spec["crd"]["spec"]["validation"]["openAPIV3Schema"]["properties"].keys() == {"tags"}
 
 
-def test_an_enforcement_action_of_the_settings_reaches_the_constraint() -> None:
-    declared = _declare(PolicySettings(enforcement={"image-tag": "dryrun"}))
+def test_an_enforcement_action_of_the_settings_reaches_the_constraint(policies: Declare) -> None:
+    declared = policies(PolicySettings(enforcement={"image-tag": "dryrun"}))
     assert declared["policies-image-tag"].inputs["spec"]["enforcementAction"] == "dryrun"
 
 
@@ -113,9 +74,11 @@ def test_an_ingress_in_any_namespace_is_known_to_the_policies(declared: dict[str
     assert "sync" not in spec["match"][0]["processes"]
 
 
-def test_pods_are_completed_only_where_the_settings_say_so(declared: dict[str, Declared]) -> None:
+def test_pods_are_completed_only_where_the_settings_say_so(
+    policies: Declare, declared: dict[str, Declared]
+) -> None:
     assert not [name for name in declared if "mutation" in name]
-    completed = _declare(PolicySettings(mutations=True))
+    completed = policies(PolicySettings(mutations=True))
     for name in ("seccomp", "automount"):
         assert completed[f"policies-mutation-{name}"].after == ("policies-config",)
         assert completed[f"policies-mutation-{name}"].inputs["kind"] == "Assign"

@@ -1,93 +1,56 @@
 """The component `McpServices` against a recording mock engine: what it declares and in which order."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import mocks, rpc
 
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.model import Capabilities
 from a1platform.settings.services import ServicesSettings
+from tests.components.conftest import Declared
 
 GIT = "git://10.0.0.1/a1.git"
 
 
-@dataclass(frozen=True)
-class Declared:
-    """One resource as the engine received it."""
-
-    kind: str
-    parent: str
-    inputs: dict[str, Any]
-    after: tuple[str, ...]
-    retained: bool
+Declare = Callable[..., dict[str, Declared]]
 
 
-class _Echo(mocks.Mocks):
-    """Gives every resource its own inputs as its state."""
+@pytest.fixture(scope="module")
+def services(declare: Declare) -> Declare:
+    """Declare the services as settings ask for, on a platform with these capabilities."""
 
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
-        return f"{args.name}-id", args.inputs
+    def run(settings: ServicesSettings, capabilities: Capabilities | None = None) -> dict[str, Declared]:
+        def program() -> pulumi.Output[Any]:
+            platform = pulumi.ComponentResource("test:index:Platform", "platform")
+            part = pulumi.CustomResource(
+                "kubernetes:core/v1:Namespace", "ns", {}, pulumi.ResourceOptions(parent=platform)
+            )
+            given = McpServicesArgs(settings, capabilities or Capabilities(), (part,))
+            return McpServices("services", given).names
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:  # noqa: ARG002 - the engine's signature
-        return {}, None
+        return declare(program)
 
-
-@dataclass
-class _Recorder(mocks.MockMonitor):
-    """Keeps every registration."""
-
-    declared: dict[str, Declared] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__init__(_Echo())
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802, ANN401 - the engine's signature
-        self.declared[request.name] = Declared(
-            kind=request.type,
-            parent=request.parent.split("::")[-1],
-            inputs=rpc.deserialize_properties(request.object),
-            after=tuple(sorted(urn.split("::")[-1] for urn in request.dependencies)),
-            retained=request.retainOnDelete,
-        )
-        return mocks.MockMonitor.RegisterResource(self, request)
-
-
-def _declare(settings: ServicesSettings, capabilities: Capabilities | None = None) -> dict[str, Declared]:
-    recorder = _Recorder()
-    pulumi.runtime.set_mocks(_Echo(), monitor=recorder)
-
-    def program() -> pulumi.Output[Any]:
-        namespace = pulumi.ComponentResource("test:index:Platform", "platform")
-        part = pulumi.CustomResource(
-            "kubernetes:core/v1:Namespace", "ns", {}, pulumi.ResourceOptions(parent=namespace)
-        )
-        return McpServices(
-            "services", McpServicesArgs(settings, capabilities or Capabilities(), (part,))
-        ).names
-
-    pulumi.runtime.test(program)()
-    return recorder.declared
+    return run
 
 
 def _objects(declared: dict[str, Declared]) -> dict[str, Declared]:
     return {
         name: one
         for name, one in declared.items()
-        if one.kind.startswith("kubernetes:") and one.parent != "platform"
+        if one.type.startswith("kubernetes:") and one.parent != "platform"
     }
 
 
 @pytest.fixture(scope="module")
-def declared() -> dict[str, Declared]:
-    return _declare(ServicesSettings())
+def declared(services: Declare) -> dict[str, Declared]:
+    return services(ServicesSettings())
 
 
 def test_each_service_is_a_component_with_its_own_objects_below_it(declared: dict[str, Declared]) -> None:
-    services = [name for name, one in declared.items() if one.kind == "a1platform:services:McpService"]
+    services = [name for name, one in declared.items() if one.type == "a1platform:services:McpService"]
     assert len(services) == 6
     for name in services:
         assert declared[name].parent == "services"
@@ -96,12 +59,12 @@ def test_each_service_is_a_component_with_its_own_objects_below_it(declared: dic
 
 def test_every_object_reaches_the_engine_as_it_is_rendered(declared: dict[str, Declared]) -> None:
     deployment = declared["mcp-gateway-deployment"]
-    assert deployment.kind == "kubernetes:apps/v1:Deployment"
+    assert deployment.type == "kubernetes:apps/v1:Deployment"
     assert deployment.inputs["metadata"]["name"] == "mcp-gateway"
     assert deployment.inputs["spec"]["template"]["spec"]["automountServiceAccountToken"] is False
     assert "replicas" not in deployment.inputs["spec"]
-    assert declared["mcp-gateway-service"].kind == "kubernetes:core/v1:Service"
-    assert declared["mcp-gateway-scaledobject"].kind == "kubernetes:keda.sh/v1alpha1:ScaledObject"
+    assert declared["mcp-gateway-service"].type == "kubernetes:core/v1:Service"
+    assert declared["mcp-gateway-scaledobject"].type == "kubernetes:keda.sh/v1alpha1:ScaledObject"
 
 
 def test_pods_start_after_their_policy_and_secrets_and_never_wait_for_their_service(
@@ -122,12 +85,12 @@ def test_everything_waits_for_what_the_platform_gives_the_services(declared: dic
 
 
 @pytest.mark.parametrize("keda", [True, False])
-def test_no_workload_is_declared_with_two_autoscalers(keda: bool) -> None:  # noqa: FBT001
-    objects = _objects(_declare(ServicesSettings(), Capabilities(keda=keda))).values()
+def test_no_workload_is_declared_with_two_autoscalers(services: Declare, keda: bool) -> None:  # noqa: FBT001
+    objects = _objects(services(ServicesSettings(), Capabilities(keda=keda))).values()
     scaled = [
         one.inputs["spec"]["scaleTargetRef"]["name"]
         for one in objects
-        if one.kind.endswith((":HorizontalPodAutoscaler", ":ScaledObject"))
+        if one.type.endswith((":HorizontalPodAutoscaler", ":ScaledObject"))
     ]
     assert len(scaled) == len(set(scaled)) == 6
 
@@ -140,7 +103,7 @@ def test_an_autoscaler_waits_for_what_it_scales(declared: dict[str, Declared]) -
 def test_what_argocd_would_take_over_is_not_deleted_with_its_declaration(
     declared: dict[str, Declared],
 ) -> None:
-    deleted = {one.kind.split(":")[-1] for one in _objects(declared).values() if not one.retained}
+    deleted = {one.type.split(":")[-1] for one in _objects(declared).values() if not one.retained}
     assert deleted == {"HorizontalPodAutoscaler", "ScaledObject"}
 
 
@@ -154,19 +117,21 @@ def test_every_object_is_applied_in_argo_cds_name_so_that_it_can_remove_what_pul
     assert managers == {"argocd-controller"}
 
 
-def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared() -> None:
-    declared = _declare(ServicesSettings(), Capabilities(keda=False, monitoring=False))
+def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared(services: Declare) -> None:
+    declared = services(ServicesSettings(), Capabilities(keda=False, monitoring=False))
     assert "mcp-gateway-horizontalpodautoscaler" in declared
     assert not [
-        one for one in declared.values() if "keda.sh" in one.kind or "monitoring.coreos.com" in one.kind
+        one for one in declared.values() if "keda.sh" in one.type or "monitoring.coreos.com" in one.type
     ]
 
 
-def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothing_else() -> None:
+def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothing_else(
+    services: Declare,
+) -> None:
     settings = ServicesSettings.model_validate(
         {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "v1", "path": "manifests"}}
     )
-    declared = _objects(_declare(settings))
+    declared = _objects(services(settings))
     assert set(declared) == {"a1-root-application", "a1-root-appproject"}
     root = declared["a1-root-application"]
     assert root.after == ("a1-root-appproject",)
@@ -188,30 +153,26 @@ def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothin
     ],
 )
 def test_argo_cd_reads_a_private_repository_by_a_secret_that_is_there_before_the_root(
-    url: str, credentials: dict[str, str], access: dict[str, str]
+    services: Declare, url: str, credentials: dict[str, str], access: dict[str, str]
 ) -> None:
     gitops = {"repoUrl": url, "credentials": credentials}
     settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": gitops})
-    declared = _declare(settings)
+    declared = services(settings)
     secret = declared["a1-repository-secret"]
-    assert secret.kind == "kubernetes:core/v1:Secret"
+    assert secret.type == "kubernetes:core/v1:Secret"
     assert secret.inputs["metadata"]["namespace"] == "argocd"
     assert secret.inputs["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "repository"
-    assert rpc.is_rpc_secret(secret.inputs["stringData"])
-    assert _plain(secret.inputs["stringData"]) == {"type": "git", "url": url, **access}
+    assert "stringData" in secret.secrets
+    assert secret.inputs["stringData"] == {"type": "git", "url": url, **access}
     assert "a1-repository-secret" in declared["a1-root-application"].after
     assert "of-mine" not in str(declared["a1-root-application"].inputs)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a property can be
-    return _plain(rpc.unwrap_rpc_secret(value)) if rpc.is_rpc_secret(value) else value
-
-
-def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy() -> None:
+def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy(services: Declare) -> None:
     settings = ServicesSettings.model_validate(
         {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "a=b", "path": "manifests"}}
     )
-    annotations = _declare(settings)["a1-root-application"].inputs["metadata"]["annotations"]
+    annotations = services(settings)["a1-root-application"].inputs["metadata"]["annotations"]
     assert json.loads(annotations["pulumi.com/waitFor"]) == [
         f"jsonpath={{.status.sync.comparedTo.source.repoURL}}={GIT}",
         "jsonpath={.status.sync.comparedTo.source.path}=manifests/root",
@@ -220,6 +181,6 @@ def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy() -> No
     ]
 
 
-def test_the_root_application_goes_when_the_delivery_moves_back_to_pulumi() -> None:
+def test_the_root_application_goes_when_the_delivery_moves_back_to_pulumi(services: Declare) -> None:
     settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": {"repoUrl": GIT}})
-    assert _declare(settings)["a1-root-application"].retained is False
+    assert services(settings)["a1-root-application"].retained is False

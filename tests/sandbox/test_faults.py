@@ -49,16 +49,11 @@ def without_k3s(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deploymen
     return dataclasses.replace(lab.deployment, bundle=folder)
 
 
-def _with_node(lab: Lab, **changes: object) -> None:
-    """Configure the node otherwise than it is."""
-    node = dataclasses.replace(lab.deployment.node, **changes)  # type: ignore[arg-type]
-    dataclasses.replace(lab.deployment, node=node).configure()
-
-
 def test_a_key_that_the_host_does_not_know_is_refused_with_what_to_do(
     lab: Lab, before: dict[str, str], tmp_path: Path
 ) -> None:
-    _with_node(lab, private_key=key_pair(tmp_path / "other").path)
+    node = dataclasses.replace(lab.deployment.node, private_key=key_pair(tmp_path / "other").path)
+    dataclasses.replace(lab.deployment, node=node).configure()
     said = lab.refused()
     assert "unable to authenticate" in said
     assert "a1-preflight: the host refuses the key" in said
@@ -66,7 +61,9 @@ def test_a_key_that_the_host_does_not_know_is_refused_with_what_to_do(
 
 
 def test_a_host_that_cannot_be_reached_is_named_with_what_to_do(lab: Lab) -> None:
-    _with_node(lab, address=lab.deployment.node.address.rpartition(".")[0] + ".254")
+    nobody = lab.deployment.node.address.rpartition(".")[0] + ".254"
+    node = dataclasses.replace(lab.deployment.node, address=nobody)
+    dataclasses.replace(lab.deployment, node=node).configure()
     said = lab.refused()
     assert "a1-preflight: the host does not answer" in said
     assert "Traceback" not in said

@@ -242,10 +242,9 @@ def test_tunnels_and_copies_work_and_neither_root_nor_a_password_gets_in(
     with hardened.node.connect() as client:
         (tmp_path / "sent").write_text("text")
         client.open_sftp().put(str(tmp_path / "sent"), "sent")
-        channel = client.get_transport().open_channel(  # type: ignore[union-attr]
-            "direct-tcpip", ("127.0.0.1", 6443), ("127.0.0.1", 0)
-        )
-        channel.close()
+        connected = client.get_transport()
+        assert connected is not None
+        connected.open_channel("direct-tcpip", ("127.0.0.1", 6443), ("127.0.0.1", 0)).close()
         client.exec_command("rm sent")[1].channel.recv_exit_status()
     with paramiko.Transport((hardened.node.address, 22)) as transport:
         transport.start_client(timeout=10)

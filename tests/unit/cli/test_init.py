@@ -53,6 +53,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Place:
     for name in ("id_ed25519", "id_other"):
         (ssh / name).write_bytes(text)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "Pulumi.yaml").write_text("name: a1platform\n")
     made = _Place(tmp_path)
     monkeypatch.setattr(init_module, "read_host_key", made.host_key)
     monkeypatch.setattr(init_module, "_preflight", lambda *_: None)
@@ -93,6 +94,16 @@ def test_options_are_checked_before_any_host_is_asked(
 ) -> None:
     assert place.init("192.0.2.10", "--yes", *words) == 1
     assert line in place.said
+    assert place.asked == []
+    assert not place.file.exists()
+
+
+def test_a_folder_that_make_up_does_not_read_gets_no_configuration(place: _Place) -> None:
+    (place.file.parent / "Pulumi.yaml").unlink()
+    assert place.init("192.0.2.10", "--yes") == 1
+    assert f"found no Pulumi.yaml in {place.file.parent}, expected the clone, as" in place.said.replace(
+        "\n", ""
+    )
     assert place.asked == []
     assert not place.file.exists()
 

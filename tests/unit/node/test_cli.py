@@ -123,8 +123,9 @@ def test_init_of_a_host_that_does_not_answer_writes_nothing(
 ) -> None:
     key = tmp_path_factory.mktemp("ssh") / "id"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
+    (tmp_path / "Pulumi.yaml").write_text("name: a1platform\n")
     words = ["init", "127.0.0.1", "--key", str(key), "--port", str(closed_port), "--folder", str(tmp_path)]
     answer = _RUNNER.invoke(app, words)
     assert answer.exit_code == 1
     assert f"127.0.0.1 port {closed_port}" in answer.output
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["Pulumi.yaml"]

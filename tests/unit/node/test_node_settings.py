@@ -33,6 +33,11 @@ def test_a_node_has_the_defaults_of_ssh(node: Entry) -> None:
     assert (settings.user, settings.port, settings.role) == ("root", 22, "server")
 
 
+@pytest.mark.parametrize("host", ["a1", "a1.example.org.", "my_host", "2001:db8::1", "127.0.0.1", "A-1.b"])
+def test_a_host_is_a_name_or_an_address(node: Entry, host: str) -> None:
+    assert NodeSettings.model_validate(node(host=host)).host == host
+
+
 def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
     entry = node()
     assert (
@@ -58,6 +63,17 @@ def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
         ({"port": 70000}, "port"),
         ({"role": "worker"}, "'server' or 'agent'"),
         ({"address": "a1.example"}, "found 'a1.example', expected an IPv4 or IPv6 address"),
+        ({"address": "fe80::1%eth0"}, "expected an address that other machines reach the host by"),
+        ({"address": "::"}, "expected an address that other machines reach the host by"),
+        ({"address": "127.0.0.1"}, "expected an address that other machines reach the host by"),
+        ({"host": "a..b"}, "found 'a..b', expected a name or an address such as 'a1.example.org'"),
+        ({"host": f"{'a' * 64}.org"}, "expected a name or an address such as 'a1.example.org'"),
+        ({"host": ".".join(["a" * 63] * 4)}, "expected a name or an address such as 'a1.example.org'"),
+        ({"host": "a1.example.org:2222"}, "user and port are keys of their own"),
+        ({"host": "root@a1.example.org"}, "user and port are keys of their own"),
+        ({"host": "-a"}, "found '-a', expected a name"),
+        ({"host": ""}, "found '', expected a name"),
+        ({"host": "a\n"}, "expected a name"),
         ({"colour": "red"}, "colour: found an unknown key"),
     ],
 )

@@ -52,6 +52,15 @@ def test_a_private_key_must_be_there_for_what_connects_only(file: _File) -> None
         chosen.is_configured(connects=True)
 
 
+def test_a_damaged_private_key_is_told_before_anything_is_done(file: _File, tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    key.write_text("-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n")
+    file.write(nodes=[{**_NODE, "privateKeyFile": str(key)}])
+    with pytest.raises(StackFileError, match=rf"nodes\[0\]\.privateKeyFile: found '{key}', which is damaged"):
+        chosen.is_configured(connects=True)
+    assert chosen.is_configured()
+
+
 def test_the_sandbox_is_taken_where_it_is_asked_for(file: _File, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write(nodes=[_NODE])
     monkeypatch.setenv("A1_SANDBOX", "1")

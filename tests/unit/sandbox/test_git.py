@@ -1,5 +1,6 @@
 """The repository that Argo CD syncs on the sandbox, and its server, on loopback."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -90,13 +91,14 @@ def served(tmp_path: Path) -> Iterator[GitServer]:
 
 
 def running(folder: Path) -> list[int]:
-    found = subprocess.run(
-        ["pgrep", "-f", f"git-daemon --listen.* --base-path={folder} "],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
-    return [int(pid) for pid in found.split()]
+    """Return the servers of a folder, without `pgrep`, which a bare Debian does not have."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_text(errors="replace").split("\0")
+            if words[0].endswith("git-daemon") and f"--base-path={folder}" in words:
+                found.append(int(entry.name))
+    return found
 
 
 def test_what_is_published_can_be_cloned_and_not_pushed_to(served: GitServer, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,17 +103,16 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def _image(program: Path, **more: object) -> Image:
-    facts: dict[str, object] = {
-        "name": "app",
-        "references": _NAMES,
-        "settings": _SETTINGS,
-        "programs": {"/usr/bin/app": program},
-        "files": {"/usr/bin/wrapper": "#!/bin/sh\nexec app\n", "/etc/app": "x\n"},
-        "links": {"/usr/bin/app-server": "app"},
-        "folders": {"/home/app": 0o700},
-    }
-    return Image(**{**facts, **more})  # type: ignore[arg-type]
+def _image(program: Path) -> Image:
+    return Image(
+        name="app",
+        references=_NAMES,
+        settings=_SETTINGS,
+        programs={"/usr/bin/app": program},
+        files={"/usr/bin/wrapper": "#!/bin/sh\nexec app\n", "/etc/app": "x\n"},
+        links={"/usr/bin/app-server": "app"},
+        folders={"/home/app": 0o700},
+    )
 
 
 def test_a_composed_image_holds_programs_files_links_and_its_user(program: Path, tmp_path: Path) -> None:
@@ -140,5 +140,5 @@ def test_an_image_is_composed_once(program: Path, tmp_path: Path, monkeypatch: p
 def test_another_file_in_the_recipe_is_another_image(program: Path, tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     first = compose(_image(program), cache, lambda _line: None)
-    second = compose(_image(program, files={"/etc/app": "y\n"}), cache, lambda _line: None)
+    second = compose(replace(_image(program), files={"/etc/app": "y\n"}), cache, lambda _line: None)
     assert first.path != second.path

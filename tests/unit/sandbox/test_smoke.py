@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
-from sandbox.pulumi import Stack
-from sandbox.up import _write_outputs
+import pytest
+
+from sandbox.pulumi import PulumiError, Stack
+from sandbox.up import _kubeconfig_file, _write_kubeconfig, _write_outputs
 
 
 class _Told(Stack):
@@ -20,3 +22,20 @@ def test_the_outputs_go_into_a_file_that_nobody_else_can_read_and_the_kubeconfig
     path = _write_outputs(_Told("sandbox", {}), tmp_path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text()) == {"apiKey": "a key", "parts": {"keda": "chart"}}
+
+
+class _Cut(Stack):
+    """A stack whose first `up` has failed."""
+
+    def outputs(self) -> dict[str, object]:
+        return {}
+
+
+def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubeconfig(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A1_STATE", str(tmp_path))
+    stack = _Cut("sandbox", {})
+    with pytest.raises(PulumiError, match=r"found no kubeconfig in stack sandbox, expected .*`make up`"):
+        _write_kubeconfig(stack)
+    assert list(_kubeconfig_file(stack).parent.iterdir()) == []

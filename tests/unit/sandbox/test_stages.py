@@ -20,7 +20,7 @@ class Bench:
         self.held: list[str] = []
         self.ready: list[str] = []
         self.made: list[str] = ["system", "keda"]
-        self.failure: BundleError | None = None
+        self.failure: Exception | None = None
         self.installed: list[list[str]] = []
         monkeypatch.setattr(stages, "make_bundle", self._make)
         monkeypatch.setattr(stages, "held_parts", lambda *_: self.held)
@@ -76,3 +76,9 @@ def test_a_part_that_cannot_be_made_is_told_after_the_others_are_installed(bench
     with pytest.raises(BundleError, match="argo-cd"):
         bench.run()
     assert bench.installed[-1] == ["system", "keda"]
+
+
+def test_a_maker_that_breaks_is_no_success(bench: Bench) -> None:
+    bench.failure = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space left"):
+        bench.run()

@@ -37,6 +37,8 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
         ({"platfrom": {}}, "platfrom: found an unknown key, expected platform, or another of access, "),
         ({"k3s": {"maxPod": 3}}, "k3s.maxPod: found an unknown key, expected maxPods, or another of "),
         ({"k3s": {"maxPods": "many"}}, "k3s.maxPods: found 'many', expected an integer"),
+        ({"k3s": {"disable": ["treafik"]}}, "k3s.disable[0]: found 'treafik', expected 'local-storage', "),
+        ({"k3s": {"disable": ["coredns"]}}, "k3s.disable[0]: found 'coredns', expected 'local-storage', "),
         ({"k3s": {"maxPods": 5}}, "k3s.maxPods: found 5, expected at least 10"),
         (
             {"platform": {"keda": {"enabled": "perhaps"}}},
@@ -203,6 +205,36 @@ def test_the_command_line_and_the_program_read_the_same_keys(node: Entry, tmp_pa
     path = tmp_path / "Pulumi.a1.yaml"
     path.write_text(yaml.safe_dump({"config": {f"{PROJECT}:nodes": [node()]}}))
     assert [one.name for one in StackFile(path).nodes()] == ["a1"]
+
+
+def test_a_value_that_pulumi_has_set_as_a_text_means_the_same_to_the_command_line(
+    node: Entry, tmp_path: Path
+) -> None:
+    # What `pulumi config set KEY VALUE` writes.
+    given = {"nodeIsGone": "true", "k3s": '{"maxPods": 60}', "nodes": json.dumps([node()])}
+    path = tmp_path / "Pulumi.a1.yaml"
+    path.write_text(yaml.safe_dump({"config": {f"{PROJECT}:{key}": value for key, value in given.items()}}))
+    file = StackFile(path)
+    file.check()
+    assert (file.k3s().max_pods, [one.name for one in file.nodes()]) == (60, ["a1"])
+    file.put_nodes(file.nodes())
+    assert [one.name for one in StackFile(path).nodes()] == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"), [(b"config: {}\n# \xe9\n", "no UTF-8"), (None, "Is a directory")]
+)
+def test_a_file_that_cannot_be_read_is_refused_by_name(
+    tmp_path: Path, content: bytes | None, found: str
+) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StackFileError) as refused:
+        StackFile(path)
+    assert str(refused.value) == f"{path}: found {found}, expected a configuration in UTF-8"
 
 
 def test_the_command_line_tells_what_is_wrong_in_the_same_words(node: Entry, tmp_path: Path) -> None:
