@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # A find-links or index setting of the operator's machine must not reach into the locked install.
+# By what it holds, not by its time: every new clone's file is younger than the cache.
+UV_INSTALLED := $(CACHE)/uv/.$(firstword $(shell sha256sum requirements-uv.txt))
+CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
 .PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev
@@ -12,16 +15,16 @@ UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(CACHE)/uv/bin/uv: requirements-uv.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
+$(UV_INSTALLED):
+	@$(CHECK_PYTHON)
 	@echo "installing uv into $(CACHE)/uv"
 	@mkdir -p $(CACHE)
 	@test -x $(CACHE)/uv/bin/pip || $(PYTHON) -m venv $(CACHE)/uv || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(CACHE)/uv/bin/pip install --quiet --require-hashes -r requirements-uv.txt
 	@touch $@
 
-$(VENV)/.installed: requirements.txt pyproject.toml | $(CACHE)/uv/bin/uv
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+$(VENV)/.installed: requirements.txt pyproject.toml | $(UV_INSTALLED)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { $(CHECK_PYTHON) && $(UV) venv --quiet --clear --python $(PYTHON) $(VENV); }
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
 	@$(BIN)/python -c "import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'a1platform.pth').write_text(sys.argv[1] + '\n')" $(CURDIR)
 	@printf '#!/bin/sh\nexec "%s" -m a1platform "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/a1 && chmod 755 $(BIN)/a1
@@ -29,7 +32,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml | $(CACHE)/uv/bin/uv
 
 venv: $(VENV)/.installed ## Install the locked Python environment into .venv
 
-lock: | $(CACHE)/uv/bin/uv ## Write requirements.txt anew from pyproject.toml
+lock: | $(UV_INSTALLED) ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt
 	@$(UV) pip compile --quiet --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group services -c requirements.txt -o services/requirements.txt
 

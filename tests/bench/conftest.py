@@ -46,6 +46,12 @@ def seconds(run: Callable[[], object]) -> float:
     return time.monotonic() - start
 
 
+def compared(run: Callable[[], object], other: Callable[[], object], times: int = 4) -> tuple[float, float]:
+    """Run two things by turns, so that both see the same machine, and return the shortest time of each."""
+    taken = [(seconds(run), seconds(other)) for _ in range(times)]
+    return min(one for one, _ in taken), min(one for _, one in taken)
+
+
 @pytest.fixture(scope="session")
 def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """The platform: the deployed one, or the sandbox's with everything cached, gone when the run ends."""

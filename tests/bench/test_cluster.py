@@ -11,7 +11,7 @@ import pytest
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
-from tests.bench.conftest import Figures, empty_program, seconds
+from tests.bench.conftest import Figures, compared, empty_program
 from tests.bench.memory import PeakMemory
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 
@@ -57,8 +57,7 @@ def test_a_run_without_changes_costs_little_more_than_an_empty_program(
 ) -> None:
     made = deployed[0]
     empty = empty_program(made.stack, tmp_path)
-    ours = min(seconds(lambda: made.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
-    theirs = min(seconds(lambda: empty.read(*UP)) for _ in range(3))
+    ours, theirs = compared(lambda: made.stack.read(*UP, "--expect-no-changes"), lambda: empty.read(*UP))
     assert figures.ratio("up without changes", ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
 
 

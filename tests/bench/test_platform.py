@@ -16,7 +16,7 @@ from a1platform.platform import namespaces
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
-from tests.bench.conftest import Figures, Platform, empty_program, seconds
+from tests.bench.conftest import Figures, Platform, compared, empty_program
 from tests.bench.deployed import api, outputs
 from tests.sandbox.deployment import UP
 from tests.smoke.conftest import listed
@@ -102,8 +102,7 @@ def test_a_run_without_changes_costs_at_most_four_empty_programs(
     platform: Platform, tmp_path: Path, figures: Figures
 ) -> None:
     empty = empty_program(platform.stack, tmp_path)
-    ours = min(seconds(lambda: platform.stack.read(*UP, "--expect-no-changes")) for _ in range(3))
-    theirs = min(seconds(lambda: empty.read(*UP)) for _ in range(3))
+    ours, theirs = compared(lambda: platform.stack.read(*UP, "--expect-no-changes"), lambda: empty.read(*UP))
     what = "up without changes, everything in place"
     assert figures.ratio(what, ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
 
