@@ -25,7 +25,8 @@ def import_images(
         opts: Options of both resources; depend on the installation.
     """
     folder = images[0].path.parent
-    return remote_folder(name, node, folder, lambda staged: render_import(staged, images), opts=opts)
+    digests = [image.sha256 for image in images]
+    return remote_folder(name, node, folder, digests, lambda staged: render_import(staged, images), opts=opts)
 
 
 def render_import(staged: str, images: Sequence[BundleImage]) -> str:

@@ -77,3 +77,24 @@ def declare(manifest: Manifest, opts: pulumi.ResourceOptions, *, name: str = "")
         dict(manifest),
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=PULUMI_KUBERNETES)),
     )
+
+
+def declare_secret(
+    name: str,
+    metadata: Mapping[str, Any],
+    content: Mapping[str, pulumi.Input[str]],
+    opts: pulumi.ResourceOptions,
+) -> pulumi.CustomResource:
+    """Declare a Secret, secret also in what the cluster returns.
+
+    As `pulumi_kubernetes.core.v1.Secret` does; the types beside that one take half a second to import.
+
+    Args:
+        name: Logical name.
+        metadata: The object's.
+        content: Text by key; what of it is secret has to say so.
+        opts: Parent, provider and what to wait for.
+    """
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": dict(content)}
+    hidden = pulumi.ResourceOptions(additional_secret_outputs=["data", "stringData"])
+    return declare(manifest, pulumi.ResourceOptions.merge(opts, hidden), name=name)

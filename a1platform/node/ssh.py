@@ -7,13 +7,14 @@ neither an error nor a process list shows it; a changed script updates in place,
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pulumi
 from pulumi_command.remote import Command, ConnectionArgs, CopyToRemote, Logging
 
 from a1platform.node.give_back import COPIES
+from a1platform.node.known_asset import known_asset
 from a1platform.node.shell import guarded, runner
 from a1platform.node.upload import Upload, render_install
 from a1platform.settings.node import NodeSettings, private_key
@@ -71,7 +72,7 @@ def remote_script(  # noqa: PLR0913 - each is a choice of the caller
         The command; `stdout` and `stderr` are secret.
     """
     text = pulumi.Output.from_input(script)
-    create = text.apply(lambda value: f"{_call(node, arguments)} # {_digest(value)}")
+    create = text.apply(lambda value: f"{_call(node, arguments)} # {_short(value)}")
     return Command(
         name,
         connection=connection(node),
@@ -120,7 +121,11 @@ def _call(node: NodeSettings, arguments: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _short(text: str) -> str:
+    return _digest(text)[:16]
 
 
 def remote_files(  # noqa: PLR0913 - each is a choice of the caller
@@ -153,15 +158,14 @@ def remote_files(  # noqa: PLR0913 - each is a choice of the caller
     """
     if not source.exists():
         raise ValueError(f"upload {name}: found no '{source}', expected a file or folder")
-    content = repr(sorted((u.source, u.sha256) for u in uploads))
+    content = _digest(repr(sorted((u.source, u.sha256) for u in uploads)))
     marked = pulumi.Output.from_input(mark)
-    staged = marked.apply(lambda value: f"{COPIES}/{name}-{_digest(content + value)}")
-    folder = source.is_dir()
+    staged = marked.apply(lambda value: f"{COPIES}/{name}-{_short(content + value)}")
     copy = CopyToRemote(
         f"{name}-copy",
         connection=connection(node),
-        source=pulumi.FileArchive(f"{source}/") if folder else pulumi.FileAsset(str(source)),
-        remote_path=staged if folder else pulumi.Output.concat(staged, "/", source.name),
+        source=known_asset(source, content),
+        remote_path=staged if source.is_dir() else pulumi.Output.concat(staged, "/", source.name),
         opts=opts,
     )
     return remote_script(
@@ -176,10 +180,11 @@ def remote_files(  # noqa: PLR0913 - each is a choice of the caller
     )
 
 
-def remote_folder(
+def remote_folder(  # noqa: PLR0913 - each is a choice of the caller
     name: str,
     node: NodeSettings,
     source: Path,
+    digests: Iterable[str],
     use: Callable[[str], str],
     *,
     opts: pulumi.ResourceOptions | None = None,
@@ -190,6 +195,7 @@ def remote_folder(
         name: Logical name.
         node: Where to copy to.
         source: An existing folder on this machine.
+        digests: Of the files in it.
         use: Renders the script from the bash text of the copy's path; the script removes the copy.
         opts: Options of both resources.
 
@@ -201,12 +207,13 @@ def remote_folder(
     """
     if not source.is_dir():
         raise ValueError(f"upload {name}: found no folder '{source}', expected one")
-    staged = f"{COPIES}/{name}"
+    content = _digest(repr(sorted(digests)))
+    staged = f"{COPIES}/{name}-{_short(content)}"
     script = use(f"$(getent passwd {node.user} | cut -d: -f6)/{staged}")
     copy = CopyToRemote(
         f"{name}-copy",
         connection=connection(node),
-        source=pulumi.FileArchive(f"{source}/"),
+        source=known_asset(source, content),
         remote_path=staged,
         opts=opts,
     )

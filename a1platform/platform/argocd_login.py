@@ -7,8 +7,8 @@ from typing import Any
 import bcrypt
 import pulumi
 import yaml
-from pulumi_kubernetes.core.v1 import Secret
 
+from a1platform.delivery.pulumi_sink import declare_secret
 from a1platform.naming import labels
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.random_text import random_text, time_text
@@ -55,7 +55,7 @@ def oidc_values(oidc: OidcSettings | None) -> dict[str, Any]:
     }
 
 
-def oidc_secret(name: str, oidc: OidcSettings, opts: pulumi.ResourceOptions) -> Secret:
+def oidc_secret(name: str, oidc: OidcSettings, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Declare the Secret that holds the client's secret.
 
     Args:
@@ -65,11 +65,11 @@ def oidc_secret(name: str, oidc: OidcSettings, opts: pulumi.ResourceOptions) -> 
     """
     # Argo CD reads Secrets of no other label.
     told = {**labels(OIDC_SECRET, "delivery"), "app.kubernetes.io/part-of": "argocd"}
-    return Secret(
+    return declare_secret(
         name,
-        metadata={"name": OIDC_SECRET, "namespace": ARGO_CD, "labels": told},
-        string_data={_KEY: pulumi.Output.secret(oidc.client_secret.get_secret_value())},
-        opts=opts,
+        {"name": OIDC_SECRET, "namespace": ARGO_CD, "labels": told},
+        {_KEY: pulumi.Output.secret(oidc.client_secret.get_secret_value())},
+        opts,
     )
 
 

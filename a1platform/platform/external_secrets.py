@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.delivery.pulumi_sink import declare
+from a1platform.delivery.pulumi_sink import declare, declare_secret
 from a1platform.naming import labels, token
 from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
@@ -161,11 +160,11 @@ def _content(name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions)
         held = content.setdefault(source, {})
         held |= {key: value.get_secret_value() for key, value in given.items()}
     return [
-        Secret(
+        declare_secret(
             f"{name}-{source}",
-            metadata={"name": source, "namespace": SECRETS, "labels": labels(source, "secrets")},
-            string_data={key: pulumi.Output.secret(value) for key, value in held.items()},
-            opts=opts,
+            {"name": source, "namespace": SECRETS, "labels": labels(source, "secrets")},
+            {key: pulumi.Output.secret(value) for key, value in held.items()},
+            opts,
         )
         for source, held in sorted(content.items())
     ]

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.delivery.pulumi_sink import declare
+from a1platform.delivery.pulumi_sink import declare, declare_secret
 from a1platform.naming import labels, token
 from a1platform.platform.chart import Chart, ReleaseArgs, release
 from a1platform.platform.monitoring_values import GRAFANA_SECRET, NAME, WEBHOOKS_SECRET, values
@@ -113,7 +112,7 @@ def service(settings: MonitoringSettings) -> Manifest:
     }
 
 
-def _webhooks(name: str, settings: MonitoringSettings, opts: pulumi.ResourceOptions) -> Secret:
+def _webhooks(name: str, settings: MonitoringSettings, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     """Declare the URLs that Alertmanager tells, as files: who knows such a URL can write to its receiver."""
     urls: dict[str, pulumi.Input[str]] = {
         level: pulumi.Output.secret(url.get_secret_value()) for level, url in settings.webhooks.items()
@@ -121,12 +120,12 @@ def _webhooks(name: str, settings: MonitoringSettings, opts: pulumi.ResourceOpti
     return _secret(f"{name}-webhooks", WEBHOOKS_SECRET, urls, opts)
 
 
-def _grafana(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Secret:
+def _grafana(name: str, password: pulumi.Output[str], opts: pulumi.ResourceOptions) -> pulumi.CustomResource:
     return _secret(f"{name}-grafana", GRAFANA_SECRET, {"user": "admin", "password": password}, opts)
 
 
 def _secret(
     logical_name: str, name: str, data: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions
-) -> Secret:
+) -> pulumi.CustomResource:
     metadata = {"name": name, "namespace": PROMETHEUS, "labels": labels(name, "monitoring")}
-    return Secret(logical_name, metadata=metadata, string_data=dict(data), opts=opts)
+    return declare_secret(logical_name, metadata, data, opts)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pulumi
-from pulumi_kubernetes.core.v1 import Secret
 
 from a1platform.delivery import argocd
 from a1platform.delivery.manifest import Manifest
-from a1platform.delivery.pulumi_sink import applied_as, awaited, declare, logical_name
+from a1platform.delivery.pulumi_sink import applied_as, awaited, declare, declare_secret, logical_name
 from a1platform.naming import token
 from a1platform.platform.recovery import RunOnServer, recovering
 from a1platform.services.builders import service_objects
@@ -120,14 +119,7 @@ class McpServices(pulumi.ComponentResource):
         if gitops.credentials is not None:
             url = root["spec"]["source"]["repoURL"]
             access = argocd.repository_secret(url, _access(gitops.credentials))
-            needed.append(
-                Secret(
-                    logical_name(access),
-                    metadata=access["metadata"],
-                    string_data=access["stringData"],
-                    opts=own,
-                )
-            )
+            needed.append(declare_secret(logical_name(access), access["metadata"], access["stringData"], own))
         # As with Pulumi's own delivery, a run ends when the services are there.
         watched = awaited(root, argocd.synced(root), _SYNCED_WITHIN_SECONDS)
         declare(watched, pulumi.ResourceOptions(parent=self, depends_on=needed))
