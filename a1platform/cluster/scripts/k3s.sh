@@ -166,10 +166,6 @@ a1_k3s_return() { # files of the change: puts back what K3s is known to start wi
     done
 }
 
-a1_k3s_see() { # digest of the binary
-    echo "$1 $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
-}
-
 a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
     local node=$1 seconds=$2 dns=$3 digest
     shift 3

@@ -11,14 +11,22 @@ a1_k3s_stamp() { # what tells cheaply whether the binary was touched
     stat -c '%s %.9Y %.9Z %i' -- "$a1_k3s" 2>/dev/null || echo absent
 }
 
+a1_k3s_see() { # digest of the binary: kept with what tells whether it is still that one
+    echo "$1 $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
+}
+
 a1_k3s_found() { # the binary's digest: `up` does not read it again while nobody has touched it, an audit does
     local digest stamp
-    if [ "$a1_verb" = drift ] && read -r digest stamp 2>/dev/null <"$a1_state/k3s/seen" &&
-        [ "$stamp" = "$(a1_k3s_stamp)" ]; then
-        echo "$digest"
-    else
+    if [ "$a1_verb" != drift ]; then
         a1_k3s_digest "$a1_k3s"
+        return
     fi
+    if ! read -r digest stamp 2>/dev/null <"$a1_state/k3s/seen" || [ "$stamp" != "$(a1_k3s_stamp)" ]; then
+        digest=$(a1_k3s_digest "$a1_k3s")
+        # A copy that was put in its place again is another file with the same content.
+        if [ -d "$a1_state/k3s" ]; then a1_k3s_see "$digest"; fi
+    fi
+    echo "$digest"
 }
 
 a1_k3s_expected() { # digest of an uploaded binary or nothing: the digest that the binary must have, where it is known
