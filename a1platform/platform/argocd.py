@@ -9,9 +9,9 @@ from a1platform.delivery.argocd import FIELD_MANAGER, closed_default_project
 from a1platform.delivery.pulumi_sink import applied_as, declare
 from a1platform.naming import token
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
-from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.part import PartArgs
+from a1platform.platform.release import ReleaseArgs, release
 from a1platform.platform.sizes import PRIORITY, resources
 from a1platform.platform.values import budget, merged
 from a1platform.settings.argocd import ArgoCdSettings

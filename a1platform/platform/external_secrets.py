@@ -14,9 +14,9 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare, declare_secret
 from a1platform.naming import labels, token
-from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import EXTERNAL_SECRETS, SECRETS
 from a1platform.platform.part import PartArgs
+from a1platform.platform.release import ReleaseArgs, release
 from a1platform.platform.sizes import sized
 from a1platform.platform.values import budget, merged
 from a1platform.settings.platform import ExternalSecretsSettings

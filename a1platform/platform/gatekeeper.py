@@ -10,9 +10,9 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import token
-from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import GATEKEEPER
 from a1platform.platform.part import PartArgs
+from a1platform.platform.release import ReleaseArgs, release
 from a1platform.platform.sizes import PRIORITY, resources, sized
 from a1platform.platform.values import merged
 from a1platform.settings.platform import GatekeeperSettings

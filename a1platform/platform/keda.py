@@ -7,9 +7,9 @@ import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from a1platform.naming import token
-from a1platform.platform.chart import ReleaseArgs, release
 from a1platform.platform.namespaces import KEDA
 from a1platform.platform.part import PartArgs
+from a1platform.platform.release import ReleaseArgs, release
 from a1platform.platform.sizes import PRIORITY, resources
 from a1platform.platform.values import merged
 from a1platform.settings.platform import KedaSettings

@@ -9,11 +9,12 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare, declare_secret
 from a1platform.naming import labels, token
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import Chart
 from a1platform.platform.monitoring_values import GRAFANA_SECRET, NAME, WEBHOOKS_SECRET, values
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.platform.part import PartArgs
 from a1platform.platform.random_text import random_text
+from a1platform.platform.release import ReleaseArgs, release
 from a1platform.settings.platform import MonitoringSettings
 
 PORT = 9090

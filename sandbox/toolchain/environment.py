@@ -8,13 +8,15 @@ from pathlib import Path
 
 _VENV = Path(__file__).resolve().parents[2] / ".venv" / "bin"
 # Each would change unseen what a run does: a state lost in a crash, another passphrase or backend than ours,
-# and an SSH agent that the command plugin insists on although the keys come from the settings.
+# an SSH agent that the command plugin insists on although the keys come from the settings, and a program that
+# is compiled anew in every run.
 _REMOVED = (
     "PULUMI_SKIP_CHECKPOINTS",
     "PULUMI_CONFIG_PASSPHRASE",
     "PULUMI_ACCESS_TOKEN",
     "PULUMI_STACK",
     "SSH_AUTH_SOCK",
+    "PYTHONDONTWRITEBYTECODE",
 )
 
 

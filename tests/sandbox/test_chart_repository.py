@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(900)]
 
 _PROGRAM = """
 import pulumi_kubernetes
-from a1platform.platform.chart import Chart, ReleaseArgs, release
+from a1platform.platform.chart import Chart
+from a1platform.platform.release import ReleaseArgs, release
 
 cluster = pulumi_kubernetes.Provider("cluster", kubeconfig={kubeconfig!r})
 part = pulumi.ComponentResource("test:index:Part", "part", None, pulumi.ResourceOptions(provider=cluster))

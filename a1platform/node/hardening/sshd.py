@@ -49,9 +49,13 @@ systemctl try-reload-or-restart ssh.service
 
 _VERIFY = """
 local effective keyword value found changed loaded
+local -A values=()
 effective=$(sshd -T 2>&1) || a1_deviation "sshd configuration" "accepted by sshd -T" "$effective"
 while read -r keyword value; do
-    found=$(awk -v keyword="${keyword,,}" '$1 == keyword { $1 = ""; print substr($0, 2) }' <<<"$effective")
+    if [ -n "$keyword" ]; then values[$keyword]+="${values[$keyword]:+ }$value"; fi
+done <<<"$effective"
+while read -r keyword value; do
+    found=${values[${keyword,,}]:-}
     [ "$found" = "$value" ] || a1_deviation "sshd $keyword" "$value" "${found:-absent}"
 done < <(a1_sshd_options)
 # `sshd -T` reads the files; the running server may have read them before they were last changed.

@@ -130,6 +130,10 @@ def test_changes_of_another_group_are_left_alone(host: Host) -> None:
     [
         ("rm -f a.conf", "a file\tabsent"),
         ("echo more >>a.conf", "content sha256"),
+        ("printf one >a.conf", "content sha256"),
+        ("printf '\\n' >>a.conf", "content sha256"),
+        ("printf '\\0' >>a.conf", "content sha256"),
+        (": >a.conf", "content sha256"),
         ("chmod 600 a.conf", f"mode and owner 640 {_OWNER}\tmode and owner 600 {_OWNER}"),
         ("mv a.conf x && ln -s x a.conf", "a file\tno plain file"),
     ],
