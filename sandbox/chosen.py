@@ -63,6 +63,24 @@ def idle() -> str:
     return f"{' and '.join(keys)} of {name} {verb} for machines of your own" if keys else ""
 
 
+def left_alone(environment: Mapping[str, str], *, configured: bool) -> str:
+    """Return a line on the stack that a command does not act on and that is there all the same, or nothing.
+
+    Args:
+        environment: Environment of a `pulumi` run.
+        configured: Whether the command acts on configured machines.
+    """
+    if configured:
+        there = sandbox(environment).exists()
+        return "a sandbox node is there too: `A1_SANDBOX=1 make down` takes it away" if there else ""
+    if is_asked_for() or not production(environment).exists():
+        return ""
+    return (
+        f"stack {PRODUCTION} still holds machines that Pulumi.{PRODUCTION}.yaml no longer names: name "
+        "them again to change or to destroy what is on them"
+    )
+
+
 def production(environment: Mapping[str, str]) -> Stack:
     """Return the stack of the configured machines."""
     return Stack(PRODUCTION, environment)

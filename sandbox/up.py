@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
     if chosen.is_configured(connects=True):
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
+        _tell_of_other(environment, progress, configured=True)
         _apply(stack, progress)
     else:
         stack = _sandbox(cache, progress, parts)
@@ -70,6 +71,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
         ensure_compiler(progress)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
+    _tell_of_other(environment, progress, configured=False)
     engine = ensure_engine(cache, progress)
     _agree(stack, engine, progress)
     node = start(engine, cache, chosen.NODE, progress)
@@ -112,6 +114,11 @@ def _tell_of_sandbox(progress: Progress) -> None:
     progress(f"{why}: a sandbox node on this machine stands in")
     if unused := chosen.idle():
         progress(unused)
+
+
+def _tell_of_other(environment: Mapping[str, str], progress: Progress, *, configured: bool) -> None:
+    if line := chosen.left_alone(environment, configured=configured):
+        progress(line)
 
 
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
@@ -157,6 +164,7 @@ def down(cache: Cache, progress: Progress) -> None:
         chosen.forget()
         end_delivery()
         _stop_sandbox(cache, progress)
+    _tell_of_other(environment, progress, configured=configured)
 
 
 def _forget(stack: Stack, progress: Progress) -> None:

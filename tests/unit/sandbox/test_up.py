@@ -77,3 +77,20 @@ def test_down_removes_every_node_before_it_stops_the_engine(machine: _Machine, t
     machine.names = ["a1", "by-hand"]
     up._stop_sandbox(Cache(tmp_path), lambda _: None)
     assert machine.done == ["remove a1", "remove by-hand", "stop the engine"]
+
+
+@pytest.mark.parametrize(
+    ("configured", "line"), [(True, "A1_SANDBOX=1 make down"), (False, "no longer names")]
+)
+def test_what_a_command_leaves_alone_is_told(machine: _Machine, line: str, *, configured: bool) -> None:
+    assert chosen.left_alone({}, configured=configured) == ""
+    machine.known = True
+    assert line in chosen.left_alone({}, configured=configured)
+
+
+def test_who_asks_for_the_sandbox_knows_of_the_machines(
+    machine: _Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.known = True
+    monkeypatch.setenv("A1_SANDBOX", "1")
+    assert chosen.left_alone({}, configured=False) == ""
