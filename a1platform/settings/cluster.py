@@ -11,7 +11,7 @@ from a1platform import versions
 from a1platform.settings.base import Settings
 from a1platform.settings.extra_config import extra_config_problems
 from a1platform.settings.host_file import file_content, file_mode, file_path, foreign_path
-from a1platform.settings.ranges import Ipv4Range
+from a1platform.settings.ranges import Host, Ipv4Range
 from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem
 
@@ -36,6 +36,9 @@ def _for_services(network: ipaddress.IPv4Network) -> ipaddress.IPv4Network:
         )
     return network
 
+
+_MOST_OPEN_FILES = 1073741816
+"""What systemd sets the kernel's own limit `fs.nr_open` to."""
 
 PackagedPart = Literal["local-storage", "metrics-server", "runtimes", "servicelb", "traefik"]
 """A part by the name that K3s gives it; it passes over any other in silence."""
@@ -84,11 +87,11 @@ class K3sSettings(Settings):
     )
     cluster_cidr: Ipv4Range = ipaddress.IPv4Network("10.42.0.0/16")
     service_cidr: Annotated[Ipv4Range, AfterValidator(_for_services)] = ipaddress.IPv4Network("10.43.0.0/16")
-    tls_san: tuple[str, ...] = ()
+    tls_san: tuple[Host, ...] = ()
     disable: tuple[PackagedPart, ...] = ("traefik", "servicelb")
     max_pods: int = Field(default=50, ge=10, le=250)
     start_timeout: int = Field(default=300, ge=30, le=3600)
-    open_files: int = Field(default=1048576, ge=4096)
+    open_files: int = Field(default=1048576, ge=4096, le=_MOST_OPEN_FILES)
     extra_config: dict[str, JsonValue] = Field(default_factory=dict)
     extra_files: tuple[HostFileSettings, ...] = ()
 

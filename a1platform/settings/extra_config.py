@@ -15,6 +15,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "config": "none: K3s reads one file",
     "data-dir": "none: backup, audit and uninstall know K3s's own folder",
     "datastore-endpoint": "none: the cluster keeps its state in embedded etcd",
+    "disable": "k3s.disable",
     "disable-agent": "nodes[].role",
     "disable-apiserver": "nodes[].role",
     "disable-controller-manager": "nodes[].role",
@@ -25,6 +26,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "node-name": "nodes[].name",
     "server": "nodes: those after the first server join it",
     "service-cidr": "k3s.serviceCidr",
+    "tls-san": "k3s.tlsSan",
     "token": "none: the program makes the token that nodes join with",
     "token-file": "none: the program makes the token that nodes join with",
     "write-kubeconfig": "none: the program reads K3s's own file",
@@ -36,13 +38,11 @@ _ONLY: Mapping[str, JsonValue] = {"secrets-encryption": True, "write-kubeconfig-
 
 _LISTS = frozenset(
     {
-        "disable",
         "kube-apiserver-arg",
         "kube-cloud-controller-manager-arg",
         "kube-controller-manager-arg",
         "kube-scheduler-arg",
         "kubelet-arg",
-        "tls-san",
     }
 )
 """Keys of which a list is added to ours; anything else would take the place of ours."""

@@ -40,7 +40,7 @@ def test_a_server_alone_holds_no_election_that_it_could_lose(server: NodeSetting
 
 
 def test_an_agent_gets_nothing_that_only_servers_know(server: NodeSettings) -> None:
-    settings = K3sSettings(extra_config={"tls-san": ["x"], "kubelet-arg": ["v=2"]})
+    settings = K3sSettings(tls_san=("x",), extra_config={"kubelet-arg": ["v=2"]})
     written = yaml.safe_load(config.agent_config(settings, server, "2001:db8::9"))
     assert written["server"] == "https://[2001:db8::9]:6443"
     assert set(written) == {"node-name", "server", "token-file", "protect-kernel-defaults", "kubelet-arg"}

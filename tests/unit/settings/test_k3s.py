@@ -53,10 +53,21 @@ def _file(**wrong: object) -> dict[str, Any]:
         ({"releaseUrl": "file:///srv/k3s"}, "releaseUrl: found 'file:///srv/k3s', expected a URL such as"),
         ({"extraConfig": {"secrets-encryption": False}}, "extraConfig.secrets-encryption: found false, exp"),
         (
-            {"extraConfig": {"tls-san": "x"}},
-            "extraConfig.tls-san: found 'x', expected a list, which is added",
+            {"extraConfig": {"kubelet-arg": "x"}},
+            "extraConfig.kubelet-arg: found 'x', expected a list, which is added",
         ),
-        ({"extraConfig": {"tls-san": [1]}}, "extraConfig.tls-san[0]: found 1, expected a text"),
+        ({"extraConfig": {"kubelet-arg": [1]}}, "extraConfig.kubelet-arg[0]: found 1, expected a text"),
+        (
+            {"extraConfig": {"disable": ["treafik"]}},
+            "extraConfig.disable: found a key that the program sets, expected k3s.disable",
+        ),
+        (
+            {"extraConfig": {"tls-san": ["x"]}},
+            "extraConfig.tls-san: found a key that the program sets, expected k3s.tlsSan",
+        ),
+        ({"tlsSan": ["a1.example.org", "a b"]}, "tlsSan[1]: found 'a b', expected a name or an address"),
+        ({"tlsSan": [""]}, "tlsSan[0]: found '', expected a name or an address"),
+        ({"openFiles": 99999999999999}, "openFiles: found 99999999999999, expected at most 1073741816"),
         (
             {"extraConfig": {"kubelet-arg+": ["v=2"]}},
             "extraConfig.kubelet-arg+: found 'kubelet-arg+', expect",
@@ -102,7 +113,7 @@ def test_what_the_program_writes_into_the_configuration_is_known_to_be_its_own(n
     settings = NodeSettings.model_validate(node(address="192.0.2.1"))
     given = (config.server_config(K3sSettings(), settings, (), join) for join in (None, "192.0.2.9"))
     keys = {line.partition(":")[0] for text in given for line in text.splitlines() if line[:1].isalpha()}
-    for key in keys - {"disable", "tls-san"}:
+    for key in keys:
         assert refused({"k3s": {"extraConfig": {key: "x"}}}), key
 
 
