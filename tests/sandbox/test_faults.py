@@ -97,12 +97,14 @@ def test_a_release_that_is_not_what_it_should_be_is_refused_before_k3s_is_touche
         without_k3s.configure(lambda config: config[f"{PROJECT}:k3s"].update(releaseUrl=url))
         said = lab.refused()
     assert sentence in said
-    assert (
-        lab.deployment.on_node("ls /etc/rancher /var/lib/a1/host-changes/k3s 2>&1 | grep -c download") == "0"
-    )
+    touched = "/etc/rancher /etc/systemd/system/k3s.service /usr/local/bin/k3s"
+    began = "/var/lib/a1/host-changes/k3s/download"
+    assert lab.deployment.on_node(f"ls -d {touched} {began} 2>/dev/null") == ""
 
 
-@pytest.mark.parametrize("folder", ["/home/a1/.a1-upload", "/usr/local/bin"])
+@pytest.mark.parametrize(
+    "folder", ["/home/a1/.a1-upload", "/usr/local/bin", "/var/lib/rancher/k3s/agent/images"]
+)
 def test_a_full_disk_is_named_as_such_and_leaves_no_part_of_a_file(lab: Lab, folder: str) -> None:
     lab.deployment.configure()
     lab.deployment.on_node(f"mkdir -p {folder} && mount -t tmpfs -o size=1m,mode=777 none {folder}")
