@@ -302,7 +302,10 @@ a1_run() { # verb, then name=prefix for each change
         done
         found=$(for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done)
         [ -z "$found" ] || a1_fail "not in force after apply (concern, expected, found):"$'\n'"$found"
-        if [ -n "${a1_mark:-}" ]; then a1_keep "$a1_state/$a1_group.mark" <<<"$a1_mark"; fi
+        if [ -n "${a1_mark:-}" ]; then
+            mkdir -p -- "$a1_state" # which is not there where no change is declared
+            a1_keep "$a1_state/$a1_group.mark" <<<"$a1_mark"
+        fi
         ;;
     confirm)
         a1_lock
