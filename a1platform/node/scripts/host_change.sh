@@ -80,7 +80,10 @@ a1_restore() { # entry of a record
             done <"$1/folders"
         fi
     fi
-    rm -rf -- "$1"
+    # In one step: a record that has lost its original would say that there was none, and the next revert remove it.
+    rm -rf -- "$1~"
+    mv -T -- "$1" "$1~"
+    rm -rf -- "$1~"
 }
 
 a1_stage() { # change, path, mode, owner; content on standard input
@@ -239,6 +242,8 @@ a1_revert() { # change, function prefix
     done
     "$2_revert"
     a1_uninstall "$1"
+    # First what makes it a record, so that nobody looks for the way back in what a cut has left of it.
+    rm -f -- "${a1_state:?}/$1/group"
     rm -rf -- "${a1_state:?}/$1"
     printf 'reverted\t%s\n' "$1"
 }
