@@ -213,7 +213,7 @@ a1_uninstall() { # change: purges what it has installed, unless something else n
     if [ -n "$other" ]; then
         printf 'kept\t%s\t%s: needed by %s\n' "$1" "${installed[*]}" "${other//$'\n'/ }"
     else
-        a1_apt purge "${installed[@]}" >/dev/null
+        other=$(a1_apt purge "${installed[@]}") || a1_fail "$1: could not remove ${installed[*]}: $other"
     fi
 }
 

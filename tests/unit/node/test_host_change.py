@@ -161,6 +161,19 @@ def test_verify_names_what_was_tampered_with_and_apply_repairs_it(
     assert host.run("verify", change).stdout == ""
 
 
+def test_a_package_that_cannot_be_removed_is_told(host: Host) -> None:
+    programs = {
+        "BASH_FUNC_dpkg-query%%": "() { echo no-such-package installed; }",
+        "BASH_FUNC_apt-get%%": '() { [[ " $* " == *" --simulate "* ]] || { echo locked; return 100; }; }',
+    }
+    change = host.change(("a.conf", "one\n"))
+    host.run("apply", change)
+    (host.state / "example/packages").write_text("no-such-package\n")
+    answer = host.run("revert", change, environment=programs)
+    assert answer.returncode == 1
+    assert "example: could not remove no-such-package: locked" in answer.stderr
+
+
 def test_a_file_that_was_a_link_is_one_again_after_revert(host: Host) -> None:
     link = host.root / "etc/a.conf"
     link.symlink_to("elsewhere")
