@@ -135,6 +135,7 @@ a1_path() { # change, path: names a declared file
 }
 
 a1_verify() { # change, function prefix
+    "$2_packages" a1_verify_packages
     "$2_files" a1_compare
     "$2_verify"
 }
@@ -175,13 +176,25 @@ a1_apt() { # a command of apt-get, without a question and without restarting ser
 
 a1_lacks() { # alternatives, as a|b: succeeds where none of them is installed
     local name
+    # Asked once for all changes, as every run waits for it.
+    if [ -z "${a1_installed:-}" ]; then
+        a1_installed=$'\n'$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null || true)$'\n'
+    fi
     for name in ${1//|/ }; do
-        if [ "$(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null || true)" = installed ]; then return 1; fi
+        case "$a1_installed" in *$'\n'"$name installed"$'\n'*) return 1 ;; esac
     done
 }
 
-a1_install() { # change, function prefix, order, packages: what is missing; nothing that is there is upgraded
-    local record="$a1_state/$1" change=$1 prefix=$2 order=$3 name plan missing=()
+a1_verify_packages() { # change, packages
+    local name change=$1
+    shift
+    for name in "$@"; do
+        if a1_lacks "$name"; then a1_deviation "$change package ${name%%|*}" installed absent; fi
+    done
+}
+
+a1_install() { # function prefix, order, change, packages: what is missing; nothing that is there is upgraded
+    local prefix=$1 order=$2 change=$3 record="$a1_state/$3" name plan missing=()
     shift 3
     for name in "$@"; do if a1_lacks "$name"; then missing+=("${name%%|*}"); fi; done
     if [ "${#missing[@]}" = 0 ]; then return; fi
@@ -200,6 +213,7 @@ a1_install() { # change, function prefix, order, packages: what is missing; noth
     awk '/^Inst / { print $2 }' <<<"$plan" >>"$record/packages"
     plan=$(a1_apt --no-install-recommends --no-remove install "${missing[@]}") ||
         a1_fail "$change: could not install ${missing[*]}: $plan"
+    a1_installed=""
     printf 'installed\t%s\t%s\n' "$change" "${missing[*]}"
 }
 
@@ -292,7 +306,7 @@ a1_run() { # verb, then name=prefix for each change
         trap 'rm -rf -- "$a1_staged"' EXIT
         for pair in "$@"; do # first, as the checks ask what is installed here
             index=$((index + 1))
-            "${pair#*=}_packages" "${pair#*=}" "$index"
+            "${pair#*=}_packages" a1_install "${pair#*=}" "$index"
         done
         index=0
         for pair in "$@"; do # every check before the first write to what is there

@@ -161,6 +161,17 @@ def test_verify_names_what_was_tampered_with_and_apply_repairs_it(
     assert host.run("verify", change).stdout == ""
 
 
+def test_a_package_that_is_gone_is_a_deviation_unless_another_will_do(host: Host) -> None:
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("no packages of Debian here")
+    there, gone = "dpkg|no-such-package", "no-such-package|nor-this-one"
+    answer = host.run("verify", HostChange("example", "a test", packages=(there, gone)))
+    assert (answer.returncode, answer.stdout) == (
+        1,
+        "example package no-such-package\tinstalled\tabsent\t\n",
+    )
+
+
 def test_a_package_that_cannot_be_removed_is_told(host: Host) -> None:
     programs = {
         "BASH_FUNC_dpkg-query%%": "() { echo no-such-package installed; }",
