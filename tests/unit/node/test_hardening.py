@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from a1platform.node.hardening.firewall import firewall, render_rules
 from a1platform.node.hardening.modules import LOADED, REFUSED
 from a1platform.node.hardening.sshd import sshd
 from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
+from a1platform.node.host_change import HostChange, render_script
+from a1platform.node.shell import guarded
 from a1platform.settings.node import FirewallSettings, HardeningSettings
 
 
@@ -33,6 +36,28 @@ def test_nothing_is_set_that_cannot_be_set_back_before_a_reboot() -> None:
     assert values["kernel.unprivileged_bpf_disabled"] != "1"
     assert values["kernel.yama.ptrace_scope"] != "3"
     assert not {"kernel.kexec_load_disabled", "kernel.modules_disabled"} & set(values)
+
+
+def test_a_parameter_that_is_locked_at_a_stricter_value_is_left_and_is_no_deviation(tmp_path: Path) -> None:
+    own = tmp_path / "sys"
+    locked = own / "kernel/unprivileged_bpf_disabled"
+    locked.parent.mkdir(parents=True)
+    locked.write_text("1\n")
+    hidden = own / "kernel/kptr_restrict"
+    hidden.write_text("0\n")
+    change = sysctl(HardeningSettings())
+    names = ("functions", "record", "apply", "verify", "revert")
+    pieces = {name: getattr(change, name).replace("/proc/sys", str(own)) for name in names}
+    script = render_script([HostChange("sysctl", "a test", **pieces)], "tests", state=str(tmp_path / "state"))
+    for verb in ("apply", "verify"):
+        command = ["bash", "-s", "--", verb]
+        subprocess.run(command, input=guarded(script), text=True, check=True)
+    assert (locked.read_text(), hidden.read_text()) == ("1\n", "2\n")
+
+
+def test_at_boot_our_parameters_come_after_the_hosts_own() -> None:
+    name = Path(sysctl(HardeningSettings()).files[0].path).name
+    assert max(name, "99-sysctl.conf", "90-cloud.conf") == name
 
 
 def test_a_shared_kernel_gets_only_what_belongs_to_the_network_namespace() -> None:
