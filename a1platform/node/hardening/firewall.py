@@ -116,13 +116,14 @@ def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
 
 
 def _unit() -> str:
+    # After nftables.service, where a host has it enabled: Debian's own rules begin with `flush ruleset`.
     return f"""[Unit]
 Description=Packet filter of the A1 platform
 DefaultDependencies=no
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-After=local-fs.target
+After=local-fs.target nftables.service
 
 [Service]
 Type=oneshot

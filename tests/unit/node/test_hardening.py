@@ -118,6 +118,11 @@ def test_node_ports_are_closed_by_default_in_front_of_the_rewriting() -> None:
     assert chain.split() == ["counter", "drop"]
 
 
+def test_rules_of_the_hosts_own_do_not_flush_ours_at_boot() -> None:
+    (unit,) = (one for one in firewall(FirewallSettings()).files if one.path.endswith(".service"))
+    assert "\nAfter=local-fs.target nftables.service\n" in unit.content
+
+
 def test_ports_between_nodes_are_open_for_peers_only() -> None:
     alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
     assert "10250" not in alone
