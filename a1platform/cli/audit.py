@@ -76,7 +76,7 @@ def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]
 
     A host that cannot be asked is a deviation as well: silence is not compliance.
     """
-    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes))
+    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes), wanted.k3s.inside)
     scripts = (
         render_script(hardening, GROUP),
         render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary)], K3S),
