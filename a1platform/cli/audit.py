@@ -63,7 +63,12 @@ def declared(file: StackFile) -> Declaration:
     """Return what a stack's file declares; raises StackFileError where it cannot be used."""
     bundle = file.bundle()
     binary = bundle.k3s.sha256 if bundle and bundle.k3s else None
-    return Declaration(file.nodes(connects=True), file.hardening(), file.k3s(), binary)
+    hardening = file.hardening()
+    try:
+        changes(hardening, "root")
+    except ValueError as error:
+        raise StackFileError(f"{file.path}: {error}") from None
+    return Declaration(file.nodes(connects=True), hardening, file.k3s(), binary)
 
 
 def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]:
@@ -71,7 +76,7 @@ def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]
 
     A host that cannot be asked is a deviation as well: silence is not compliance.
     """
-    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes))
+    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes), wanted.k3s.inside)
     scripts = (
         render_script(hardening, GROUP),
         render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary)], K3S),

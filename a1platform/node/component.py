@@ -8,6 +8,7 @@ from a1platform.naming import token
 from a1platform.node.drift import Watch, unwatched
 from a1platform.node.give_back import render_give_back
 from a1platform.node.hardening import GROUP, changes
+from a1platform.node.hardening.firewall import CLUSTER_RANGES
 from a1platform.node.host_change import render_script
 from a1platform.node.preflight import render_preflight
 from a1platform.node.ssh import on_delete, remote_script
@@ -23,6 +24,7 @@ class HardenedNodeArgs:
         preflight: What it must have.
         hardening: How it is hardened.
         peers: Addresses of the cluster's other nodes.
+        inside: Addresses of pods and Services.
         watch: How the program learns whether the host has drifted.
     """
 
@@ -30,6 +32,7 @@ class HardenedNodeArgs:
     preflight: PreflightSettings = field(default_factory=PreflightSettings)
     hardening: HardeningSettings = field(default_factory=HardeningSettings)
     peers: tuple[str, ...] = ()
+    inside: tuple[str, ...] = CLUSTER_RANGES
     watch: Watch = unwatched
 
 
@@ -68,7 +71,7 @@ class HardenedNode(pulumi.ComponentResource):
             render_give_back(args.node.user, GROUP),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
         )
-        declared = changes(args.hardening, args.node.user, args.peers)
+        declared = changes(args.hardening, args.node.user, args.peers, args.inside)
         script = args.watch(args.node, render_script(declared, GROUP)).apply(
             lambda state: render_script(declared, GROUP, mark=state.mark(GROUP))
         )

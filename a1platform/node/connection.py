@@ -224,4 +224,7 @@ def _unreachable(node: NodeSettings, error: Exception) -> HostUnreachableError:
 
 
 def _told(error: Exception) -> str:
+    # A channel's own has no text; a connection's tells itself.
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"nothing came for {_SILENT_SECONDS} seconds"
     return str(error) or "the connection was closed"

@@ -83,8 +83,8 @@ def watched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
 def ask(node: NodeSettings, script: str) -> HostState:
     """Ask a node what has drifted, and say so on Pulumi's log.
 
-    A node that does not answer counts as drifted: what Pulumi then does fails with the plugin's own words, or
-    works.
+    A node that does not answer, or not to the end, counts as drifted: what Pulumi then does fails with the
+    plugin's own words, or works.
 
     Args:
         node: The node.
@@ -98,6 +98,12 @@ def ask(node: NodeSettings, script: str) -> HostState:
         pulumi.log.warn(f"cannot tell whether anything has drifted: {error}")
         return HostState(fresh=fresh)
     marks = dict(line.split("\t")[1:3] for line in answer.stdout.splitlines() if line.startswith("mark\t"))
+    if answer.status != 0:
+        # It ended before it had looked at everything: what it has not named need not be as declared.
+        if marks:
+            reason = f"exit status {answer.status}: {answer.stderr.strip()}"
+            pulumi.log.warn(f"node {node.name}: cannot tell whether anything has drifted: {reason}")
+        return HostState(fresh=fresh)
     state = HostState(marks, parse(answer.stdout), fresh)
     # Before the first apply everything deviates, which is no news.
     if state.findings and state.marks:

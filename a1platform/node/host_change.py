@@ -66,8 +66,9 @@ class HostChange:
         name: Name of the concern, a DNS label.
         reason: Why the host is changed, one line.
         files: Files that are put in place atomically, one by one, before `apply`.
-        packages: Debian packages that are installed where they are missing, `a|b` where either will do; never
-            upgraded, and purged by revert where we have installed them and nothing else needs them.
+        packages: Debian packages that are installed where they are missing, `a|b` where either will do, and
+            verified to be there; never upgraded, and purged by revert where we have installed them and
+            nothing else needs them.
         check: Runs before anything is written; the files to be are under `$a1_staged`.
         record: Remembers live state that `revert` needs; runs before each apply, the first value stays.
         apply: Brings the files into force; runs when a file changed, `verify` finds something, or an earlier
@@ -191,7 +192,7 @@ def _functions(change: HostChange) -> str:
 def _packages(change: HostChange) -> str:
     if not change.packages:
         return _NOTHING
-    return f'a1_install {change.name} "$1" "$2" {shlex.join(change.packages)}'
+    return f'"$@" {change.name} {shlex.join(change.packages)}'
 
 
 def _file(change: HostChange, file: HostFile) -> str:

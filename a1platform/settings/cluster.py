@@ -95,6 +95,11 @@ class K3sSettings(Settings):
     extra_config: dict[str, JsonValue] = Field(default_factory=dict)
     extra_files: tuple[HostFileSettings, ...] = ()
 
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """Addresses of pods and Services, for the nodes' firewalls."""
+        return (str(self.cluster_cidr), str(self.service_cidr))
+
     @field_validator("sha256")
     @classmethod
     def _is_a_digest(cls, value: str | None) -> str | None:

@@ -211,7 +211,7 @@ class FirewallSettings(ConcernSettings):
     Attributes:
         ssh_port: Port that sshd listens on, on the host itself.
         admin_ranges: Who may reach SSH and the Kubernetes API.
-        web_ranges: Who may reach 80 and 443.
+        web_ranges: Who may reach 80 and 443, and any other port that pods publish (ServiceLB, hostPort).
         node_port_ranges: Who may reach NodePorts (30000-32767); nobody by default.
         confirm_seconds: How long new rules stay without a new SSH connection before they are taken back.
     """

@@ -32,7 +32,14 @@ if bundle:
 nodes = [
     HardenedNode(
         node.name,
-        HardenedNodeArgs(node, settings.preflight, settings.hardening, peer_addresses(node, machines), watch),
+        HardenedNodeArgs(
+            node,
+            settings.preflight,
+            settings.hardening,
+            peer_addresses(node, machines),
+            settings.k3s.inside,
+            watch,
+        ),
         pulumi.ResourceOptions(retain_on_delete=settings.node_is_gone),
     )
     for node in machines

@@ -25,7 +25,7 @@ _GUARD_SECONDS = 20
 # What is done to the host, and how the audit calls it.
 _TAMPER = {
     "sysctl": ("sysctl -w net.ipv4.conf.all.accept_redirects=1", "sysctl net.ipv4.conf.all.accept_redirects"),
-    "sysctl file": ("rm /etc/sysctl.d/90-a1.conf", "sysctl /etc/sysctl.d/90-a1.conf"),
+    "sysctl file": ("rm /etc/sysctl.d/99a1-sysctl.conf", "sysctl /etc/sysctl.d/99a1-sysctl.conf"),
     "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
     "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),
     "integrity": ("systemctl disable --now a1-integrity.timer", "integrity a1-integrity.timer"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from a1platform.node.hardening.auditd import auditd
-from a1platform.node.hardening.firewall import firewall
+from a1platform.node.hardening.firewall import CLUSTER_RANGES, firewall
 from a1platform.node.hardening.integrity import integrity
 from a1platform.node.hardening.login import login
 from a1platform.node.hardening.modules import modules
@@ -18,13 +18,19 @@ GROUP = "hardening"
 """Owner of these changes in the records on a host."""
 
 
-def changes(settings: HardeningSettings, user: str, peers: Sequence[str] = ()) -> tuple[HostChange, ...]:
+def changes(
+    settings: HardeningSettings,
+    user: str,
+    peers: Sequence[str] = (),
+    inside: Sequence[str] = CLUSTER_RANGES,
+) -> tuple[HostChange, ...]:
     """Return every enabled concern, in the order of application.
 
     Args:
         settings: What is enabled, and how.
         user: The login user of the host.
         peers: Addresses of the cluster's other nodes.
+        inside: Addresses of pods and Services.
     """
     concerns = (
         (settings.modules, modules(settings)),
@@ -35,6 +41,6 @@ def changes(settings: HardeningSettings, user: str, peers: Sequence[str] = ()) -
         (settings.integrity, integrity()),
         (settings.login, login()),
         (settings.sshd, sshd(user)),
-        (settings.firewall, firewall(settings.firewall, peers)),
+        (settings.firewall, firewall(settings.firewall, peers, inside)),
     )
     return tuple(change for concern, change in concerns if concern.enabled)

@@ -10,8 +10,12 @@ from collections.abc import Iterable, Sequence
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.settings.node import FirewallSettings
 
-POD_RANGES = ("10.42.0.0/16",)
-SERVICE_RANGES = ("10.43.0.0/16",)
+CLUSTER_RANGES = ("10.42.0.0/16", "10.43.0.0/16")
+"""Addresses of pods and of Services, as K3s chooses them by itself."""
+_API = 6443
+_LEASES = (68, 546)
+# 9100 is node-exporter's, which Prometheus reads from whichever node it is on.
+_NODES = {"tcp": (2379, 2380, 5001, _API, 9100, 10250), "udp": (8472, 51820, 51821)}
 _RULES = "/etc/a1/firewall.nft"
 _UNIT = "/etc/systemd/system/a1-firewall.service"
 _GUARD = "a1-firewall-guard"
@@ -19,7 +23,9 @@ _GUARD_PATH = "/etc/a1/firewall-guard"
 _PREVIOUS = "/run/a1-firewall-previous.nft"
 
 
-def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChange:
+def firewall(
+    settings: FirewallSettings, peers: Sequence[str] = (), inside: Sequence[str] = CLUSTER_RANGES
+) -> HostChange:
     """Return the change that drops what arrives unless a rule allows it.
 
     New rules are taken back after `confirm_seconds` unless a new SSH connection has passed them by then: the
@@ -28,13 +34,14 @@ def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChang
     Args:
         settings: Who may reach what.
         peers: Addresses of the cluster's other nodes.
+        inside: Addresses of pods and Services.
     """
     return HostChange(
         name="firewall",
         reason="only what is named may reach the host",
         packages=("nftables",),
         files=(
-            HostFile(_RULES, render_rules(settings, peers), mode="0600"),
+            HostFile(_RULES, render_rules(settings, peers, inside), mode="0600"),
             HostFile(_UNIT, _unit()),
             # A file, as systemd loses all but the first line of a transient unit's command when it reloads.
             HostFile(_GUARD_PATH, _guard(), mode="0700"),
@@ -49,15 +56,16 @@ def firewall(settings: FirewallSettings, peers: Sequence[str] = ()) -> HostChang
     )
 
 
-def render_rules(settings: FirewallSettings, peers: Sequence[str] = ()) -> str:
+def render_rules(
+    settings: FirewallSettings, peers: Sequence[str] = (), inside: Sequence[str] = CLUSTER_RANGES
+) -> str:
     """Render the nft file that replaces the table in one transaction."""
-    pods = _allow(
-        (*POD_RANGES, *SERVICE_RANGES), "accept", match='iifname { "cni0", "flannel.1", "flannel-wg" } '
-    )
+    pods = _allow(inside, "accept", match='iifname { "cni0", "flannel.1", "flannel-wg" } ')
     nodes = "".join(
-        _allow(peers, f"{ports} accept")
-        for ports in ("tcp dport { 2379, 2380, 5001, 6443, 10250 }", "udp dport { 8472, 51820, 51821 }")
+        _allow(peers, f"{protocol} dport {{ {_listed(ports)} }} accept") for protocol, ports in _NODES.items()
     )
+    between = {port for ports in _NODES.values() for port in ports} if peers else set()
+    own = _listed({settings.ssh_port, _API, *_LEASES, *between})
     return f"""#!/usr/sbin/nft -f
 # The A1 platform. Declared first, so that the deletion works where there is none yet.
 # Never `flush ruleset`: it would take the rules of the CNI with it.
@@ -72,8 +80,11 @@ table inet a1 {{
         ct state established,related accept
         iifname {{ "lo", "cni0", "flannel.1", "flannel-wg" }} accept
         fib daddr type != local accept
-        meta l4proto {{ tcp, udp }} th dport {{ 80, 443 }} jump web
+        # The host's own, also where sshd listens on a port of that range, are for the input hook to judge.
+        meta l4proto {{ tcp, udp }} th dport {{ {own} }} accept
         meta l4proto {{ tcp, udp }} th dport 30000-32767 jump node_ports
+        # 80 and 443, and whatever else pods publish (ServiceLB, hostPort).
+        meta l4proto {{ tcp, udp }} jump web
     }}
 
     chain web {{
@@ -94,13 +105,17 @@ table inet a1 {{
         udp sport 67 udp dport 68 accept
         udp sport 547 udp dport 546 accept
 {_allow(settings.admin_ranges, f"tcp dport {settings.ssh_port} counter name ssh_admitted accept")}\
-{_allow(settings.admin_ranges, "tcp dport 6443 accept")}\
+{_allow(settings.admin_ranges, f"tcp dport {_API} accept")}\
 {pods}{nodes}        tcp dport {{ 80, 443 }} accept
         udp dport {{ 443 }} accept
         counter
     }}
 }}
 """
+
+
+def _listed(ports: Iterable[int]) -> str:
+    return ", ".join(str(port) for port in sorted(ports))
 
 
 def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
@@ -116,13 +131,14 @@ def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
 
 
 def _unit() -> str:
+    # After nftables.service, where a host has it enabled: Debian's own rules begin with `flush ruleset`.
     return f"""[Unit]
 Description=Packet filter of the A1 platform
 DefaultDependencies=no
 Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
-After=local-fs.target
+After=local-fs.target nftables.service
 
 [Service]
 Type=oneshot

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.settings.node import HardeningSettings
 
-_PATH = "/etc/sysctl.d/90-a1.conf"
+# After the host's own 99-sysctl.conf, which is Debian's name for /etc/sysctl.conf: the last one wins at boot.
+_PATH = "/etc/sysctl.d/99a1-sysctl.conf"
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,14 @@ class Parameter:
         value: The value to hold.
         reason: Why.
         namespaced: Whether it belongs to the network namespace, so that a container may set it for itself.
+        locked: A stricter value that the kernel lets nobody set back before a reboot; left where it is found.
     """
 
     key: str
     value: str
     reason: str
     namespaced: bool = False
+    locked: str = ""
 
 
 def _both(
@@ -71,9 +74,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("kernel.ctrl-alt-del", "0", "three keys at a console do not restart the host at once"),
     Parameter("kernel.sysrq", "0", "no magic keys from a console"),
     Parameter("kernel.randomize_va_space", "2", "full address randomisation"),
-    Parameter("kernel.yama.ptrace_scope", "2", "only root attaches to processes; 3 could not be set back"),
+    Parameter(
+        "kernel.yama.ptrace_scope", "2", "only root attaches to processes; 3 cannot be set back", locked="3"
+    ),
     Parameter("kernel.perf_event_paranoid", "3", "performance counters are for root"),
-    Parameter("kernel.unprivileged_bpf_disabled", "2", "BPF is for root; 1 could not be set back"),
+    Parameter("kernel.unprivileged_bpf_disabled", "2", "BPF is for root; 1 cannot be set back", locked="1"),
     Parameter("fs.protected_hardlinks", "1", "no hard links to other people's files"),
     Parameter("fs.protected_symlinks", "1", "no symlink races in /tmp"),
     Parameter("fs.protected_regular", "2", "no file squatting in /tmp"),
@@ -110,24 +115,26 @@ done < <(a1_sysctl_table)
 """
 
 _APPLY = r"""
-local key value file
-while read -r key value; do
+local key value locked file found
+while read -r key value locked; do
     file="/proc/sys/${key//.//}"
     [ -e "$file" ] || continue
-    [ "$(a1_sysctl_read "$file")" = "$value" ] || printf '%s\n' "$value" >"$file"
+    found=$(a1_sysctl_read "$file")
+    [ "$found" = "$value" ] || [ "$found" = "${locked:-$value}" ] || printf '%s\n' "$value" >"$file"
 done < <(a1_sysctl_table)
 """
 
 _VERIFY = r"""
-local key value file
+local key value locked file
 local -a found
-while read -r key value; do
+while read -r key value locked; do
     file="/proc/sys/${key//.//}"
     [ -e "$file" ] || continue
     # Not by a1_sysctl_read: every run waits for these, and a process each takes longer than all the rest.
     found=()
     read -ra found <"$file" || true
-    [ "${found[*]}" = "$value" ] || a1_deviation "sysctl $key" "$value" "${found[*]}"
+    [ "${found[*]}" = "$value" ] || [ "${found[*]}" = "${locked:-$value}" ] ||
+        a1_deviation "sysctl $key" "$value" "${found[*]}"
 done < <(a1_sysctl_table)
 """
 
@@ -168,7 +175,7 @@ def sysctl(settings: HardeningSettings) -> HostChange:
         for parameter in PARAMETERS
         if parameter.key not in settings.sysctl.skip and (parameter.namespaced or settings.kernel == "own")
     ]
-    table = "\n".join(f"{parameter.key} {parameter.value}" for parameter in chosen)
+    table = "\n".join(f"{one.key} {one.value} {one.locked}".rstrip() for one in chosen)
     return HostChange(
         name="sysctl",
         reason="kernel parameters for a host that runs pods",

@@ -80,7 +80,10 @@ a1_restore() { # entry of a record
             done <"$1/folders"
         fi
     fi
-    rm -rf -- "$1"
+    # In one step: a record that has lost its original would say that there was none, and the next revert remove it.
+    rm -rf -- "$1~"
+    mv -T -- "$1" "$1~"
+    rm -rf -- "$1~"
 }
 
 a1_stage() { # change, path, mode, owner; content on standard input
@@ -132,6 +135,7 @@ a1_path() { # change, path: names a declared file
 }
 
 a1_verify() { # change, function prefix
+    "$2_packages" a1_verify_packages
     "$2_files" a1_compare
     "$2_verify"
 }
@@ -172,13 +176,25 @@ a1_apt() { # a command of apt-get, without a question and without restarting ser
 
 a1_lacks() { # alternatives, as a|b: succeeds where none of them is installed
     local name
+    # Asked once for all changes, as every run waits for it.
+    if [ -z "${a1_installed:-}" ]; then
+        a1_installed=$'\n'$(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null || true)$'\n'
+    fi
     for name in ${1//|/ }; do
-        if [ "$(dpkg-query -W -f '${db:Status-Status}' -- "$name" 2>/dev/null || true)" = installed ]; then return 1; fi
+        case "$a1_installed" in *$'\n'"$name installed"$'\n'*) return 1 ;; esac
     done
 }
 
-a1_install() { # change, function prefix, order, packages: what is missing; nothing that is there is upgraded
-    local record="$a1_state/$1" change=$1 prefix=$2 order=$3 name plan missing=()
+a1_verify_packages() { # change, packages
+    local name change=$1
+    shift
+    for name in "$@"; do
+        if a1_lacks "$name"; then a1_deviation "$change package ${name%%|*}" installed absent; fi
+    done
+}
+
+a1_install() { # function prefix, order, change, packages: what is missing; nothing that is there is upgraded
+    local prefix=$1 order=$2 change=$3 record="$a1_state/$3" name plan missing=()
     shift 3
     for name in "$@"; do if a1_lacks "$name"; then missing+=("${name%%|*}"); fi; done
     if [ "${#missing[@]}" = 0 ]; then return; fi
@@ -197,6 +213,7 @@ a1_install() { # change, function prefix, order, packages: what is missing; noth
     awk '/^Inst / { print $2 }' <<<"$plan" >>"$record/packages"
     plan=$(a1_apt --no-install-recommends --no-remove install "${missing[@]}") ||
         a1_fail "$change: could not install ${missing[*]}: $plan"
+    a1_installed=""
     printf 'installed\t%s\t%s\n' "$change" "${missing[*]}"
 }
 
@@ -210,7 +227,7 @@ a1_uninstall() { # change: purges what it has installed, unless something else n
     if [ -n "$other" ]; then
         printf 'kept\t%s\t%s: needed by %s\n' "$1" "${installed[*]}" "${other//$'\n'/ }"
     else
-        a1_apt purge "${installed[@]}" >/dev/null
+        other=$(a1_apt purge "${installed[@]}") || a1_fail "$1: could not remove ${installed[*]}: $other"
     fi
 }
 
@@ -239,6 +256,8 @@ a1_revert() { # change, function prefix
     done
     "$2_revert"
     a1_uninstall "$1"
+    # First what makes it a record, so that nobody looks for the way back in what a cut has left of it.
+    rm -f -- "${a1_state:?}/$1/group"
     rm -rf -- "${a1_state:?}/$1"
     printf 'reverted\t%s\n' "$1"
 }
@@ -287,7 +306,7 @@ a1_run() { # verb, then name=prefix for each change
         trap 'rm -rf -- "$a1_staged"' EXIT
         for pair in "$@"; do # first, as the checks ask what is installed here
             index=$((index + 1))
-            "${pair#*=}_packages" "${pair#*=}" "$index"
+            "${pair#*=}_packages" a1_install "${pair#*=}" "$index"
         done
         index=0
         for pair in "$@"; do # every check before the first write to what is there
@@ -302,7 +321,10 @@ a1_run() { # verb, then name=prefix for each change
         done
         found=$(for pair in "$@"; do a1_verify "${pair%%=*}" "${pair#*=}"; done)
         [ -z "$found" ] || a1_fail "not in force after apply (concern, expected, found):"$'\n'"$found"
-        if [ -n "${a1_mark:-}" ]; then a1_keep "$a1_state/$a1_group.mark" <<<"$a1_mark"; fi
+        if [ -n "${a1_mark:-}" ]; then
+            mkdir -p -- "$a1_state" # which is not there where no change is declared
+            a1_keep "$a1_state/$a1_group.mark" <<<"$a1_mark"
+        fi
         ;;
     confirm)
         a1_lock

@@ -112,6 +112,26 @@ def test_a_host_that_does_not_answer_is_no_host_as_declared(
     assert json.loads(answer.stdout)["deviations"][0]["concern"] == "connection"
 
 
+def test_an_audit_of_several_hosts_names_each_that_does_not_answer(
+    node: Entry, tmp_path: Path, closed_port: int
+) -> None:
+    entries = [node(name=name, host="127.0.0.1", port=closed_port) for name in ("one", "two", "three")]
+    addressed = [{**entry, "host": f"127.0.0.{index}"} for index, entry in enumerate(entries, 1)]
+    (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": {"a1platform:nodes": addressed}}))
+    answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path), "--json"])
+    assert answer.exit_code == 1
+    assert [row["node"] for row in json.loads(answer.stdout)["deviations"]] == ["one", "two", "three"]
+
+
+def test_an_audit_with_a_parameter_that_nobody_knows_says_so(node: Entry, tmp_path: Path) -> None:
+    skip = {"sysctl": {"skip": {"kernel.nonsense": "x"}}}
+    config = {"a1platform:nodes": [node()], "a1platform:hardening": skip}
+    (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": config}))
+    answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path)])
+    assert answer.exit_code == 2
+    assert "hardening.sysctl.skip: found ['kernel.nonsense']" in answer.output
+
+
 def test_an_audit_without_nodes_says_how_to_get_one(tmp_path: Path) -> None:
     answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path)])
     assert answer.exit_code == 2

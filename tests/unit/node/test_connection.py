@@ -202,3 +202,15 @@ def test_a_connection_that_breaks_before_a_script_is_told(server: _Server, setti
             transport.close()
         with pytest.raises(HostUnreachableError, match="node a1"):
             run_script(client, settings, "true")
+
+
+def test_a_host_that_stays_silent_is_told_as_such(
+    settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        # As paramiko's channels do.
+        raise TimeoutError
+
+    monkeypatch.setattr(paramiko.SSHClient, "exec_command", silent)
+    with connected(settings) as client, pytest.raises(HostUnreachableError, match="nothing came for 120 sec"):
+        run_script(client, settings, "true")

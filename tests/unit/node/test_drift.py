@@ -1,13 +1,20 @@
 """Marks and findings: what makes Pulumi run a script again, and what does not."""
 
 import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
+import pulumi
 import pytest
 
+from a1platform.node import drift
+from a1platform.node.connection import Answer
 from a1platform.node.drift import Finding, HostState, parse
 from a1platform.node.host_change import HostChange, HostFile, render_script
 from a1platform.node.shell import guarded
+from a1platform.settings.node import NodeSettings
 from tests.unit.node.test_host_change import Host
 
 _FINDING = Finding("sysctl x", "1", "0", "2026-01-01T00:00:00Z")
@@ -74,6 +81,27 @@ def test_drift_tells_what_since_when_and_does_not_fail_for_it(host: Host) -> Non
     (finding,) = parse(_drift(host, change, "drift"))
     assert finding.concern == f"example {host.root}/etc/a.conf"
     assert finding.since.endswith("Z")
+
+
+@pytest.mark.parametrize("said", ["", "mark\ttests\tearlier\n", "mark\ttests\tearlier\nx y\t1\t0\t\n"])
+def test_a_host_that_could_not_tell_to_the_end_counts_as_drifted(
+    node: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(drift, "shared", lambda _: nullcontext())
+    monkeypatch.setattr(drift, "run_script", lambda *_: Answer(100, said, "E: Syntax error\n"))
+    monkeypatch.setattr(pulumi.log, "warn", warned.append)
+    state = drift.ask(NodeSettings.model_validate(node()), "a script")
+    assert state.fresh
+    assert state.mark("tests") == state.fresh
+    # Before the first apply that is no news.
+    assert ["exit status 100: E: Syntax error" in one for one in warned] == ([True] if said else [])
+
+
+def test_a_host_where_nothing_is_declared_keeps_its_mark_too(host: Host) -> None:
+    script = guarded(render_script([], "tests", state=str(host.state), mark="now"))
+    subprocess.run(["bash", "-s", "--", "apply"], input=script, text=True, check=True)
+    assert _drift(host, HostChange("example", "a test"), "drift") == "mark\ttests\tnow\n"
 
 
 def test_a_file_for_another_machine_is_neither_written_nor_missed(host: Host) -> None:

@@ -2,14 +2,18 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from a1platform.node.hardening import changes
-from a1platform.node.hardening.firewall import firewall, render_rules
+from a1platform.node.hardening.firewall import CLUSTER_RANGES, firewall, render_rules
 from a1platform.node.hardening.modules import LOADED, REFUSED
 from a1platform.node.hardening.sshd import sshd
 from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
+from a1platform.node.host_change import HostChange, render_script
+from a1platform.node.shell import guarded
+from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import FirewallSettings, HardeningSettings
 
 
@@ -33,6 +37,28 @@ def test_nothing_is_set_that_cannot_be_set_back_before_a_reboot() -> None:
     assert values["kernel.unprivileged_bpf_disabled"] != "1"
     assert values["kernel.yama.ptrace_scope"] != "3"
     assert not {"kernel.kexec_load_disabled", "kernel.modules_disabled"} & set(values)
+
+
+def test_a_parameter_that_is_locked_at_a_stricter_value_is_left_and_is_no_deviation(tmp_path: Path) -> None:
+    own = tmp_path / "sys"
+    locked = own / "kernel/unprivileged_bpf_disabled"
+    locked.parent.mkdir(parents=True)
+    locked.write_text("1\n")
+    hidden = own / "kernel/kptr_restrict"
+    hidden.write_text("0\n")
+    change = sysctl(HardeningSettings())
+    names = ("functions", "record", "apply", "verify", "revert")
+    pieces = {name: getattr(change, name).replace("/proc/sys", str(own)) for name in names}
+    script = render_script([HostChange("sysctl", "a test", **pieces)], "tests", state=str(tmp_path / "state"))
+    for verb in ("apply", "verify"):
+        command = ["bash", "-s", "--", verb]
+        subprocess.run(command, input=guarded(script), text=True, check=True)
+    assert (locked.read_text(), hidden.read_text()) == ("1\n", "2\n")
+
+
+def test_at_boot_our_parameters_come_after_the_hosts_own() -> None:
+    name = Path(sysctl(HardeningSettings()).files[0].path).name
+    assert max(name, "99-sysctl.conf", "90-cloud.conf") == name
 
 
 def test_a_shared_kernel_gets_only_what_belongs_to_the_network_namespace() -> None:
@@ -93,10 +119,39 @@ def test_node_ports_are_closed_by_default_in_front_of_the_rewriting() -> None:
     assert chain.split() == ["counter", "drop"]
 
 
+def test_what_pods_publish_at_any_other_port_is_for_the_web_ranges_alone() -> None:
+    rules = render_rules(FirewallSettings(web_ranges=("192.0.2.0/24",)))
+    before = rules.split("chain before_rewrite {")[1].split("\n    }")[0].splitlines()
+    assert before[-1].split() == ["meta", "l4proto", "{", "tcp,", "udp", "}", "jump", "web"]
+    web = rules.split("chain web {")[1].split("\n    }")[0].splitlines()
+    assert [line.strip() for line in web[1:]] == ["ip saddr { 192.0.2.0/24 } accept", "counter drop"]
+
+
+def test_sshd_is_reached_also_at_a_port_of_the_range_of_node_ports() -> None:
+    rules = render_rules(FirewallSettings(ssh_port=30022))
+    assert rules.index("{ 68, 546, 6443, 30022 } accept") < rules.index(
+        "th dport 30000-32767 jump node_ports"
+    )
+
+
+def test_pods_reach_the_host_from_whichever_ranges_the_cluster_has() -> None:
+    inside = K3sSettings.model_validate({"clusterCidr": "10.60.0.0/16", "serviceCidr": "10.61.0.0/16"}).inside
+    (change,) = (one for one in changes(HardeningSettings(), "ops", inside=inside) if one.name == "firewall")
+    rules = change.files[0].content
+    assert "ip saddr { 10.60.0.0/16, 10.61.0.0/16 } accept" in rules
+    assert "10.42." not in rules
+    assert K3sSettings().inside == CLUSTER_RANGES
+
+
+def test_rules_of_the_hosts_own_do_not_flush_ours_at_boot() -> None:
+    (unit,) = (one for one in firewall(FirewallSettings()).files if one.path.endswith(".service"))
+    assert "\nAfter=local-fs.target nftables.service\n" in unit.content
+
+
 def test_ports_between_nodes_are_open_for_peers_only() -> None:
     alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
     assert "10250" not in alone
-    assert "ip saddr { 192.0.2.7/32 } tcp dport { 2379, 2380, 5001, 6443, 10250 } accept" in joined
+    assert "ip saddr { 192.0.2.7/32 } tcp dport { 2379, 2380, 5001, 6443, 9100, 10250 } accept" in joined
 
 
 @pytest.mark.parametrize("ranges", [("0.0.0.0/0", "::/0"), ("192.0.2.0/24",), ("2001:db8::/32",)])

@@ -2,9 +2,11 @@
 
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,11 +43,18 @@ class Host:
         )
         return HostChange("example", "a test", files, **pieces)
 
-    def run(self, verb: str, *declared: HostChange) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, verb: str, *declared: HostChange, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the script that declares these changes."""
         script = guarded(render_script(declared, "tests", state=str(self.state)))
         return subprocess.run(
-            ["bash", "-s", "--", verb], input=script, capture_output=True, text=True, check=False
+            ["bash", "-s", "--", verb],
+            input=script,
+            env={**os.environ, **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def tree(self) -> dict[str, tuple[str, int, int]]:
@@ -150,6 +159,64 @@ def test_verify_names_what_was_tampered_with_and_apply_repairs_it(
     assert answer.stdout.count("\n") == 1
     assert host.run("apply", change).returncode == 0
     assert host.run("verify", change).stdout == ""
+
+
+def test_a_package_that_is_gone_is_a_deviation_unless_another_will_do(host: Host) -> None:
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("no packages of Debian here")
+    there, gone = "dpkg|no-such-package", "no-such-package|nor-this-one"
+    answer = host.run("verify", HostChange("example", "a test", packages=(there, gone)))
+    assert (answer.returncode, answer.stdout) == (
+        1,
+        "example package no-such-package\tinstalled\tabsent\t\n",
+    )
+
+
+def test_a_package_that_cannot_be_removed_is_told(host: Host) -> None:
+    programs = {
+        "BASH_FUNC_dpkg-query%%": "() { echo no-such-package installed; }",
+        "BASH_FUNC_apt-get%%": '() { [[ " $* " == *" --simulate "* ]] || { echo locked; return 100; }; }',
+    }
+    change = host.change(("a.conf", "one\n"))
+    host.run("apply", change)
+    (host.state / "example/packages").write_text("no-such-package\n")
+    answer = host.run("revert", change, environment=programs)
+    assert answer.returncode == 1
+    assert "example: could not remove no-such-package: locked" in answer.stderr
+
+
+def test_a_file_that_was_a_link_is_one_again_after_revert(host: Host) -> None:
+    link = host.root / "etc/a.conf"
+    link.symlink_to("elsewhere")
+    change = host.change(("a.conf", "ours\n"))
+    host.run("apply", change)
+    assert not link.is_symlink()
+    assert host.run("revert", change).returncode == 0
+    assert link.readlink() == Path("elsewhere")
+
+
+@pytest.mark.parametrize("removal", [3, 4, 6, 9])
+def test_a_revert_that_is_cut_while_it_removes_a_record_is_completed_by_the_next(
+    host: Host, removal: int
+) -> None:
+    earlier = host.root / "etc/a.conf"
+    earlier.write_text("the operator's own\n")
+    change = host.change(("a.conf", "ours\n"), ("b.conf", "ours\n"))
+    host.run("apply", change)
+    # Of a folder that it removes a part is gone already when the host loses its power.
+    cut = f"""() {{
+        echo >>{host.root}/removals
+        if [ "$(wc -l <{host.root}/removals)" = {removal} ]; then
+            find "${{@: -1}}" '(' -name original -o -name revert ')' -delete || true
+            kill -9 $$
+        fi
+        command rm "$@"
+    }}"""
+    assert host.run("revert", change, environment={"BASH_FUNC_rm%%": cut}).returncode != 0
+    again = host.run("revert", change)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert earlier.read_text() == "the operator's own\n"
+    assert not (host.root / "etc/b.conf").exists()
 
 
 def test_a_refused_check_writes_nothing(host: Host) -> None:
