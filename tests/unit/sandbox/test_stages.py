@@ -1,5 +1,7 @@
 """In which order the parts are installed while others are still made."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -82,3 +84,42 @@ def test_a_maker_that_breaks_is_no_success(bench: Bench) -> None:
     bench.failure = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="No space left"):
         bench.run()
+
+
+# A part whose build takes long, and an installation that begins while it lasts.
+_RUN = """
+import os, signal, sys, time
+from pathlib import Path
+from sandbox import stages
+from sandbox.build.process import run
+from sandbox.cache import Cache
+
+root = Path(sys.argv[1])
+build = ["/bin/sh", "-c", "echo $$ > number; exec sleep 60"]
+
+def make(cache, progress, parts, on_part):
+    on_part("system")
+    with cache.making(root / "program") as out:
+        run(build, root, {"PATH": "/usr/bin:/bin"}, root / "log")
+
+def install(parts):
+    while not (root / "number").exists() or not (root / "number").read_text():
+        time.sleep(0.01)
+    HOW
+
+stages.make_bundle = make
+stages.ready_parts = lambda *_: ([], ["system", "keda"])
+stages.held_parts = lambda *_: []
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+stages.install_in_stages(Cache(root), print, None, install)
+"""
+
+
+@pytest.mark.parametrize("how", ["raise RuntimeError('pulumi')", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_what_is_being_built_is_ended_with_the_run_that_it_is_built_for(how: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _RUN.replace("HOW", how), str(tmp_path)]
+    done = subprocess.run(command, cwd=Path.cwd(), capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode != 0
+    number = (tmp_path / "number").read_text().strip()
+    assert not Path("/proc", number).exists(), done.stderr
+    assert not list(tmp_path.glob(".program.*"))
