@@ -50,7 +50,7 @@ class PartsError(BundleError):
         """Remember what failed."""
         self.folder, self.failures = folder, dict(failures)
         told = "\n".join(f"{name}: {why}" for name, why in failures.items())
-        super().__init__(f"not made: {', '.join(failures)}\n{told}")
+        super().__init__(f"not made: {', '.join(failures)}; run it again, and it goes on there\n{told}")
 
 
 def bundle_folder(cache: Cache) -> Path:
@@ -231,7 +231,9 @@ def _check_room(cache: Cache, missing: Sequence[Part]) -> None:
         )
     memory = _available_memory()
     if memory is not None and memory < _MEMORY:
-        raise BundleError(f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available")
+        raise BundleError(
+            f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available; end what uses it"
+        )
 
 
 def _available_memory() -> int | None:

@@ -73,7 +73,8 @@ def _install_what_comes(
         pending = None not in news
         arrived = [entry for entry in news if isinstance(entry, str)]
         there = list(dict.fromkeys((*there, *arrived)))
-        if arrived and _FIRST in there:
+        # After a failure once more: the installation is told why a part is left out of it.
+        if news != [None] and _FIRST in there:
             install(there)
     return failure
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from a1platform.bundle import load
 from a1platform.platform.recovery import on_server
 from a1platform.services.failure import APPLICATION, explanation
 from a1platform.services.resolve import NAMESPACE
@@ -16,7 +17,7 @@ from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
-from sandbox.bundle import add_k3s, bundle_folder, ready_parts
+from sandbox.bundle import PartsError, add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
@@ -37,6 +38,7 @@ class SmokeError(RuntimeError):
     """What is deployed does not do what it should."""
 
 
+_SERVICES = "mcp-services"
 _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
@@ -58,12 +60,12 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
         _apply(stack, progress)
+        _tell(stack, progress)
     else:
-        stack = _sandbox(cache, progress, parts)
-    _tell(stack, progress)
+        _sandbox(cache, progress, parts)
 
 
-def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
+def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
@@ -88,10 +90,18 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
             _write_kubeconfig(stack)
             # Not before: its images and kinds are there only now.
             _follow(stack, node, delivery, commit_files(delivery.files), progress)
+        installed[:] = there
 
-    install_in_stages(cache, progress, parts, install)
+    installed: list[str] = []
+    try:
+        install_in_stages(cache, progress, parts, install)
+    except PartsError:
+        # The others are there.
+        if installed:
+            _tell(stack, progress, folder)
+        raise
     remove_leftovers(cache, progress)
-    return stack
+    _tell(stack, progress, folder)
 
 
 def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
@@ -127,12 +137,19 @@ def _apply(stack: Stack, progress: Progress) -> None:
         stack.run(*_UP)
 
 
-def _tell(stack: Stack, progress: Progress) -> None:
-    """Say what was installed and from what, and how to reach it."""
+def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
+    """Say in one line each what was installed and from what, and how to reach it."""
     outputs = stack.outputs()
-    parts = outputs["parts"]
-    for name, origin in sorted(parts.items()) if isinstance(parts, dict) else ():
-        progress(f"{name}: {origin}")
+    parts, services = outputs["parts"], outputs["services"]
+    made = load(bundle).parts if bundle else {}
+    told = dict(parts) if isinstance(parts, dict) else {}
+    # The platform's program knows these two by their images only.
+    told |= {name: made[name].origin for name in ("system", _SERVICES) if name in made}
+    if not services:
+        told[_SERVICES] = "left out: without External Secrets or their image"
+    for name, origin in sorted(told.items()):
+        first, *more = origin.splitlines()
+        progress(f"{name}: {first}{' ...' if more else ''}")
     progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack)}")
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Put the list in place of the real maker."""
         self.cache = Cache(tmp_path)
+        self.monkeypatch = monkeypatch
         self.held: list[str] = []
         self.ready: list[str] = []
         self.made: list[str] = ["system", "keda"]
@@ -39,10 +41,11 @@ class Bench:
         if self.failure:
             raise self.failure
 
-    def run(self) -> list[list[str]]:
-        """Install in stages, and return what was installed each time."""
+    def run(self, look: Callable[[], None] = lambda: None) -> list[list[str]]:
+        """Install in stages, and return what was installed each time; `look` is called before each time."""
 
         def install(parts: Sequence[str]) -> None:
+            look()
             self.installed.append(list(parts))
 
         stages.install_in_stages(self.cache, lambda _: None, None, install)
@@ -78,6 +81,24 @@ def test_a_part_that_cannot_be_made_is_told_after_the_others_are_installed(bench
     with pytest.raises(BundleError, match="argo-cd"):
         bench.run()
     assert bench.installed[-1] == ["system", "keda"]
+
+
+def test_the_last_installation_begins_when_it_is_known_what_cannot_be_made(bench: Bench) -> None:
+    known: list[bool] = []
+
+    def make(_cache: Cache, _progress: Progress, _parts: object, on_part: Callable[[str], None]) -> None:
+        on_part("system")
+        on_part("keda")
+        while not bench.installed:
+            time.sleep(0.01)
+        failed.append("argo-cd")
+        raise BundleError("not made: argo-cd")
+
+    failed: list[str] = []
+    bench.monkeypatch.setattr(stages, "make_bundle", make)
+    with pytest.raises(BundleError, match="argo-cd"):
+        bench.run(lambda: known.append(bool(failed)))
+    assert known == [False, True]
 
 
 def test_a_maker_that_breaks_is_no_success(bench: Bench) -> None:

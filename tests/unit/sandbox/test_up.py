@@ -1,5 +1,6 @@
 """What `make up` and `make down` do about a node and a state that do not know of each other."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,3 +78,40 @@ def test_down_removes_every_node_before_it_stops_the_engine(machine: _Machine, t
     machine.names = ["a1", "by-hand"]
     up._stop_sandbox(Cache(tmp_path), lambda _: None)
     assert machine.done == ["remove a1", "remove by-hand", "stop the engine"]
+
+
+class _Told(Stack):
+    """A stack that has told its outputs."""
+
+    services: Sequence[str] = ("mcp-gateway",)
+
+    def outputs(self) -> dict[str, object]:
+        parts = {"keda": "upstream manifests", "argo-cd": "left out: not built: go: no answer\nline 2"}
+        return {"kubeconfig": "a cluster's", "parts": parts, "services": self.services}
+
+
+class _WithoutServices(_Told):
+    """A stack without External Secrets, or without the services' image."""
+
+    services = ()
+
+
+@pytest.mark.parametrize(
+    ("stack", "services"),
+    [(_Told, "this repository"), (_WithoutServices, "left out: without External Secrets or their image")],
+)
+def test_every_part_is_told_in_one_line_with_what_it_is_made_from(
+    stack: type[_Told], services: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("A1_STATE", str(tmp_path))
+    listed = {name: {"origin": "this repository"} for name in ("system", "mcp-services", "keda")}
+    (tmp_path / "bundle.json").write_text(json.dumps({"schema": 1, "parts": listed}))
+    said: list[str] = []
+    up._tell(stack("sandbox", {}), said.append, tmp_path)
+    assert said[:-1] == [
+        "argo-cd: left out: not built: go: no answer ...",
+        "keda: upstream manifests",
+        f"mcp-services: {services}",
+        "system: this repository",
+    ]
+    assert said[-1].startswith("cluster: export KUBECONFIG=")
