@@ -82,7 +82,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
     def install(there: Sequence[str]) -> None:
         delivery = deliver(there, bridge_address(engine), image=services_image(folder))
-        if delivery.first and _kubeconfig_file(stack).exists():
+        if delivery.first and _kubeconfig_file(stack.name).exists():
             _follow(stack, node, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
@@ -127,7 +127,7 @@ def _tell_of_sandbox(progress: Progress) -> None:
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
     run = on_server(NodeSettings.model_validate(node_entry(node)))
     explain = partial(explanation, run, NAMESPACE, APPLICATION, {})
-    await_synced(_kubeconfig_file(stack), commit, delivery.applications, explain, progress)
+    await_synced(_kubeconfig_file(stack.name), commit, delivery.applications, explain, progress)
 
 
 def _apply(stack: Stack, progress: Progress) -> None:
@@ -160,16 +160,18 @@ def down(cache: Cache, progress: Progress) -> None:
         PulumiError: Pulumi failed; the node is left as it is.
     """
     configured = chosen.is_configured(destroys=True)
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if configured else chosen.sandbox(environment)
-    if stack.exists():
-        stack.recover()
-        if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
-            _forget(stack, progress)
-        else:
-            _destroy(stack, progress)
-        stack.remove()
-    _kubeconfig_file(stack).unlink(missing_ok=True)
+    # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
+    if configured or chosen.sandbox_has_state():
+        environment = ensure(cache, progress).environment(state_folder())
+        stack = chosen.production(environment) if configured else chosen.sandbox(environment)
+        if stack.exists():
+            stack.recover()
+            if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
+                _forget(stack, progress)
+            else:
+                _destroy(stack, progress)
+            stack.remove()
+    _kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()
@@ -224,7 +226,7 @@ def smoke(cache: Cache, progress: Progress) -> None:
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
     with tempfile.TemporaryDirectory() as folder:
         about = {
-            "KUBECONFIG": str(_kubeconfig_file(stack)),
+            "KUBECONFIG": str(_kubeconfig_file(stack.name)),
             "A1_OUTPUTS": str(_write_outputs(stack, Path(folder))),
             "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
         }
@@ -259,12 +261,12 @@ def _stop_sandbox(cache: Cache, progress: Progress) -> None:
     stop_engine(cache, progress)
 
 
-def _kubeconfig_file(stack: Stack) -> Path:
-    return state_folder() / f"kubeconfig-{stack.name}"
+def _kubeconfig_file(stack: str) -> Path:
+    return state_folder() / f"kubeconfig-{stack}"
 
 
 def _write_kubeconfig(stack: Stack) -> Path:
-    target = _kubeconfig_file(stack)
+    target = _kubeconfig_file(stack.name)
     kubeconfig = stack.outputs().get("kubeconfig")
     if not kubeconfig:
         raise PulumiError(

@@ -38,4 +38,4 @@ def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubecon
     stack = _Cut("sandbox", {})
     with pytest.raises(PulumiError, match=r"found no kubeconfig in stack sandbox, expected .*`make up`"):
         _write_kubeconfig(stack)
-    assert list(_kubeconfig_file(stack).parent.iterdir()) == []
+    assert list(_kubeconfig_file(stack.name).parent.iterdir()) == []

@@ -80,6 +80,42 @@ def test_down_removes_every_node_before_it_stops_the_engine(machine: _Machine, t
     assert machine.done == ["remove a1", "remove by-hand", "stop the engine"]
 
 
+@pytest.fixture
+def toolchain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is noted when the toolchain is asked for, which ends the run there."""
+    asked: list[str] = []
+
+    def ensure(*_: object) -> None:
+        asked.append("toolchain")
+        raise RuntimeError("asked for the toolchain")
+
+    monkeypatch.setattr(up, "ensure", ensure)
+    monkeypatch.setattr(up, "end_delivery", lambda: None)
+    return asked
+
+
+def test_down_builds_no_toolchain_where_no_up_has_come_that_far(
+    machine: _Machine, toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    machine.names = ["by-hand"]
+    up.down(Cache(tmp_path), lambda _: None)
+    assert machine.done == ["remove by-hand", "stop the engine"]
+    assert toolchain == []
+
+
+def test_down_asks_pulumi_where_there_is_a_state(
+    toolchain: list[str], machine: _Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    state = tmp_path / "state" / "stacks" / ".pulumi" / "stacks" / "a1platform" / "sandbox.json"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    with pytest.raises(RuntimeError, match="asked for the toolchain"):
+        up.down(Cache(tmp_path), lambda _: None)
+    assert (toolchain, machine.done) == (["toolchain"], [])
+
+
 class _Told(Stack):
     """A stack that has told its outputs."""
 
