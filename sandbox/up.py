@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from a1platform.bundle import load
+from a1platform.bundle import BundleError, load
 from a1platform.platform.recovery import on_server
 from a1platform.services.failure import APPLICATION, explanation
 from a1platform.services.resolve import NAMESPACE
@@ -53,10 +53,16 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
 
     Raises:
         PulumiError: Pulumi failed; its lines on the terminal say why.
-        BundleError: A part of the sandbox's bundle is unknown or cannot be made.
+        BundleError: A part of the sandbox's bundle is unknown or cannot be made, or parts are chosen where
+            machines are configured.
         RuntimeError: A step before failed; the text says which.
     """
     if chosen.is_configured(connects=True):
+        if parts:
+            raise BundleError(
+                f"found PARTS={','.join(parts)}, which choose what a sandbox gets; on machines of your own "
+                "`platform.<part>.enabled` in Pulumi.a1.yaml does, and A1_SANDBOX=1 takes the sandbox"
+            )
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
         _apply(stack, progress)

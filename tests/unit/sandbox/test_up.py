@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from a1platform.bundle import BundleError
 from sandbox import chosen, up
 from sandbox.cache import Cache
 from sandbox.engine import Engine
@@ -114,6 +115,15 @@ def test_down_asks_pulumi_where_there_is_a_state(
     with pytest.raises(RuntimeError, match="asked for the toolchain"):
         up.down(Cache(tmp_path), lambda _: None)
     assert (toolchain, machine.done) == (["toolchain"], [])
+
+
+def test_parts_are_not_passed_over_where_machines_are_configured(
+    toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: True)
+    with pytest.raises(BundleError, match=r"found PARTS=keda,.*`platform.<part>.enabled`.*A1_SANDBOX=1"):
+        up.up(Cache(tmp_path), lambda _: None, ["keda"])
+    assert toolchain == []
 
 
 class _Told(Stack):
