@@ -86,7 +86,7 @@ def make_bundle(
     folder = bundle_folder(cache)
     recipes = {part.name: recipe_digest(part) for part in wanted}
     remove_unlisted(folder)
-    ready = _ready(folder, recipes)
+    ready = _ready(folder, recipes, progress)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing)
     if missing:
@@ -166,7 +166,7 @@ def recipe_digest(part: Part) -> str:
     return total.hexdigest()
 
 
-def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
+def _ready(folder: Path, recipes: Mapping[str, str], progress: Progress = lambda _line: None) -> list[str]:
     """The parts that are in the bundle, made by the recipes of today, with every file as it was."""
     try:
         bundle = load(folder)
@@ -178,7 +178,8 @@ def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
         if listed.get(name, {}).get("recipe") == recipe:
             try:
                 bundle.verify([name])
-            except BundleError:
+            except BundleError as problem:
+                progress(f"{name}: {problem}")
                 continue
             ready.append(name)
     return ready

@@ -171,8 +171,9 @@ def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
-def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
+def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> None:
     folder = bench.make()
+    bench.said.clear()
     image = load(folder).part("two").images[0].path
     if damage == "changed":
         image.write_bytes(b"x")
@@ -182,6 +183,8 @@ def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
         shutil.rmtree(folder / "charts" / "two")
     load(bench.make()).verify(thorough=True)
     assert bench.built == ["two"]
+    place = folder / "charts" / "two" if damage == "chart" else image
+    assert bench.said[0].startswith(f"two: {place} is ")
 
 
 def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
@@ -239,6 +242,21 @@ def test_k3s_that_is_there_is_not_read_again(
     folder = making.bundle_folder(bench.cache)
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     monkeypatch.setattr(bundle_list, "file_digest", pytest.fail)
+    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    load(folder).verify(thorough=True)
+
+
+def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "cache" / "programs" / "k3s"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x7fELF")
+    folder = making.bundle_folder(bench.cache)
+    path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    path.write_bytes(b"another program")
+    with pytest.raises(BundleError, match=f"{path} is not the file .*; remove {program}, run it again"):
+        add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    program.unlink()
+    program.write_bytes(b"\x7fELF")
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     load(folder).verify(thorough=True)
 
