@@ -26,6 +26,7 @@ from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
 from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
+from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
 from sandbox.recipes.services import ServicesImageError
@@ -34,6 +35,8 @@ __all__ = ["PartsError", "add_chart", "add_k3s", "bundle_folder", "chosen", "mak
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
+_BESIDE = 7 * 1024**3
+"""What Pulumi's programs and K3s, which come before the parts, take where they are built."""
 _LINES = 15
 _FAILURES = (BuildError, ChartError, DebianError, ServicesImageError, OSError)
 
@@ -121,7 +124,7 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     wanted = chosen(parts)
     ready = _ready(bundle_folder(cache), {part.name: recipe_digest(part) for part in wanted})
     missing = [part for part in wanted if part.name not in ready]
-    _check_room(cache, missing)
+    _check_room(cache, missing, beside=0 if held_k3s(cache) else _BESIDE)
     return ready, [part.name for part in missing]
 
 
@@ -218,16 +221,17 @@ def _images(folder: Path, part: str, images: Sequence[ImageFile]) -> list[dict[s
     return entries
 
 
-def _check_room(cache: Cache, missing: Sequence[Part]) -> None:
+def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:
     """Tell too little disk or memory before the first build, not after twenty minutes."""
     if not missing:
         return
     cache.root.mkdir(parents=True, exist_ok=True)
-    needed = sum(part.disk for part in missing)
+    needed = beside + sum(part.disk for part in missing)
+    names = [*(part.name for part in missing), *(["K3s and Pulumi"] if beside else [])]
     free = shutil.disk_usage(cache.root).free
     if free < needed:
         raise BundleError(
-            f"{', '.join(part.name for part in missing)} need about {_gib(needed)} of disk in {cache.root}, "
+            f"{', '.join(names)} need about {_gib(needed)} of disk in {cache.root}, "
             f"{_gib(free)} are free; free some, or choose fewer parts"
         )
     memory = _available_memory()

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from a1platform.bundle import BundleError, load
+from a1platform.versions import K3S
 from sandbox import bundle as making
 from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle
+from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle, ready_parts
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
@@ -202,6 +203,17 @@ def test_too_little_disk_is_told_before_anything_is_built(bench: Bench) -> None:
     with pytest.raises(BundleError, match=r"need about .* GiB of disk in .*, .* GiB are free"):
         bench.make()
     assert bench.built == []
+
+
+def test_what_is_built_before_the_parts_is_counted_while_it_is_not_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(bench.recipes)._replace(free=5 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(BundleError, match=r"one, two, three, K3s and Pulumi need about 7.0 GiB .* 5.0 GiB"):
+        ready_parts(bench.cache)
+    (bench.cache.folder("releases", K3S) / "k3s").touch()
+    assert ready_parts(bench.cache) == ([], ["one", "two", "three"])
 
 
 def test_too_little_memory_is_told_before_anything_is_built(
