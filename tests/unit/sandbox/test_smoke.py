@@ -7,6 +7,7 @@ import pytest
 
 from sandbox.pulumi import PulumiError, Stack
 from sandbox.up import _kubeconfig_file, _write_kubeconfig, _write_outputs
+from tests.smoke.conftest import Outputs, installed_from
 
 
 class _Told(Stack):
@@ -39,3 +40,12 @@ def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubecon
     with pytest.raises(PulumiError, match=r"found no kubeconfig in stack sandbox, expected .*`make up`"):
         _write_kubeconfig(stack)
     assert list(_kubeconfig_file(stack.name).parent.iterdir()) == []
+
+
+def test_a_check_is_skipped_for_what_was_left_out_and_for_nothing_that_is_just_not_told() -> None:
+    told = Outputs({"keda": "upstream manifests", "grafana": "left out: on no package registry"}, (), "")
+    assert installed_from("keda", told) == "upstream manifests"
+    assert installed_from("grafana", told) == "left out: on no package registry"
+    assert installed_from("tracing", told) == "left out: off by default"
+    with pytest.raises(AssertionError, match="the stack tells nothing of gatekeeper"):
+        installed_from("gatekeeper", told)
