@@ -116,6 +116,8 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
     if stack.exists():
         if not there:
             _forget(stack, progress)
+            # Else the new node's installation would begin by asking the old one.
+            _kubeconfig_file(stack.name).unlink(missing_ok=True)
         return
     # As after a `make down` while the engine did not run, or with the state folder gone.
     for node in (node for node in there if node.name == chosen.NODE):

@@ -69,6 +69,17 @@ def test_a_node_and_a_state_stay_together_only(
     assert machine.done == done
 
 
+@pytest.mark.parametrize(("names", "left"), [([], False), (["a1"], True)])
+def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
+    machine: _Machine, names: Sequence[str], *, left: bool
+) -> None:
+    machine.names, machine.known = names, True
+    kubeconfig = up._kubeconfig_file(chosen.SANDBOX)
+    kubeconfig.touch()
+    up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
+    assert kubeconfig.exists() == left
+
+
 def test_down_ends_an_engine_that_does_not_answer_any_more(machine: _Machine, tmp_path: Path) -> None:
     machine.engine = None
     up._stop_sandbox(Cache(tmp_path), lambda _: None)
