@@ -1,6 +1,7 @@
 """The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -329,3 +330,18 @@ def test_every_source_of_a_real_part_is_there() -> None:
     for part in PARTS.values():
         assert all(source.exists() for source in part.sources), part.name
         assert json.dumps(making.recipe_digest(part))
+
+
+def test_a_change_of_our_own_chart_or_of_a_recipe_that_another_uses_makes_a_part_anew() -> None:
+    sandbox = Path(making.__file__).parent
+    for part in PARTS.values():
+        chart = sandbox / "charts" / part.name
+        assert not chart.is_dir() or chart in part.sources, part.name
+        recipes = [path for path in part.sources if path.parent == sandbox / "recipes" and path.is_file()]
+        assert recipes, part.name
+        used = {
+            sandbox / "recipes" / f"{name}.py"
+            for path in recipes
+            for name in re.findall(r"^from sandbox\.recipes\.(\w+) import", path.read_text(), re.MULTILINE)
+        }
+        assert used <= set(part.sources), part.name
