@@ -26,6 +26,7 @@ from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
 from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
+from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
 from sandbox.recipes.services import ServicesImageError
@@ -34,6 +35,8 @@ __all__ = ["PartsError", "add_chart", "add_k3s", "bundle_folder", "chosen", "mak
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
+_BESIDE = 7 * 1024**3
+"""What Pulumi's programs and K3s, which come before the parts, take where they are built."""
 _LINES = 15
 _FAILURES = (BuildError, ChartError, DebianError, ServicesImageError, OSError)
 
@@ -50,7 +53,7 @@ class PartsError(BundleError):
         """Remember what failed."""
         self.folder, self.failures = folder, dict(failures)
         told = "\n".join(f"{name}: {why}" for name, why in failures.items())
-        super().__init__(f"not made: {', '.join(failures)}\n{told}")
+        super().__init__(f"not made: {', '.join(failures)}; run it again, and it goes on there\n{told}")
 
 
 def bundle_folder(cache: Cache) -> Path:
@@ -86,7 +89,7 @@ def make_bundle(
     folder = bundle_folder(cache)
     recipes = {part.name: recipe_digest(part) for part in wanted}
     remove_unlisted(folder)
-    ready = _ready(folder, recipes)
+    ready = _ready(folder, recipes, progress)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing)
     if missing:
@@ -121,7 +124,7 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     wanted = chosen(parts)
     ready = _ready(bundle_folder(cache), {part.name: recipe_digest(part) for part in wanted})
     missing = [part for part in wanted if part.name not in ready]
-    _check_room(cache, missing)
+    _check_room(cache, missing, beside=0 if held_k3s(cache) else _BESIDE)
     return ready, [part.name for part in missing]
 
 
@@ -166,7 +169,7 @@ def recipe_digest(part: Part) -> str:
     return total.hexdigest()
 
 
-def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
+def _ready(folder: Path, recipes: Mapping[str, str], progress: Progress = lambda _line: None) -> list[str]:
     """The parts that are in the bundle, made by the recipes of today, with every file as it was."""
     try:
         bundle = load(folder)
@@ -178,7 +181,8 @@ def _ready(folder: Path, recipes: Mapping[str, str]) -> list[str]:
         if listed.get(name, {}).get("recipe") == recipe:
             try:
                 bundle.verify([name])
-            except BundleError:
+            except BundleError as problem:
+                progress(f"{name}: {problem}")
                 continue
             ready.append(name)
     return ready
@@ -217,21 +221,24 @@ def _images(folder: Path, part: str, images: Sequence[ImageFile]) -> list[dict[s
     return entries
 
 
-def _check_room(cache: Cache, missing: Sequence[Part]) -> None:
+def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:
     """Tell too little disk or memory before the first build, not after twenty minutes."""
     if not missing:
         return
     cache.root.mkdir(parents=True, exist_ok=True)
-    needed = sum(part.disk for part in missing)
+    needed = beside + sum(part.disk for part in missing)
+    names = [*(part.name for part in missing), *(["K3s and Pulumi"] if beside else [])]
     free = shutil.disk_usage(cache.root).free
     if free < needed:
         raise BundleError(
-            f"{', '.join(part.name for part in missing)} need about {_gib(needed)} of disk in {cache.root}, "
+            f"{', '.join(names)} need about {_gib(needed)} of disk in {cache.root}, "
             f"{_gib(free)} are free; free some, or choose fewer parts"
         )
     memory = _available_memory()
     if memory is not None and memory < _MEMORY:
-        raise BundleError(f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available")
+        raise BundleError(
+            f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available; end what uses it"
+        )
 
 
 def _available_memory() -> int | None:

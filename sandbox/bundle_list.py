@@ -35,14 +35,22 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
 
     Returns:
         Its path in the bundle.
+
+    Raises:
+        BundleError: The program was changed since it was put there.
     """
     target = folder / "k3s" / "k3s"
     target.parent.mkdir(parents=True, exist_ok=True)
     seen = read_memo(folder).get("k3s/k3s", [])
-    if target.is_file() and target.samefile(file) and seen[1:] == file_stamp(target):
+    same = target.is_file() and target.samefile(file)
+    if same and seen[1:] == file_stamp(target):
         digest = str(seen[0])
     else:
         digest = file_digest(file)
+        listed = read_list(folder)["k3s"]
+        # Two names of one file: whoever changed the one has changed the other.
+        if same and listed and listed["sha256"] != digest:
+            raise BundleError(f"{target} is not the file that {FILE} describes; remove {file}, run it again")
         link(file, target)
     entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
     update(folder, lambda listed: {**listed, "k3s": entry})

@@ -91,6 +91,12 @@ def sandbox(environment: Mapping[str, str]) -> Stack:
     return Stack(SANDBOX, environment, config=_config_file())
 
 
+def sandbox_has_state() -> bool:
+    """Tell whether the backend may know the sandbox's stack, without asking Pulumi."""
+    stacks = state_folder() / "stacks" / ".pulumi" / "stacks" / PROJECT
+    return any((stacks / f"{SANDBOX}.json{packed}").exists() for packed in ("", ".gz"))
+
+
 def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[str, Any]) -> None:
     """Write the configuration of the sandbox's stack; what Pulumi itself keeps in it stays.
 

@@ -36,6 +36,19 @@ class K3sSource:
     origin: str
 
 
+def held_k3s(cache: Cache) -> K3sSource | None:
+    """Return the K3s that is there already, None where there is none."""
+    if (official := _official(cache)).is_file():
+        return K3sSource(official, f"official release {K3S}")
+    if (built := built_k3s(cache)).is_file():
+        return K3sSource(built, _BUILT)
+    return None
+
+
+def _official(cache: Cache) -> Path:
+    return cache.folder("releases", K3S) / "k3s"
+
+
 def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = None) -> K3sSource:
     """Return K3s: what is there already, else the verified release, else built where none can be reached.
 
@@ -48,12 +61,9 @@ def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = Non
         ReleaseError: The release answers, but not with the file that its checksums name.
         BuildError: It cannot be reached and does not build.
     """
-    official = cache.folder("releases", K3S) / "k3s"
-    if official.is_file():
-        return K3sSource(official, f"official release {K3S}")
-    built = built_k3s(cache)
-    if built.is_file():
-        return K3sSource(built, _BUILT)
+    if found := held_k3s(cache):
+        return found
+    official = _official(cache)
     asked = releases or Releases()
     try:
         asked.require()

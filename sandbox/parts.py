@@ -103,7 +103,7 @@ _ALL = (
         f"chart {external_secrets.VERSION.removeprefix('v')}",
         external_secrets.images,
         external_secrets.chart,
-        _sources("external_secrets"),
+        _sources("external_secrets", _chart("external-secrets")),
         4 * _GIB,
     ),
     Part(
@@ -120,7 +120,7 @@ _ALL = (
         f"upstream manifests v{keda.VERSION}",
         keda.images,
         keda.chart,
-        _sources("keda", _chart("keda")),
+        _sources("keda", _chart("keda"), _SANDBOX / "recipes" / "argo_cd.py"),
         3 * _GIB,
     ),
     Part(

@@ -2,13 +2,23 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from sandbox.bundle import held_parts, make_bundle, ready_parts
 from sandbox.cache import Cache
+from sandbox.children import end_children
 from sandbox.progress import Progress
 
 _FIRST = "system"
+_ENDS_WITHIN_SECONDS = 20
+_LOOKS_EVERY_SECONDS = 0.2
+
+_Made = queue.SimpleQueue[str | Exception | None]
+
+
+class _EndedError(RuntimeError):
+    """The run that a part is made for is over."""
 
 
 def install_in_stages(
@@ -33,11 +43,26 @@ def install_in_stages(
     if not missing:
         install(ready)
         return
-    made: queue.SimpleQueue[str | Exception | None] = queue.SimpleQueue()
-    builder = threading.Thread(target=_build, args=(cache, progress, wanted, made), daemon=True)
+    made: _Made = queue.SimpleQueue()
+    over = threading.Event()
+    work = (cache, _until(over, progress), wanted, made)
+    builder = threading.Thread(target=_build, args=work, daemon=True)
     builder.start()
-    # What an earlier recipe made goes on until today's takes its place: to leave it out would uninstall it.
-    there = held_parts(cache, wanted)
+    try:
+        # What an earlier recipe made goes on until today's takes its place: left out, it would be removed.
+        failure = _install_what_comes(made, held_parts(cache, wanted), install)
+    except BaseException:
+        over.set()
+        _end(builder)
+        raise
+    if failure:
+        raise failure
+
+
+def _install_what_comes(
+    made: _Made, there: Sequence[str], install: Callable[[Sequence[str]], None]
+) -> Exception | None:
+    """Install again and again with what has come, and return why the rest did not."""
     failure: Exception | None = None
     pending = True
     while pending:
@@ -48,17 +73,36 @@ def install_in_stages(
         pending = None not in news
         arrived = [entry for entry in news if isinstance(entry, str)]
         there = list(dict.fromkeys((*there, *arrived)))
-        if arrived and _FIRST in there:
+        # After a failure once more: the installation is told why a part is left out of it.
+        if news != [None] and _FIRST in there:
             install(there)
-    if failure:
-        raise failure
+    return failure
+
+
+def _until(over: threading.Event, progress: Progress) -> Progress:
+    """Return progress that ends the work which tells it, once nobody waits for that."""
+
+    def told(line: str) -> None:
+        if over.is_set():
+            raise _EndedError(line)
+        progress(line)
+
+    return told
+
+
+def _end(builder: threading.Thread) -> None:
+    """End what the builder runs; else its compilers would work on beside the next run, or after a `down`."""
+    deadline = time.monotonic() + _ENDS_WITHIN_SECONDS
+    while builder.is_alive() and time.monotonic() < deadline:
+        end_children()
+        builder.join(_LOOKS_EVERY_SECONDS)
 
 
 def _build(
     cache: Cache,
     progress: Progress,
     wanted: Sequence[str] | None,
-    made: "queue.SimpleQueue[str | Exception | None]",
+    made: _Made,
 ) -> None:
     try:
         make_bundle(cache, progress, wanted, on_part=made.put)

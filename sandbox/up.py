@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from a1platform.bundle import BundleError, load
 from a1platform.platform.recovery import on_server
 from a1platform.services.failure import APPLICATION, explanation
 from a1platform.services.resolve import NAMESPACE
@@ -16,7 +17,7 @@ from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
-from sandbox.bundle import add_k3s, bundle_folder, ready_parts
+from sandbox.bundle import PartsError, add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
@@ -37,6 +38,7 @@ class SmokeError(RuntimeError):
     """What is deployed does not do what it should."""
 
 
+_SERVICES = "mcp-services"
 _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
@@ -51,20 +53,26 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
 
     Raises:
         PulumiError: Pulumi failed; its lines on the terminal say why.
-        BundleError: A part of the sandbox's bundle is unknown or cannot be made.
+        BundleError: A part of the sandbox's bundle is unknown or cannot be made, or parts are chosen where
+            machines are configured.
         RuntimeError: A step before failed; the text says which.
     """
     if chosen.is_configured(connects=True):
+        if parts:
+            raise BundleError(
+                f"found PARTS={','.join(parts)}, which choose what a sandbox gets; on machines of your own "
+                "`platform.<part>.enabled` in Pulumi.a1.yaml does, and A1_SANDBOX=1 takes the sandbox"
+            )
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
         _tell_of_other(environment, progress, configured=True)
         _apply(stack, progress)
+        _tell(stack, progress)
     else:
-        stack = _sandbox(cache, progress, parts)
-    _tell(stack, progress)
+        _sandbox(cache, progress, parts)
 
 
-def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> Stack:
+def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
@@ -82,7 +90,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
 
     def install(there: Sequence[str]) -> None:
         delivery = deliver(there, bridge_address(engine), image=services_image(folder))
-        if delivery.first and _kubeconfig_file(stack).exists():
+        if delivery.first and _kubeconfig_file(stack.name).exists():
             _follow(stack, node, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
@@ -90,10 +98,18 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> S
             _write_kubeconfig(stack)
             # Not before: its images and kinds are there only now.
             _follow(stack, node, delivery, commit_files(delivery.files), progress)
+        installed[:] = there
 
-    install_in_stages(cache, progress, parts, install)
+    installed: list[str] = []
+    try:
+        install_in_stages(cache, progress, parts, install)
+    except PartsError:
+        # The others are there.
+        if installed:
+            _tell(stack, progress, folder)
+        raise
     remove_leftovers(cache, progress)
-    return stack
+    _tell(stack, progress, folder)
 
 
 def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
@@ -102,6 +118,8 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
     if stack.exists():
         if not there:
             _forget(stack, progress)
+            # Else the new node's installation would begin by asking the old one.
+            _kubeconfig_file(stack.name).unlink(missing_ok=True)
         return
     # As after a `make down` while the engine did not run, or with the state folder gone.
     for node in (node for node in there if node.name == chosen.NODE):
@@ -124,7 +142,7 @@ def _tell_of_other(environment: Mapping[str, str], progress: Progress, *, config
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
     run = on_server(NodeSettings.model_validate(node_entry(node)))
     explain = partial(explanation, run, NAMESPACE, APPLICATION, {})
-    await_synced(_kubeconfig_file(stack), commit, delivery.applications, explain, progress)
+    await_synced(_kubeconfig_file(stack.name), commit, delivery.applications, explain, progress)
 
 
 def _apply(stack: Stack, progress: Progress) -> None:
@@ -134,12 +152,19 @@ def _apply(stack: Stack, progress: Progress) -> None:
         stack.run(*_UP)
 
 
-def _tell(stack: Stack, progress: Progress) -> None:
-    """Say what was installed and from what, and how to reach it."""
+def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
+    """Say in one line each what was installed and from what, and how to reach it."""
     outputs = stack.outputs()
-    parts = outputs["parts"]
-    for name, origin in sorted(parts.items()) if isinstance(parts, dict) else ():
-        progress(f"{name}: {origin}")
+    parts, services = outputs["parts"], outputs["services"]
+    made = load(bundle).parts if bundle else {}
+    told = dict(parts) if isinstance(parts, dict) else {}
+    # The platform's program knows these two by their images only.
+    told |= {name: made[name].origin for name in ("system", _SERVICES) if name in made}
+    if not services:
+        told[_SERVICES] = "left out: without External Secrets or their image"
+    for name, origin in sorted(told.items()):
+        first, *more = origin.splitlines()
+        progress(f"{name}: {first}{' ...' if more else ''}")
     progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack)}")
 
 
@@ -150,21 +175,23 @@ def down(cache: Cache, progress: Progress) -> None:
         PulumiError: Pulumi failed; the node is left as it is.
     """
     configured = chosen.is_configured(destroys=True)
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if configured else chosen.sandbox(environment)
-    if stack.exists():
-        stack.recover()
-        if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
-            _forget(stack, progress)
-        else:
-            _destroy(stack, progress)
-        stack.remove()
-    _kubeconfig_file(stack).unlink(missing_ok=True)
+    # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
+    if configured or chosen.sandbox_has_state():
+        environment = ensure(cache, progress).environment(state_folder())
+        stack = chosen.production(environment) if configured else chosen.sandbox(environment)
+        if stack.exists():
+            stack.recover()
+            if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
+                _forget(stack, progress)
+            else:
+                _destroy(stack, progress)
+            stack.remove()
+        _tell_of_other(environment, progress, configured=configured)
+    _kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()
         _stop_sandbox(cache, progress)
-    _tell_of_other(environment, progress, configured=configured)
 
 
 def _forget(stack: Stack, progress: Progress) -> None:
@@ -215,7 +242,7 @@ def smoke(cache: Cache, progress: Progress) -> None:
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
     with tempfile.TemporaryDirectory() as folder:
         about = {
-            "KUBECONFIG": str(_kubeconfig_file(stack)),
+            "KUBECONFIG": str(_kubeconfig_file(stack.name)),
             "A1_OUTPUTS": str(_write_outputs(stack, Path(folder))),
             "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
         }
@@ -250,12 +277,12 @@ def _stop_sandbox(cache: Cache, progress: Progress) -> None:
     stop_engine(cache, progress)
 
 
-def _kubeconfig_file(stack: Stack) -> Path:
-    return state_folder() / f"kubeconfig-{stack.name}"
+def _kubeconfig_file(stack: str) -> Path:
+    return state_folder() / f"kubeconfig-{stack}"
 
 
 def _write_kubeconfig(stack: Stack) -> Path:
-    target = _kubeconfig_file(stack)
+    target = _kubeconfig_file(stack.name)
     kubeconfig = stack.outputs().get("kubeconfig")
     if not kubeconfig:
         raise PulumiError(

@@ -67,9 +67,7 @@ def init(  # noqa: PLR0913 - one option each
     if expected and len(expected) != len(hosts):
         _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
     if not (folder / "Pulumi.yaml").is_file():
-        _stop(
-            f"--folder: found no Pulumi.yaml in {folder.resolve()}, expected the clone, as `make up` reads it"
-        )
+        _stop(f"--folder: found no Pulumi.yaml in {folder.resolve()}, expected the clone, as `make up` does")
     names = _names(name, len(hosts))
     given = {"port": port, "user": user, "privateKeyFile": _portable(key), "role": role}
     try:

@@ -57,10 +57,13 @@ def _needed(name: PartName) -> tuple[str, ...]:
 
 
 def _reason(settings: PlatformSettings, bundle: Bundle | None, name: PartName) -> str:
+    needed = _needed(name)
+    # First the bundle's reason: the sandbox switches off what could not be built.
+    if why := _missing(bundle, needed):
+        return f"left out: {why}"
     if not settings.part(name).enabled:
         return f"left out: {_OFF}"
-    needed = _needed(name)
-    return f"left out: {_missing(bundle, needed) or 'the bundle has no chart of ' + ' or '.join(needed)}"
+    return f"left out: the bundle has no chart of {' or '.join(needed)}"
 
 
 def _missing(bundle: Bundle | None, names: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import kr8s
 import pytest
 
+from a1platform.platform.selection import OPTIONAL
 from tests.smoke.rest import Rest
 
 _LEFT_OUT = "left out"
@@ -68,12 +69,21 @@ def _installed(request: pytest.FixtureRequest) -> None:
     for marker in request.node.iter_markers("part"):
         outputs: Outputs = request.getfixturevalue("outputs")
         for name in marker.args:
-            if name == "mcp-services":
-                said = "" if outputs.services else "left out: without External Secrets or their image"
-            else:
-                said = outputs.parts.get(name, "left out: the stack does not know it")
+            said = installed_from(name, outputs)
             if said.startswith(_LEFT_OUT):
                 pytest.skip(f"{name} is {said}")
+
+
+def installed_from(name: str, outputs: Outputs) -> str:
+    """Return what a part was installed from, or why it is left out; a part that nothing is told of fails."""
+    if name == "mcp-services":
+        return "" if outputs.services else "left out: without External Secrets or their image"
+    if name in outputs.parts:
+        return outputs.parts[name]
+    assert name in OPTIONAL, (
+        f"the stack tells nothing of {name}, neither what it is from nor why it is not there"
+    )
+    return "left out: off by default"
 
 
 def listed(kind: Any, api: kr8s.Api, **query: Any) -> list[Any]:  # noqa: ANN401 - see below

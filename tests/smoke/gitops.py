@@ -1,19 +1,32 @@
 """Argo CD's Applications as a check needs them: how they are, and a look at the repository now."""
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import kr8s
 from kr8s.objects import new_class
 
+from a1platform.cli.stack_file import StackFile
 from a1platform.delivery.argocd import NAMESPACE
-from tests.smoke.conftest import listed
+from a1platform.settings.services import Delivery
+from tests.smoke.conftest import Outputs, listed
 from tests.smoke.rest import Manifest
 from tests.smoke.wait import eventually
 
 Application = new_class("Application", "argoproj.io/v1alpha1", asyncio=False, namespaced=True)
 AppProject = new_class("AppProject", "argoproj.io/v1alpha1", asyncio=False, namespaced=True)
 _REFRESH = "argocd.argoproj.io/refresh"
+
+
+def delivers(stack_file: Path, outputs: Outputs) -> bool:
+    """Tell whether Argo CD is to deliver the services, whatever of it is there.
+
+    Args:
+        stack_file: The stack's configuration.
+        outputs: What the stack tells.
+    """
+    return StackFile(stack_file).services().delivery is Delivery.ARGOCD and bool(outputs.services)
 
 
 def applications(api: kr8s.Api) -> dict[str, Manifest]:

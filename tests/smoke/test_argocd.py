@@ -19,7 +19,7 @@ from sandbox.delivery import REPOSITORY, git_folder
 from sandbox.git_repository import head
 from sandbox.recipes.argo_cd import VERSION
 from tests.smoke.conftest import Outputs, listed
-from tests.smoke.gitops import applications, look, state
+from tests.smoke.gitops import applications, delivers, look, state
 from tests.smoke.reach import reached
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
@@ -32,11 +32,12 @@ _MARK = "a1platform/smoke"
 
 
 @pytest.fixture
-def delivered(api: kr8s.Api) -> dict[str, Manifest]:
-    """Every Application; a check of them is skipped where Pulumi delivers."""
+def delivered(api: kr8s.Api, stack_file: Path, outputs: Outputs) -> dict[str, Manifest]:
+    """Every Application; a check of them is skipped where the configuration has Pulumi deliver."""
+    if not delivers(stack_file, outputs):
+        pytest.skip("Argo CD delivers nothing here: services.delivery is pulumi, or there are no services")
     found = applications(api)
-    if ROOT not in found:
-        pytest.skip("Argo CD delivers nothing here: services.delivery is pulumi")
+    assert ROOT in found, f"Argo CD is to deliver the services, and has of Applications {sorted(found)}"
     return found
 
 

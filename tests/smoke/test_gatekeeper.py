@@ -69,6 +69,18 @@ def test_every_policy_is_in_force_on_the_cluster(api: kr8s.Api, rest: Rest) -> N
         assert all(pod["enforced"] for pod in enforcing), policy.name
 
 
+def test_every_policy_on_the_cluster_decides_by_the_committed_rules(rest: Rest) -> None:
+    for policy in load().policies:
+        found = rest.get(policy.template)
+        assert found, policy.name
+        assert _rules(found) == _rules(policy.template), policy.name
+
+
+def _rules(template: Manifest) -> list[tuple[str, list[str]]]:
+    """Return the Rego of a template's targets, with the libraries that it imports."""
+    return [(one["rego"], one.get("libs", [])) for one in template["spec"]["targets"]]
+
+
 def test_the_audit_finds_nothing_that_a_policy_denies(rest: Rest) -> None:
     def found() -> dict[str, object]:
         constraints = {policy.name: rest.get(policy.constraint) or {} for policy in load().policies}

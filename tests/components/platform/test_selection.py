@@ -77,6 +77,18 @@ def test_a_part_that_the_bundle_lacks_is_not_declared_and_its_reason_is_told(
     ]
 
 
+def test_a_part_that_could_not_be_built_is_told_with_that_reason_also_where_it_is_switched_off(
+    declare: Declare, tmp_path: Path
+) -> None:
+    told: list[dict[str, str]] = []
+    bundle = bundle_of(tmp_path, "gatekeeper", keda="not built: no answer")
+    off = {"enabled": False}
+    args = PlatformArgs(settings_of(keda=off, gatekeeper=off), bundle=bundle)
+    declare(lambda: Platform("platform", args).parts.apply(told.append))
+    assert told[0]["keda"] == "left out: not built: no answer"
+    assert told[0]["gatekeeper"] == "left out: switched off in the settings"
+
+
 def test_without_monitoring_nothing_of_its_kinds_is_declared(declare: Declare) -> None:
     declared = declare(program(PlatformArgs(settings_of(monitoring={"enabled": False}))))
     assert not [one for one in declared.values() if "monitoring.coreos.com" in one.type]

@@ -1,6 +1,7 @@
 """The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from a1platform.bundle import BundleError, load
+from a1platform.versions import K3S
 from sandbox import bundle as making
 from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle
+from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle, ready_parts
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
@@ -107,6 +109,7 @@ def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(ben
     with pytest.raises(PartsError) as raised:
         bench.make()
     assert list(raised.value.failures) == ["two"]
+    assert str(raised.value).startswith("not made: two; run it again, and it goes on there\n")
     assert "line 39" in str(raised.value)
     assert "line 3\n" not in str(raised.value)
     assert bench.ready == ["one", "three"]
@@ -170,8 +173,9 @@ def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
-def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
+def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> None:
     folder = bench.make()
+    bench.said.clear()
     image = load(folder).part("two").images[0].path
     if damage == "changed":
         image.write_bytes(b"x")
@@ -181,6 +185,8 @@ def test_a_damaged_part_is_made_again(bench: Bench, damage: str) -> None:
         shutil.rmtree(folder / "charts" / "two")
     load(bench.make()).verify(thorough=True)
     assert bench.built == ["two"]
+    place = folder / "charts" / "two" if damage == "chart" else image
+    assert bench.said[0].startswith(f"two: {place} is ")
 
 
 def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
@@ -200,11 +206,24 @@ def test_too_little_disk_is_told_before_anything_is_built(bench: Bench) -> None:
     assert bench.built == []
 
 
+def test_what_is_built_before_the_parts_is_counted_while_it_is_not_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(bench.recipes)._replace(free=5 * 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(BundleError, match=r"one, two, three, K3s and Pulumi need about 7.0 GiB .* 5.0 GiB"):
+        ready_parts(bench.cache)
+    (bench.cache.folder("releases", K3S) / "k3s").touch()
+    assert ready_parts(bench.cache) == ([], ["one", "two", "three"])
+
+
 def test_too_little_memory_is_told_before_anything_is_built(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "_available_memory", lambda: 2**20)
-    with pytest.raises(BundleError, match="building needs about"):
+    with pytest.raises(
+        BundleError, match=r"building needs about .* of memory, .* are available; end what uses it"
+    ):
         bench.make()
     assert bench.built == []
 
@@ -236,6 +255,21 @@ def test_k3s_that_is_there_is_not_read_again(
     folder = making.bundle_folder(bench.cache)
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     monkeypatch.setattr(bundle_list, "file_digest", pytest.fail)
+    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    load(folder).verify(thorough=True)
+
+
+def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "cache" / "programs" / "k3s"
+    program.parent.mkdir(parents=True)
+    program.write_bytes(b"\x7fELF")
+    folder = making.bundle_folder(bench.cache)
+    path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    path.write_bytes(b"another program")
+    with pytest.raises(BundleError, match=f"{path} is not the file .*; remove {program}, run it again"):
+        add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
+    program.unlink()
+    program.write_bytes(b"\x7fELF")
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     load(folder).verify(thorough=True)
 
@@ -296,3 +330,18 @@ def test_every_source_of_a_real_part_is_there() -> None:
     for part in PARTS.values():
         assert all(source.exists() for source in part.sources), part.name
         assert json.dumps(making.recipe_digest(part))
+
+
+def test_a_change_of_our_own_chart_or_of_a_recipe_that_another_uses_makes_a_part_anew() -> None:
+    sandbox = Path(making.__file__).parent
+    for part in PARTS.values():
+        chart = sandbox / "charts" / part.name
+        assert not chart.is_dir() or chart in part.sources, part.name
+        recipes = [path for path in part.sources if path.parent == sandbox / "recipes" and path.is_file()]
+        assert recipes, part.name
+        used = {
+            sandbox / "recipes" / f"{name}.py"
+            for path in recipes
+            for name in re.findall(r"^from sandbox\.recipes\.(\w+) import", path.read_text(), re.MULTILINE)
+        }
+        assert used <= set(part.sources), part.name

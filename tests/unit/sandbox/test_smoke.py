@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox.pulumi import PulumiError, Stack
 from sandbox.up import _kubeconfig_file, _write_kubeconfig, _write_outputs
+from tests.smoke.conftest import Outputs, installed_from
+from tests.smoke.gitops import delivers
 
 
 class _Told(Stack):
@@ -38,4 +41,28 @@ def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubecon
     stack = _Cut("sandbox", {})
     with pytest.raises(PulumiError, match=r"found no kubeconfig in stack sandbox, expected .*`make up`"):
         _write_kubeconfig(stack)
-    assert list(_kubeconfig_file(stack).parent.iterdir()) == []
+    assert list(_kubeconfig_file(stack.name).parent.iterdir()) == []
+
+
+def test_a_check_is_skipped_for_what_was_left_out_and_for_nothing_that_is_just_not_told() -> None:
+    told = Outputs({"keda": "upstream manifests", "grafana": "left out: on no package registry"}, (), "")
+    assert installed_from("keda", told) == "upstream manifests"
+    assert installed_from("grafana", told) == "left out: on no package registry"
+    assert installed_from("tracing", told) == "left out: off by default"
+    with pytest.raises(AssertionError, match="the stack tells nothing of gatekeeper"):
+        installed_from("gatekeeper", told)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "services", "looked_at"),
+    [("argocd", ("mcp-gateway",), True), ("argocd", (), False), ("pulumi", ("mcp-gateway",), False)],
+)
+def test_applications_are_looked_at_where_the_configuration_wants_them_not_where_they_are(
+    delivery: str, services: tuple[str, ...], tmp_path: Path, *, looked_at: bool
+) -> None:
+    file = tmp_path / "Pulumi.sandbox.yaml"
+    gitops = {"repoUrl": "git://192.0.2.1/a1platform.git", "revision": "main", "path": "manifests"}
+    file.write_text(
+        yaml.safe_dump({"config": {"a1platform:services": {"delivery": delivery, "gitops": gitops}}})
+    )
+    assert delivers(file, Outputs({}, services, "")) == looked_at

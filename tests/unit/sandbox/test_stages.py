@@ -1,5 +1,8 @@
 """In which order the parts are installed while others are still made."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +20,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         """Put the list in place of the real maker."""
         self.cache = Cache(tmp_path)
+        self.monkeypatch = monkeypatch
         self.held: list[str] = []
         self.ready: list[str] = []
         self.made: list[str] = ["system", "keda"]
@@ -37,10 +41,11 @@ class Bench:
         if self.failure:
             raise self.failure
 
-    def run(self) -> list[list[str]]:
-        """Install in stages, and return what was installed each time."""
+    def run(self, look: Callable[[], None] = lambda: None) -> list[list[str]]:
+        """Install in stages, and return what was installed each time; `look` is called before each time."""
 
         def install(parts: Sequence[str]) -> None:
+            look()
             self.installed.append(list(parts))
 
         stages.install_in_stages(self.cache, lambda _: None, None, install)
@@ -78,7 +83,64 @@ def test_a_part_that_cannot_be_made_is_told_after_the_others_are_installed(bench
     assert bench.installed[-1] == ["system", "keda"]
 
 
+def test_the_last_installation_begins_when_it_is_known_what_cannot_be_made(bench: Bench) -> None:
+    known: list[bool] = []
+
+    def make(_cache: Cache, _progress: Progress, _parts: object, on_part: Callable[[str], None]) -> None:
+        on_part("system")
+        on_part("keda")
+        while not bench.installed:
+            time.sleep(0.01)
+        failed.append("argo-cd")
+        raise BundleError("not made: argo-cd")
+
+    failed: list[str] = []
+    bench.monkeypatch.setattr(stages, "make_bundle", make)
+    with pytest.raises(BundleError, match="argo-cd"):
+        bench.run(lambda: known.append(bool(failed)))
+    assert known == [False, True]
+
+
 def test_a_maker_that_breaks_is_no_success(bench: Bench) -> None:
     bench.failure = OSError(28, "No space left on device")
     with pytest.raises(OSError, match="No space left"):
         bench.run()
+
+
+# A part whose build takes long, and an installation that begins while it lasts.
+_RUN = """
+import os, signal, sys, time
+from pathlib import Path
+from sandbox import stages
+from sandbox.build.process import run
+from sandbox.cache import Cache
+
+root = Path(sys.argv[1])
+build = ["/bin/sh", "-c", "echo $$ > number; exec sleep 60"]
+
+def make(cache, progress, parts, on_part):
+    on_part("system")
+    with cache.making(root / "program") as out:
+        run(build, root, {"PATH": "/usr/bin:/bin"}, root / "log")
+
+def install(parts):
+    while not (root / "number").exists() or not (root / "number").read_text():
+        time.sleep(0.01)
+    HOW
+
+stages.make_bundle = make
+stages.ready_parts = lambda *_: ([], ["system", "keda"])
+stages.held_parts = lambda *_: []
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+stages.install_in_stages(Cache(root), print, None, install)
+"""
+
+
+@pytest.mark.parametrize("how", ["raise RuntimeError('pulumi')", "os.kill(os.getpid(), signal.SIGTERM)"])
+def test_what_is_being_built_is_ended_with_the_run_that_it_is_built_for(how: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _RUN.replace("HOW", how), str(tmp_path)]
+    done = subprocess.run(command, cwd=Path.cwd(), capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode != 0
+    number = (tmp_path / "number").read_text().strip()
+    assert not Path("/proc", number).exists(), done.stderr
+    assert not list(tmp_path.glob(".program.*"))

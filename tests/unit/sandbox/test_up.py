@@ -1,11 +1,13 @@
 """What `make up` and `make down` do about a node and a state that do not know of each other."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from a1platform.bundle import BundleError
 from sandbox import chosen, up
 from sandbox.cache import Cache
 from sandbox.engine import Engine
@@ -67,6 +69,17 @@ def test_a_node_and_a_state_stay_together_only(
     assert machine.done == done
 
 
+@pytest.mark.parametrize(("names", "left"), [([], False), (["a1"], True)])
+def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
+    machine: _Machine, names: Sequence[str], *, left: bool
+) -> None:
+    machine.names, machine.known = names, True
+    kubeconfig = up._kubeconfig_file(chosen.SANDBOX)
+    kubeconfig.touch()
+    up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
+    assert kubeconfig.exists() == left
+
+
 def test_down_ends_an_engine_that_does_not_answer_any_more(machine: _Machine, tmp_path: Path) -> None:
     machine.engine = None
     up._stop_sandbox(Cache(tmp_path), lambda _: None)
@@ -94,3 +107,85 @@ def test_who_asks_for_the_sandbox_knows_of_the_machines(
     machine.known = True
     monkeypatch.setenv("A1_SANDBOX", "1")
     assert chosen.left_alone({}, configured=False) == ""
+
+
+@pytest.fixture
+def toolchain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is noted when the toolchain is asked for, which ends the run there."""
+    asked: list[str] = []
+
+    def ensure(*_: object) -> None:
+        asked.append("toolchain")
+        raise RuntimeError("asked for the toolchain")
+
+    monkeypatch.setattr(up, "ensure", ensure)
+    monkeypatch.setattr(up, "end_delivery", lambda: None)
+    return asked
+
+
+def test_down_builds_no_toolchain_where_no_up_has_come_that_far(
+    machine: _Machine, toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    machine.names = ["by-hand"]
+    up.down(Cache(tmp_path), lambda _: None)
+    assert machine.done == ["remove by-hand", "stop the engine"]
+    assert toolchain == []
+
+
+def test_down_asks_pulumi_where_there_is_a_state(
+    toolchain: list[str], machine: _Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    state = tmp_path / "state" / "stacks" / ".pulumi" / "stacks" / "a1platform" / "sandbox.json"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    with pytest.raises(RuntimeError, match="asked for the toolchain"):
+        up.down(Cache(tmp_path), lambda _: None)
+    assert (toolchain, machine.done) == (["toolchain"], [])
+
+
+def test_parts_are_not_passed_over_where_machines_are_configured(
+    toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: True)
+    with pytest.raises(BundleError, match=r"found PARTS=keda,.*`platform.<part>.enabled`.*A1_SANDBOX=1"):
+        up.up(Cache(tmp_path), lambda _: None, ["keda"])
+    assert toolchain == []
+
+
+class _Told(Stack):
+    """A stack that has told its outputs."""
+
+    services: Sequence[str] = ("mcp-gateway",)
+
+    def outputs(self) -> dict[str, object]:
+        parts = {"keda": "upstream manifests", "argo-cd": "left out: not built: go: no answer\nline 2"}
+        return {"kubeconfig": "a cluster's", "parts": parts, "services": self.services}
+
+
+class _WithoutServices(_Told):
+    """A stack without External Secrets, or without the services' image."""
+
+    services = ()
+
+
+@pytest.mark.parametrize(
+    ("stack", "services"),
+    [(_Told, "this repository"), (_WithoutServices, "left out: without External Secrets or their image")],
+)
+def test_every_part_is_told_in_one_line_with_what_it_is_made_from(
+    stack: type[_Told], services: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("A1_STATE", str(tmp_path))
+    listed = {name: {"origin": "this repository"} for name in ("system", "mcp-services", "keda")}
+    (tmp_path / "bundle.json").write_text(json.dumps({"schema": 1, "parts": listed}))
+    said: list[str] = []
+    up._tell(stack("sandbox", {}), said.append, tmp_path)
+    assert said[:-1] == [
+        "argo-cd: left out: not built: go: no answer ...",
+        "keda: upstream manifests",
+        f"mcp-services: {services}",
+        "system: this repository",
+    ]
+    assert said[-1].startswith("cluster: export KUBECONFIG=")
