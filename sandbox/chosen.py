@@ -63,20 +63,19 @@ def idle() -> str:
     return f"{' and '.join(keys)} of {name} {verb} for machines of your own" if keys else ""
 
 
-def left_alone(environment: Mapping[str, str], *, configured: bool) -> str:
+def left_alone(*, configured: bool) -> str:
     """Return a line on the stack that a command does not act on and that is there all the same, or nothing.
 
     Args:
-        environment: Environment of a `pulumi` run.
         configured: Whether the command acts on configured machines.
     """
     if configured:
-        there = sandbox(environment).exists()
-        return "a sandbox node is there too: `A1_SANDBOX=1 make down` takes it away" if there else ""
-    if is_asked_for() or not production(environment).exists():
+        there = has_state(SANDBOX)
+        return "a sandbox is there too: `A1_SANDBOX=1 make down` takes it away" if there else ""
+    if is_asked_for() or not has_state(PRODUCTION):
         return ""
     return (
-        f"stack {PRODUCTION} still holds machines that Pulumi.{PRODUCTION}.yaml no longer names: name "
+        f"stack {PRODUCTION} is still there, and Pulumi.{PRODUCTION}.yaml no longer names its machines: name "
         "them again to change or to destroy what is on them"
     )
 
@@ -91,10 +90,14 @@ def sandbox(environment: Mapping[str, str]) -> Stack:
     return Stack(SANDBOX, environment, config=_config_file())
 
 
-def sandbox_has_state() -> bool:
-    """Tell whether the backend may know the sandbox's stack, without asking Pulumi."""
+def has_state(name: str) -> bool:
+    """Tell whether the backend may know a stack, without asking Pulumi.
+
+    Args:
+        name: Name of the stack.
+    """
     stacks = state_folder() / "stacks" / ".pulumi" / "stacks" / PROJECT
-    return any((stacks / f"{SANDBOX}.json{packed}").exists() for packed in ("", ".gz"))
+    return any((stacks / f"{name}.json{packed}").exists() for packed in ("", ".gz"))
 
 
 def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[str, Any]) -> None:

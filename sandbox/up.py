@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
             )
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment)
-        _tell_of_other(environment, progress, configured=True)
+        _tell_of_other(progress, configured=True)
         _apply(stack, progress)
         _tell(stack, progress)
     else:
@@ -79,7 +79,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
         ensure_compiler(progress)
     environment = ensure(cache, progress).environment(state_folder())
     stack = chosen.sandbox(environment)
-    _tell_of_other(environment, progress, configured=False)
+    _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
     _agree(stack, engine, progress)
     node = start(engine, cache, chosen.NODE, progress)
@@ -134,8 +134,8 @@ def _tell_of_sandbox(progress: Progress) -> None:
         progress(unused)
 
 
-def _tell_of_other(environment: Mapping[str, str], progress: Progress, *, configured: bool) -> None:
-    if line := chosen.left_alone(environment, configured=configured):
+def _tell_of_other(progress: Progress, *, configured: bool) -> None:
+    if line := chosen.left_alone(configured=configured):
         progress(line)
 
 
@@ -176,7 +176,7 @@ def down(cache: Cache, progress: Progress) -> None:
     """
     configured = chosen.is_configured(destroys=True)
     # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
-    if configured or chosen.sandbox_has_state():
+    if configured or chosen.has_state(chosen.SANDBOX):
         environment = ensure(cache, progress).environment(state_folder())
         stack = chosen.production(environment) if configured else chosen.sandbox(environment)
         if stack.exists():
@@ -186,7 +186,7 @@ def down(cache: Cache, progress: Progress) -> None:
             else:
                 _destroy(stack, progress)
             stack.remove()
-        _tell_of_other(environment, progress, configured=configured)
+        _tell_of_other(progress, configured=configured)
     _kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
     if not configured:
         chosen.forget()

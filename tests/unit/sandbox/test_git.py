@@ -91,14 +91,17 @@ def served(tmp_path: Path) -> Iterator[GitServer]:
 
 
 def running(folder: Path) -> list[int]:
-    """Return the servers of a folder, without `pgrep`, which a bare Debian does not have."""
-    found = []
+    """Return the servers of a folder, without `pgrep`, which a bare Debian does not have.
+
+    Not what a server starts for a moment for each that asks.
+    """
+    found: dict[int, int] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_text(errors="replace").split("\0")
             if words[0].endswith("git-daemon") and f"--base-path={folder}" in words:
-                found.append(int(entry.name))
-    return found
+                found[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    return [process for process, parent in found.items() if parent not in found]
 
 
 def test_what_is_published_can_be_cloned_and_not_pushed_to(served: GitServer, tmp_path: Path) -> None:

@@ -92,21 +92,33 @@ def test_down_removes_every_node_before_it_stops_the_engine(machine: _Machine, t
     assert machine.done == ["remove a1", "remove by-hand", "stop the engine"]
 
 
+@pytest.fixture
+def stacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty folder of stacks."""
+    monkeypatch.setenv("A1_STATE", str(tmp_path))
+    folder = tmp_path / "stacks" / ".pulumi" / "stacks" / "a1platform"
+    folder.mkdir(parents=True)
+    return folder
+
+
 @pytest.mark.parametrize(
-    ("configured", "line"), [(True, "A1_SANDBOX=1 make down"), (False, "no longer names")]
+    ("configured", "other", "line"),
+    [(True, "sandbox", "A1_SANDBOX=1 make down"), (False, "a1", "no longer names its machines")],
 )
-def test_what_a_command_leaves_alone_is_told(machine: _Machine, line: str, *, configured: bool) -> None:
-    assert chosen.left_alone({}, configured=configured) == ""
-    machine.known = True
-    assert line in chosen.left_alone({}, configured=configured)
+def test_what_a_command_leaves_alone_is_told(
+    stacks: Path, other: str, line: str, *, configured: bool
+) -> None:
+    assert chosen.left_alone(configured=configured) == ""
+    (stacks / f"{other}.json").touch()
+    assert line in chosen.left_alone(configured=configured)
 
 
 def test_who_asks_for_the_sandbox_knows_of_the_machines(
-    machine: _Machine, monkeypatch: pytest.MonkeyPatch
+    stacks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.known = True
+    (stacks / "a1.json").touch()
     monkeypatch.setenv("A1_SANDBOX", "1")
-    assert chosen.left_alone({}, configured=False) == ""
+    assert chosen.left_alone(configured=False) == ""
 
 
 @pytest.fixture
