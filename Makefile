@@ -4,10 +4,10 @@ CACHE ?= $(or $(A1_CACHE),$(HOME)/.cache/a1platform)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# A find-links or index setting of the operator's machine must not reach into the locked install.
 # By what it holds, not by its time: every new clone's file is younger than the cache.
 UV_INSTALLED := $(CACHE)/uv/.$(firstword $(shell sha256sum requirements-uv.txt))
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
+# A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 
 .PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev

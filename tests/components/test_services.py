@@ -163,6 +163,8 @@ def test_argo_cd_reads_a_private_repository_by_a_secret_that_is_there_before_the
     assert secret.inputs["metadata"]["namespace"] == "argocd"
     assert secret.inputs["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "repository"
     assert "stringData" in secret.secrets
+    # What the cluster returns of it stands in the state as well.
+    assert set(secret.secret_outputs) == {"data", "stringData"}
     assert secret.inputs["stringData"] == {"type": "git", "url": url, **access}
     assert "a1-repository-secret" in declared["a1-root-application"].after
     assert "of-mine" not in str(declared["a1-root-application"].inputs)
