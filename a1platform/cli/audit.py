@@ -61,14 +61,10 @@ class Deviation:
 
 def declared(file: StackFile) -> Declaration:
     """Return what a stack's file declares; raises StackFileError where it cannot be used."""
+    file.check(connects=True)
     bundle = file.bundle()
     binary = bundle.k3s.sha256 if bundle and bundle.k3s else None
-    hardening = file.hardening()
-    try:
-        changes(hardening, "root")
-    except ValueError as error:
-        raise StackFileError(f"{file.path}: {error}") from None
-    return Declaration(file.nodes(connects=True), hardening, file.k3s(), binary)
+    return Declaration(file.nodes(), file.hardening(), file.k3s(), binary)
 
 
 def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]:

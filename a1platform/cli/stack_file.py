@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from a1platform import refusal
 from a1platform.bundle import Bundle, BundleError
 from a1platform.bundle import load as load_bundle
 from a1platform.naming import PROJECT
 from a1platform.settings import problems
+from a1platform.settings.checked import checked
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.model import A1Settings, BundleFolder
 from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, PreflightSettings
@@ -21,6 +23,7 @@ from a1platform.settings.nodes import Nodes
 from a1platform.settings.plain import plain
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
+from a1platform.settings.words import one_of
 
 _T = TypeVar("_T")
 # Keeps comments, order and quotes of what it does not change; PyYAML drops them.
@@ -75,11 +78,8 @@ class StackFile:
         """
         found = list(self._strangers())
         values = {key: value for key, value in self._values().items() if key not in without}
-        try:
-            A1Settings.model_validate(values, context=READ_KEYS if connects else None)
-        except ValidationError as error:
-            lines = problems.lines(error, A1Settings, passed_over=_ENCRYPTED)
-            found += [f"{PROJECT}:{line}" for line in lines]
+        _, lines = checked(values, refusal.problems, connects=connects, passed_over=_ENCRYPTED)
+        found += [f"{PROJECT}:{line}" for line in lines]
         if found:
             raise StackFileError("\n".join((f"{self.path}:", *found)))
 
@@ -180,7 +180,7 @@ class StackFile:
         """Yield what Pulumi would pass over: keys beside its own, and ours under another name."""
         for key in self._content:
             if key not in _OF_PULUMI:
-                yield f"{key}: found an unknown key, {_closest(str(key), _OF_PULUMI)}"
+                yield f"{key}: found an unknown key, {one_of(str(key), _OF_PULUMI)}"
         for key in self._content.get("config") or {}:
             namespace, colon, _ = str(key).partition(":")
             if not colon:
@@ -215,12 +215,6 @@ def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, 
     for key, value in full.items():
         if (key in there or key in entry) and there.get(key) != value:
             there[key] = value
-
-
-def _closest(key: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    others = ", ".join(one for one in known if one not in close)
-    return f"expected {close[0]}, or another of {others}" if close else f"expected one of {others}"
 
 
 def _readable(value: object) -> object:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.policies import load
+from a1platform.platform.policy_set import load
 from a1platform.settings.access import AccessSettings, RoleSubjects
 
 PLATFORM_ENGINEER = "a1-platform-engineer"

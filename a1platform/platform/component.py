@@ -19,7 +19,7 @@ from a1platform.platform.kinds import upgrading
 from a1platform.platform.monitoring import Monitoring, MonitoringArgs
 from a1platform.platform.part import PartArgs, Slice
 from a1platform.platform.policies import Policies, PoliciesArgs
-from a1platform.platform.policies import load as load_policies
+from a1platform.platform.policy_set import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
 from a1platform.platform.sizes import Sizing

@@ -1,11 +1,11 @@
 """What a catalog and the settings cannot mean together; each problem is a line that starts with its key."""
 
-import difflib
 from collections.abc import Sequence
 
 from a1platform import naming
 from a1platform.services.model import OPERATIONS_PORT, CatalogEntry
 from a1platform.settings.services import ServiceOverride, ServicesSettings, fixed_image
+from a1platform.settings.words import one_of
 
 _PORTS = range(1024, 65536)
 """A pod without privileges cannot listen below."""
@@ -55,10 +55,7 @@ def override_problems(settings: ServicesSettings, catalog: Sequence[CatalogEntry
     for name, override in settings.overrides.items():
         key = f"services.overrides.{name}"
         if name not in names:
-            close = difflib.get_close_matches(name, names, 1)
-            hint = f"{close[0]}, or another of " if close else "one of "
-            others = ", ".join(one for one in names if one not in close)
-            found.append(f"{key}: found no service of this name, expected {hint}{others}")
+            found.append(f"{key}: found no service of this name, {one_of(name, names)}")
         else:
             found += _range_problems(key, override, settings)
     return found

@@ -1,20 +1,15 @@
 """Read a stack's configuration once; the only module that does."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import pulumi
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from a1platform.naming import PROJECT
-from a1platform.settings import problems
+from a1platform.settings.checked import Further, checked
 from a1platform.settings.model import A1Settings
-from a1platform.settings.node import READ_KEYS
 from a1platform.settings.plain import plain
-from a1platform.settings.together import Right, right_part
-
-Further = Callable[[Right], Iterable[str]]
-"""Returns a line for each problem, which begins with its key, between what is right in a configuration."""
+from a1platform.settings.together import Right
 
 
 def _nothing(_right: Right) -> tuple[str, ...]:
@@ -54,17 +49,9 @@ def parse(
     Raises:
         SettingsError: Anything is wrong; each line gives the key's path, what was found and what is expected.
     """
-    given, found = dict(values), list[str]()
-    check = partial(A1Settings.model_validate, context=READ_KEYS if connects else None)
-    try:
-        right = Right(check(given))
-    except ValidationError as error:
-        found += problems.lines(error, A1Settings)
-        right = right_part(check, given, error)
-    if isinstance(right.settings, A1Settings):
-        found += further(right)
-        if not found:
-            return right.settings
+    right, found = checked(values, further, connects=connects)
+    if not found and isinstance(right.settings, A1Settings):
+        return right.settings
     # Outside of the handler: pydantic's own text shows every value, secret ones too.
     lines = [f"  {PROJECT}:{line}" for line in found]
     raise SettingsError("\n".join(["the configuration is refused:", *lines]))

@@ -1,6 +1,5 @@
 """What is wrong with a configuration, in words: where, what was found, what is expected."""
 
-import difflib
 import typing
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from a1platform.settings.shown import hidden, short, shown
-from a1platform.settings.words import Examples, examples, expected, secret_keys
+from a1platform.settings.words import Examples, examples, expected, one_of, secret_keys
 
 Location = tuple[int | str, ...]
 
@@ -92,12 +91,7 @@ def _without_secrets(message: str) -> str:
 
 
 def _unknown(location: Location, model: type[BaseModel]) -> str:
-    known = _keys(model, location[:-1])
-    if not known:
-        return "found an unknown key, expected none of this name"
-    close = difflib.get_close_matches(str(location[-1]), known, 1)
-    hint = f"{close[0]}, or another of " if close else "one of "
-    return f"found an unknown key, expected {hint}{', '.join(one for one in known if one not in close)}"
+    return f"found an unknown key, {one_of(str(location[-1]), _keys(model, location[:-1]))}"
 
 
 def _keys(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:

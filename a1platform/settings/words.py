@@ -1,6 +1,7 @@
 """What is expected, in words: one for each of pydantic's kinds of errors, and an example for each pattern."""
 
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -38,6 +39,20 @@ _WORDS: Mapping[str, str] = {
     "too_short": "at least {min_length} in the list",
     "tuple_type": _LIST,
 }
+
+
+def one_of(name: str, known: Sequence[str]) -> str:
+    """Return which names are expected in place of one that nobody knows, the closest first.
+
+    Args:
+        name: What was found.
+        known: What there is.
+    """
+    if not known:
+        return "expected none of this name"
+    close = difflib.get_close_matches(name, known, 1)
+    others = ", ".join(one for one in known if one not in close)
+    return f"expected {close[0]}, or another of {others}" if close else f"expected one of {others}"
 
 
 def expected(problem: ErrorDetails, known: Examples) -> str:

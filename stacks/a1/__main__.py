@@ -10,7 +10,7 @@ from a1platform.cluster.component import K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import image_parts
-from a1platform.services.refusal import service_problems
+from a1platform.refusal import problems
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
@@ -20,7 +20,7 @@ gc.disable()
 # Pulumi interrupts the program when a step has failed; a traceback would bury that step's error.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-settings = load(service_problems)
+settings = load(problems)
 machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run() else ())
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")

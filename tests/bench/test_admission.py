@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from a1platform.platform.namespaces import GATEKEEPER
-from a1platform.platform.policies import POLICIES, load
+from a1platform.platform.policy_set import POLICIES, load
 from a1platform.services.resolve import NAMESPACE
 from tests.bench.conftest import Figures
 from tests.bench.deployed import api, outputs

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from a1platform.platform.policies import PolicySet, load
+from a1platform.platform.policy_set import PolicySet, load
 from a1platform.settings.policies import PolicySettings
 from sandbox.cache import Cache
 from tests.policies.gator import Gator

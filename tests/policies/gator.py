@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from a1platform.platform.policies import PolicySet
+from a1platform.platform.policy_set import PolicySet
 
 _EXPAND = {
     "apiVersion": "expansion.gatekeeper.sh/v1alpha1",

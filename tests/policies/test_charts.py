@@ -1,7 +1,7 @@
 """No policy refuses what the parts' charts bring: rights for the whole cluster are judged everywhere."""
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.policies import PolicySet, load
+from a1platform.platform.policy_set import PolicySet, load
 from a1platform.settings.policies import PolicySettings
 from tests.charts import brought, declare
 from tests.policies.gator import Gator

@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from a1platform.platform.component import Platform, PlatformArgs
-from a1platform.platform.policies import PolicySet
+from a1platform.platform.policy_set import PolicySet
 from a1platform.services.catalog import CATALOG
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.credentials import Credentials

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from a1platform.platform.policies import POLICIES, Policy, PolicySet
+from a1platform.platform.policy_set import POLICIES, Policy, PolicySet
 from sandbox.build.go import BuildError, build
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal

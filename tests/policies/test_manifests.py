@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from a1platform.platform.policies import PolicySet
+from a1platform.platform.policy_set import PolicySet
 from a1platform.services.catalog import CATALOG
 from tests.policies.gator import Gator
 

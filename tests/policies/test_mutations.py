@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from a1platform.platform.mutations import mutations
-from a1platform.platform.policies import POLICIES, load
+from a1platform.platform.policy_set import POLICIES, load
 from a1platform.settings.policies import PolicySettings
 from tests.policies.gator import Gator
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from a1platform.platform.policies import POLICIES, Policy, PolicyError, PolicySet, load
+from a1platform.platform.policy_set import POLICIES, Policy, PolicyError, PolicySet, load
 from a1platform.services.catalog import CATALOG
 from a1platform.settings.policies import PolicyExemption, PolicySettings
 from tests.policies.gator import Gator
@@ -114,9 +114,18 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (PolicySettings(enforcement={"pod-usr": "warn"}), r"the policy 'pod-usr'; there are: .*pod-user"),
-        (PolicySettings(parameters={"image-tag": {"tag": []}}), "no parameter 'tag'; it takes: tags"),
-        (PolicySettings(namespaces=("kube-system",)), "'kube-system' is out of reach .*can stop the cluster"),
+        (
+            PolicySettings(enforcement={"pod-usr": "warn"}),
+            r"^policies.enforcement.pod-usr: found no policy 'pod-usr', expected pod-user, or another of ",
+        ),
+        (
+            PolicySettings(parameters={"image-tag": {"tag": []}}),
+            r"^policies.parameters.image-tag.tag: found no .*, expected tags",
+        ),
+        (
+            PolicySettings(namespaces=("kube-system",)),
+            r"^policies.namespaces\[0\]: found kube-system, .*can stop the cluster",
+        ),
     ],
     ids=["policy", "parameter", "namespace"],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from a1platform.platform.policies import POLICIES, PolicySet, load
+from a1platform.platform.policy_set import POLICIES, PolicySet, load
 from a1platform.settings.policies import PolicySettings
 from tests.policies.gator import Gator
 from tests.policies.proof import misjudged, unproven

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from a1platform.platform.policies import POLICIES, PolicySet
+from a1platform.platform.policy_set import POLICIES, PolicySet
 from tests.policies.gator import Gator, Violation
 from tests.policies.proof import misjudged, policy_of, samples, unproven
 

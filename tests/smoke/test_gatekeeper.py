@@ -11,7 +11,7 @@ import pytest
 import yaml
 from kr8s.objects import Namespace, Pod, new_class
 
-from a1platform.platform.policies import POLICIES, load
+from a1platform.platform.policy_set import POLICIES, load
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import listed
 from tests.smoke.rest import Answer, Manifest, Rest

@@ -28,6 +28,7 @@ def _allowed() -> dict[str, frozenset[str]]:
     for index, package in enumerate(_FLOW):
         beside = frozenset(_BESIDE) if index else frozenset[str]()
         allowed[package] = _BASE | beside | frozenset(_FLOW[: index + 1])
+    allowed["refusal"] = frozenset(allowed) | {"refusal"}
     # The command line stands at the end of the flow.
     every = frozenset(allowed) | {"cli"}
     return allowed | {"cli": every, "__main__": every}

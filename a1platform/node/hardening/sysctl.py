@@ -163,13 +163,7 @@ def sysctl(settings: HardeningSettings) -> HostChange:
 
     Args:
         settings: `kernel: shared` leaves out what is not namespaced; `sysctl.skip` leaves out single keys.
-
-    Raises:
-        ValueError: A skipped key is none of ours.
     """
-    unknown = settings.sysctl.skip.keys() - {parameter.key for parameter in PARAMETERS}
-    if unknown:
-        raise ValueError(f"hardening.sysctl.skip: found {sorted(unknown)}, expected keys that would be set")
     chosen = [
         parameter
         for parameter in PARAMETERS

@@ -129,7 +129,7 @@ def test_an_audit_with_a_parameter_that_nobody_knows_says_so(node: Entry, tmp_pa
     (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": config}))
     answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path)])
     assert answer.exit_code == 2
-    assert "hardening.sysctl.skip: found ['kernel.nonsense']" in answer.output
+    assert "a1platform:hardening.sysctl.skip.kernel.nonsense: found a parameter that" in answer.output
 
 
 def test_an_audit_without_nodes_says_how_to_get_one(tmp_path: Path) -> None:
