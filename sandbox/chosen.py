@@ -11,7 +11,7 @@ from a1platform.node.connection import user_key
 from a1platform.settings.node import NodeSettings
 from sandbox.cache import state_folder
 from sandbox.node import Node
-from sandbox.pulumi import REPOSITORY, Stack
+from sandbox.pulumi import REPOSITORY, Stack, state_file
 from sandbox.stack_settings import stack_settings, write
 
 PRODUCTION = "a1"
@@ -96,8 +96,8 @@ def has_state(name: str) -> bool:
     Args:
         name: Name of the stack.
     """
-    stacks = state_folder() / "stacks" / ".pulumi" / "stacks" / PROJECT
-    return any((stacks / f"{name}.json{packed}").exists() for packed in ("", ".gz"))
+    file = state_file(state_folder() / "stacks", name)
+    return any(file.with_name(f"{file.name}{packed}").exists() for packed in ("", ".gz"))
 
 
 def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[str, Any]) -> None:

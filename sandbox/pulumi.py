@@ -79,7 +79,7 @@ class Stack:
             if lock.get("hostname") == socket.gethostname() and not _is_pulumi(lock["pid"]):
                 end_orphans(self.environment["PULUMI_BACKEND_URL"])
                 path.unlink()
-        file = backend / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json"
+        file = state_file(backend, self.name)
         if file.exists() and '"pending_operations"' in file.read_text(encoding="utf-8"):
             self._change_state(lambda deployment: deployment.pop("pending_operations", None))
 
@@ -158,6 +158,16 @@ class Stack:
     def _command(self, *arguments: str) -> list[str]:
         place = ["--config-file", str(self.config)] if self.config and arguments[0] in _CONFIGURED else []
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *place]
+
+
+def state_file(backend: Path, stack: str) -> Path:
+    """Return where a backend of files keeps what a stack consists of.
+
+    Args:
+        backend: Folder of the backend.
+        stack: Name of the stack.
+    """
+    return backend / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
 
 
 def _is_pulumi(pid: int) -> bool:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,7 +95,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
         if delivery.files:
-            _write_kubeconfig(stack)
+            _write_kubeconfig(stack.name, stack.outputs())
             # Not before: its images and kinds are there only now.
             _follow(stack, node, delivery, commit_files(delivery.files), progress)
         installed[:] = there
@@ -165,7 +165,7 @@ def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
     for name, origin in sorted(told.items()):
         first, *more = origin.splitlines()
         progress(f"{name}: {first}{' ...' if more else ''}")
-    progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack)}")
+    progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack.name, outputs)}")
 
 
 def down(cache: Cache, progress: Progress) -> None:
@@ -238,12 +238,13 @@ def smoke(cache: Cache, progress: Progress) -> None:
     stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
     if not stack.exists():
         raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
-    progress(f"cluster: {_write_kubeconfig(stack)}")
+    outputs = stack.outputs()
+    progress(f"cluster: {_write_kubeconfig(stack.name, outputs)}")
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
     with tempfile.TemporaryDirectory() as folder:
         about = {
             "KUBECONFIG": str(_kubeconfig_file(stack.name)),
-            "A1_OUTPUTS": str(_write_outputs(stack, Path(folder))),
+            "A1_OUTPUTS": str(_write_outputs(outputs, Path(folder))),
             "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
         }
         done = subprocess.run(command, cwd=stack.folder, env={**environment, **about}, check=False)
@@ -251,12 +252,12 @@ def smoke(cache: Cache, progress: Progress) -> None:
         raise SmokeError("the smoke suite failed; the lines above say what")
 
 
-def _write_outputs(stack: Stack, folder: Path) -> Path:
+def _write_outputs(outputs: Mapping[str, object], folder: Path) -> Path:
     """Write what the suite asks of the stack into a file that nobody else can read, and return its path."""
     path = folder / "outputs.json"
     path.touch(mode=0o600)
-    outputs = {key: value for key, value in stack.outputs().items() if key != "kubeconfig"}
-    path.write_text(json.dumps(outputs), encoding="utf-8")
+    asked = {key: value for key, value in outputs.items() if key != "kubeconfig"}
+    path.write_text(json.dumps(asked), encoding="utf-8")
     return path
 
 
@@ -281,12 +282,12 @@ def _kubeconfig_file(stack: str) -> Path:
     return state_folder() / f"kubeconfig-{stack}"
 
 
-def _write_kubeconfig(stack: Stack) -> Path:
-    target = _kubeconfig_file(stack.name)
-    kubeconfig = stack.outputs().get("kubeconfig")
+def _write_kubeconfig(stack: str, outputs: Mapping[str, object]) -> Path:
+    target = _kubeconfig_file(stack)
+    kubeconfig = outputs.get("kubeconfig")
     if not kubeconfig:
         raise PulumiError(
-            f"found no kubeconfig in stack {stack.name}, expected a cluster: its `make up` has not come that "
+            f"found no kubeconfig in stack {stack}, expected a cluster: its `make up` has not come that "
             "far; run it again, and it says why"
         )
     new = target.with_suffix(".new")

@@ -6,42 +6,28 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox.pulumi import PulumiError, Stack
+from sandbox.pulumi import PulumiError
 from sandbox.up import _kubeconfig_file, _write_kubeconfig, _write_outputs
 from tests.smoke.conftest import Outputs, installed_from
 from tests.smoke.gitops import delivers
 
 
-class _Told(Stack):
-    """A stack that has told its outputs."""
-
-    def outputs(self) -> dict[str, object]:
-        return {"kubeconfig": "the cluster's", "apiKey": "a key", "parts": {"keda": "chart"}}
-
-
 def test_the_outputs_go_into_a_file_that_nobody_else_can_read_and_the_kubeconfig_into_none(
     tmp_path: Path,
 ) -> None:
-    path = _write_outputs(_Told("sandbox", {}), tmp_path)
+    told = {"kubeconfig": "the cluster's", "apiKey": "a key", "parts": {"keda": "chart"}}
+    path = _write_outputs(told, tmp_path)
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text()) == {"apiKey": "a key", "parts": {"keda": "chart"}}
-
-
-class _Cut(Stack):
-    """A stack whose first `up` has failed."""
-
-    def outputs(self) -> dict[str, object]:
-        return {}
 
 
 def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubeconfig(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A1_STATE", str(tmp_path))
-    stack = _Cut("sandbox", {})
     with pytest.raises(PulumiError, match=r"found no kubeconfig in stack sandbox, expected .*`make up`"):
-        _write_kubeconfig(stack)
-    assert list(_kubeconfig_file(stack.name).parent.iterdir()) == []
+        _write_kubeconfig("sandbox", {})
+    assert list(_kubeconfig_file("sandbox").parent.iterdir()) == []
 
 
 def test_a_check_is_skipped_for_what_was_left_out_and_for_nothing_that_is_just_not_told() -> None:
