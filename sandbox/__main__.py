@@ -21,7 +21,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("action", choices=("up", *_ACTIONS))
     parser.add_argument(
-        "--parts", default="", help="what `up` installs on the sandbox, comma-separated; all by default"
+        "--parts",
+        default="",
+        help="what `up` installs on the sandbox, comma-separated; all by default, `+tracing` beside all",
     )
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

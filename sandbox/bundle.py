@@ -147,10 +147,17 @@ def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
 def chosen(parts: Iterable[str] | None) -> list[Part]:
     """Return parts by name in the order that they are built, with the parts that they need.
 
+    Args:
+        parts: Names; all parts by default that are not optional, and so with a name such as `+tracing`, which
+            is added to them.
+
     Raises:
         BundleError: A name is unknown.
     """
-    names = list(PARTS) if parts is None else [name.strip() for name in parts if name.strip()]
+    usual = [name for name, part in PARTS.items() if not part.optional]
+    given = usual if parts is None else [name.strip() for name in parts if name.strip()]
+    added = usual if any(name.startswith("+") for name in given) else ()
+    names = [*added, *(name.removeprefix("+") for name in given)]
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         raise BundleError(f"unknown parts: {', '.join(unknown)}; known are {', '.join(PARTS)}")

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,10 @@ def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "
     used = Capabilities(
         keda=any(path.endswith("/scaledobject.yaml") for path in held),
         monitoring=any(path.endswith("/servicemonitor.yaml") for path in held),
+        # No object of the services is of a kind that Jaeger brings.
+        tracing=offered.tracing,
     )
-    both = Capabilities(used.keda and offered.keda, used.monitoring and offered.monitoring)
+    both = replace(used, keda=used.keda and offered.keda, monitoring=used.monitoring and offered.monitoring)
     return Delivery(settings, files, first=rendered(checked, both) if both != used else {})
 
 
@@ -118,7 +120,11 @@ def offered_by(parts: Iterable[str]) -> Capabilities:
         parts: Names of the bundle's parts that are installed.
     """
     there = set(parts)
-    return Capabilities(keda="keda" in there, monitoring=there >= {"monitoring", "monitoring-crds"})
+    return Capabilities(
+        keda="keda" in there,
+        monitoring=there >= {"monitoring", "monitoring-crds"},
+        tracing="tracing" in there,
+    )
 
 
 def rendered(settings: ServicesSettings, offered: Capabilities) -> dict[str, str]:

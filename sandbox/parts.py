@@ -7,7 +7,7 @@ from pathlib import Path
 from sandbox.build.image import ImageFile
 from sandbox.cache import Cache
 from sandbox.progress import Progress
-from sandbox.recipes import argo_cd, external_secrets, gatekeeper, keda, monitoring, system
+from sandbox.recipes import argo_cd, external_secrets, gatekeeper, keda, monitoring, system, tracing
 from sandbox.recipes.services_image import services_image
 
 _GIB = 1024**3
@@ -30,6 +30,7 @@ class Part:
         sources: Files and folders of ours that decide the result.
         disk: Bytes that its build takes at most, compiled packages included.
         needs: Parts that are of no use without, or not usable without this one's.
+        optional: Whether it is made only where somebody asks for it, as the platform has it off by default.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Part:
     sources: tuple[Path, ...]
     disk: int
     needs: tuple[str, ...] = ()
+    optional: bool = False
 
 
 def _sources(recipe: str, *more: Path) -> tuple[Path, ...]:
@@ -130,6 +132,15 @@ _ALL = (
         argo_cd.chart,
         _sources("argo_cd", _chart("argo-cd")),
         3 * _GIB,
+    ),
+    Part(
+        "tracing",
+        f"our chart of Jaeger v{tracing.VERSION}, without its web pages",
+        tracing.images,
+        tracing.chart,
+        _sources("tracing", _chart("tracing")),
+        4 * _GIB,
+        optional=True,
     ),
 )
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from a1platform.naming import PROJECT
-from a1platform.platform.selection import NAMES
+from a1platform.platform.selection import NAMES, OPTIONAL
 from sandbox.node import Node
 
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
@@ -47,8 +47,11 @@ def stack_settings(
         "k3s": _k3s(),
     }
     if parts is not None:
+        wanted = set(parts)
         config["platform"] = {
-            to_camel(name.replace("-", "_")): {"enabled": False} for name in NAMES if name not in set(parts)
+            to_camel(name.replace("-", "_")): {"enabled": name in wanted}
+            for name in NAMES
+            if (name in wanted) == (name in OPTIONAL)
         }
     if services is not None:
         config["services"] = dict(services)

@@ -322,8 +322,16 @@ def test_the_real_parts_are_those_that_the_platform_knows() -> None:
         "monitoring",
         "keda",
         "argo-cd",
+        "tracing",
     }
     assert [part.name for part in chosen(["monitoring"])] == ["monitoring-crds", "monitoring"]
+
+
+def test_an_optional_part_is_made_only_where_it_is_asked_for_alone_or_with_all_others() -> None:
+    usual = [part.name for part in chosen(None)]
+    assert "tracing" not in usual
+    assert [part.name for part in chosen(["tracing"])] == ["tracing"]
+    assert [part.name for part in chosen(["system", "+tracing"])] == [*usual, "tracing"]
 
 
 def test_every_source_of_a_real_part_is_there() -> None:

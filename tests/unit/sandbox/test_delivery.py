@@ -11,8 +11,12 @@ import yaml
 
 from a1platform.delivery.yaml_sink import differences
 from a1platform.naming import PROJECT
+from a1platform.platform.selection import NAMES, OPTIONAL
+from a1platform.services.catalog import JAEGER_URL
+from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
 from sandbox import syncing
+from sandbox.bundle import chosen
 from sandbox.delivery import (
     REPOSITORY,
     Delivery,
@@ -66,6 +70,26 @@ def test_with_argo_cd_the_settings_name_the_repository_that_is_served(place: tup
     assert stack_settings([NODE], services=done.settings)["config"][f"{PROJECT}:services"] == done.settings
 
 
+def test_what_was_chosen_is_switched_on_and_what_was_not_is_off() -> None:
+    def switched(*parts: str) -> dict[str, bool]:
+        config = stack_settings([NODE], parts=parts)["config"]
+        settings = PlatformSettings.model_validate(config[f"{PROJECT}:platform"])
+        return {name: settings.part(name).enabled for name in NAMES}
+
+    usual = [name for name in NAMES if name not in OPTIONAL]
+    assert switched(*usual) == {name: name in usual for name in NAMES}
+    assert switched("keda", "tracing") == {name: name in {"keda", "tracing"} for name in NAMES}
+
+
+def test_spans_go_on_to_jaeger_where_it_is_there(place: tuple[str, int]) -> None:
+    without = "".join(deliver(set(PARTS) - {"tracing"}, *place).files.values())
+    deliver(PARTS, *place)
+    more = deliver(PARTS, *place)
+    assert JAEGER_URL not in without
+    assert JAEGER_URL in "".join(more.files.values())
+    assert not more.first
+
+
 def test_a_second_time_changes_nothing(place: tuple[str, int]) -> None:
     first = deliver(PARTS, *place)
     commit = head(git_folder() / REPOSITORY)
@@ -100,8 +124,8 @@ def test_every_application_of_the_repository_is_waited_for(place: tuple[str, int
     assert set(done.applications) == {"a1-root", *made}
 
 
-def test_with_every_part_the_repository_holds_what_is_committed_here() -> None:
-    files = rendered(ServicesSettings(), offered_by(PARTS))
+def test_with_every_usual_part_the_repository_holds_what_is_committed_here() -> None:
+    files = rendered(ServicesSettings(), offered_by(part.name for part in chosen(None)))
     assert (
         differences(ROOT / "manifests", {path.removeprefix("manifests/"): files[path] for path in files})
         == []
