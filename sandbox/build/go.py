@@ -178,7 +178,7 @@ def _write_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> N
     for path in recipe.copies:
         shutil.copyfile(module / path, work / Path(path).name)
     replaces = _replacements(recipe, cache, module)
-    replaces.update({edit.module: _edited(recipe, cache, edit, work) for edit in recipe.edits})
+    replaces.update({edit.module: _edited(recipe, cache, edit, work, module) for edit in recipe.edits})
     lines = [
         f"module a1platform.build/{recipe.name}",
         f"go {recipe.toolchain.removeprefix('go')}",
@@ -208,14 +208,17 @@ def _replacements(recipe: GoRecipe, cache: Cache, module: Path) -> dict[str, str
     return replaces
 
 
-def _edited(recipe: GoRecipe, cache: Cache, edit: Edit, work: Path) -> str:
+def _edited(recipe: GoRecipe, cache: Cache, edit: Edit, work: Path, own: Path) -> str:
     """Make the edited copy of a module below the work folder and return the replacement that names it."""
     copy = work / "edited" / edit.module
     if not copy.exists():
-        answer = json.loads(
-            _go(recipe, cache, cache.root, "mod", "download", "-json", f"{edit.module}@{edit.version}")
-        )
-        shutil.copytree(answer["Dir"], copy, copy_function=os.link)
+        source = own
+        if edit.module != recipe.module:
+            which = f"{edit.module}@{edit.version}"
+            source = Path(
+                json.loads(_go(recipe, cache, cache.root, "mod", "download", "-json", which))["Dir"]
+            )
+        shutil.copytree(source, copy, copy_function=os.link)
     file = copy / edit.file
     text = file.read_text()
     if edit.old not in text:

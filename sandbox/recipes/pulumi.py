@@ -3,11 +3,23 @@
 from pathlib import Path
 
 from a1platform.versions import PULUMI, PULUMI_KUBERNETES
-from sandbox.build.go import GoRecipe
+from sandbox.build.go import Edit, GoRecipe
 
 _KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _KUBERNETES_SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
 _KUBERNETES_COMMIT = "v4.0.0-20260115033456-f47bc2d6f199"
+_PROVIDERS = f"{_KUBERNETES_MODULE}/pkg/provider"
+_COMPONENTS = (
+    f'\tproviderhelmv4 "{_PROVIDERS}/helm/v4"\n',
+    f'\tproviderkustomizev2 "{_PROVIDERS}/kustomize/v2"\n',
+    f'\tprovideryamlv2 "{_PROVIDERS}/yaml/v2"\n',
+    '\t"kubernetes:yaml/v2:ConfigFile":     provideryamlv2.NewConfigFileProvider,\n',
+    '\t"kubernetes:yaml/v2:ConfigGroup":    provideryamlv2.NewConfigGroupProvider,\n',
+    '\t"kubernetes:helm.sh/v4:Chart":       providerhelmv4.NewChartProvider,\n',
+    '\t"kubernetes:kustomize/v2:Directory": providerkustomizev2.NewDirectoryProvider,\n',
+)
+"""Where the provider names its four components. They alone need the whole of its SDK for Go, half of the time
+that the build takes; this program uses none of them."""
 
 CLI = GoRecipe(
     name="pulumi",
@@ -39,6 +51,10 @@ KUBERNETES = GoRecipe(
         "cmd/pulumi-resource-kubernetes/schema.json",
         "cmd/pulumi-resource-kubernetes/terraform-mapping.json",
     ),
+    edits=tuple(
+        Edit(_KUBERNETES_MODULE, _KUBERNETES_COMMIT, "pkg/provider/provider_construct.go", line, "")
+        for line in _COMPONENTS
+    ),
     variables={"main.version": PULUMI_KUBERNETES},
     sums=(
         f"{_KUBERNETES_MODULE} {_KUBERNETES_COMMIT} h1:j2bphCf7c2YhnBrhwht2f3TNRRgcMImltUlAgzxr9H4=",
@@ -47,5 +63,5 @@ KUBERNETES = GoRecipe(
         f"{_KUBERNETES_SDK} v4.24.0/go.mod h1:8HDO923pZUokTAEMgS7XepoUIDCazm2WAwX6s4HUDtc=",
     ),
 )
-"""The Kubernetes provider of 4.25.0. The checksum database answers no query for this commit; the sums are
-those that the go.sum of pulumi/crd2pulumi v1.6.1 publishes."""
+"""The Kubernetes provider of 4.25.0, without its components. The checksum database answers no query for this
+commit; the sums are those that the go.sum of pulumi/crd2pulumi v1.6.1 publishes."""
