@@ -4,8 +4,10 @@ import yaml
 
 from a1platform.cluster.config import API_PORT
 
-READ = "cat /etc/rancher/k3s/k3s.yaml; printf -- '---\\n'; cat /var/lib/rancher/k3s/server/token"
-"""Bash that prints the kubeconfig and the token to join with; it runs as root, and the output is secret."""
+READ = """kubeconfig=$(cat /etc/rancher/k3s/k3s.yaml) && token=$(cat /var/lib/rancher/k3s/server/token) &&
+    printf '%s\\n---\\n%s\\n' "$kubeconfig" "$token\""""
+"""Bash that prints the kubeconfig and the token to join with, or neither: the error of a failed command shows
+what it has printed. It runs as root, and the output is secret."""
 
 
 class KubeconfigError(ValueError):

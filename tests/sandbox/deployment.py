@@ -73,7 +73,10 @@ def traces(deployment: Deployment, node: Node | None = None) -> dict[str, str]:
         "links": "ls /sys/class/net | sort",
         "rules": 'iptables-save | grep -cE "KUBE|CNI|flannel" || true',
         "tables": "nft list tables | grep -w a1 || true",
-        "units": 'systemctl list-unit-files --no-legend | cut -d" " -f1 | grep -E "k3s|a1-" || true',
+        "units": (
+            "(systemctl list-unit-files --no-legend; systemctl list-units --all --plain --no-legend) "
+            '| cut -d" " -f1 | grep -E "k3s|a1-|kubepods" | sort -u || true'
+        ),
         "processes": 'pgrep --list-name "k3s|containerd" | cut -d" " -f2 || true',
         "files": (
             "find /etc /usr/local /opt /root /home /var/lib/rancher /var/lib/kubelet /var/lib/cni "

@@ -150,7 +150,7 @@ class Releases:
 
     Attributes:
         binary: What it serves as K3s.
-        fault: `wrong digest`, `missing file`, `cut connection` or nothing.
+        fault: `wrong digest`, `missing file`, `cut connection`, `silence` in the middle, or nothing.
     """
 
     binary: Path
@@ -184,16 +184,19 @@ class Releases:
             wrong = "0" * 64 if self.fault == "wrong digest" else digest
             self._send(request, f"{wrong}  k3s\n".encode())
         elif name == "k3s":
-            self._send(request, self.binary.read_bytes(), cut=self.fault == "cut connection")
+            self._send(request, self.binary.read_bytes(), half=self.fault in {"cut connection", "silence"})
+            if self.fault == "silence":
+                # Longer than anybody listens.
+                time.sleep(300)
         else:
             request.send_error(404)
 
     @staticmethod
-    def _send(request: http.server.BaseHTTPRequestHandler, content: bytes, *, cut: bool = False) -> None:
+    def _send(request: http.server.BaseHTTPRequestHandler, content: bytes, *, half: bool = False) -> None:
         request.send_response(200)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
-        request.wfile.write(content[: len(content) // 2] if cut else content)
+        request.wfile.write(content[: len(content) // 2] if half else content)
 
 
 def random_moments(count: int) -> list[float]:

@@ -84,11 +84,20 @@ def test_a_second_up_changes_nothing_and_restarts_nothing(deployed: Deployment) 
     assert _started(deployed) == started
 
 
+@pytest.mark.parametrize(
+    ("extra", "sign"),
+    [
+        ({"kube-apiserver-arg": ["no-such-flag=1"]}, "no-such-flag"),
+        # The API server starts with it, and says for a while that the node is Ready, as it was before.
+        pytest.param({"flannel-iface": "eth9"}, "eth9", marks=pytest.mark.long),
+    ],
+    ids=["API server", "node agent"],
+)
 def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on(
-    deployed: Deployment,
+    deployed: Deployment, extra: dict[str, Any], sign: str
 ) -> None:
     def break_it(config: dict[str, Any]) -> None:
-        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = ["no-such-flag=1"]
+        config[f"{PROJECT}:k3s"]["extraConfig"] |= extra
         config[f"{PROJECT}:k3s"]["startTimeout"] = 60
 
     deployed.configure(break_it)
@@ -97,11 +106,11 @@ def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on
             deployed.stack.read(*UP)
     finally:
         deployed.configure()
-    assert "no-such-flag" in str(refused.value)
+    assert sign in str(refused.value)
     assert "previous configuration" in str(refused.value)
     assert deployed.on_node("systemctl is-active k3s") == "active"
     deployed.stack.read(*UP)
-    assert "no-such-flag" not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
+    assert sign not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
 
 
 def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> None:

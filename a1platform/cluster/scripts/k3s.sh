@@ -11,7 +11,9 @@ a1_k3s_digest() {
 
 a1_k3s_get() { # url, file
     if command -v curl >/dev/null; then
-        curl --fail --silent --show-error --location --retry 3 --connect-timeout 15 --output "$2" -- "$1"
+        # A server that falls silent in the middle closes no connection.
+        curl --fail --silent --show-error --location --retry 3 --connect-timeout 15 --speed-limit 1 --speed-time 30 \
+            --output "$2" -- "$1"
     elif command -v wget >/dev/null; then
         wget --quiet --tries=3 --timeout=30 --output-document="$2" -- "$1"
     else
@@ -108,16 +110,25 @@ a1_k3s_wait() { # what, seconds, then the test
     done
 }
 
-a1_k3s_node_ready() { # asks as the kubelet itself, which every node can
-    local kubelet=/var/lib/rancher/k3s/agent/kubelet.kubeconfig
-    [ "$("$a1_k3s" kubectl --kubeconfig "$kubelet" get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
+a1_k3s_node_ready() { # node name, second of the start: Ready, said by a kubelet that has begun since
+    # Asks as the kubelet itself, which every node can.
+    local kubelet=/var/lib/rancher/k3s/agent/kubelet.kubeconfig status heard
+    local wanted='jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.lastHeartbeatTime}{end}'
+    read -r status heard <<<"$("$a1_k3s" kubectl --kubeconfig "$kubelet" get node "$1" -o "$wanted")"
+    # Without a kubelet, as with a flannel that finds no interface, the store says for 40 s what was so before. A
+    # kubelet reports once when it begins.
+    [ "$status" = True ] && [ "$(date --date "$heard" +%s)" -ge "$2" ]
 }
 
 a1_k3s_start() { # node name, seconds, address of the DNS
+    local begun
     systemctl daemon-reload
     systemctl enable --quiet k3s
+    # Else the starts that we ask for count against the limit of those that systemd makes by itself.
+    systemctl reset-failed k3s 2>/dev/null || true
+    begun=$(date +%s)
     systemctl restart k3s &&
-        a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" &&
+        a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" "$begun" &&
         a1_k3s_wait "an answer of the cluster's DNS" "$2" a1_k3s_dns "$3"
 }
 

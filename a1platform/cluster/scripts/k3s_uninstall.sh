@@ -1,5 +1,7 @@
 # Takes K3s off a node: processes, mounts, interfaces, rules, files. Stands alone: the host itself keeps it.
 # shellcheck shell=bash
+# A host may have no iptables of its own, and K3s brings some.
+PATH="$PATH:/var/lib/rancher/k3s/data/current/bin:/var/lib/rancher/k3s/data/current/bin/aux"
 # Else its etcd member stays and counts against the quorum (k3s#4865); the last server has none to tell.
 if [ -n "${a1_leaving:-}" ] && systemctl is-active --quiet k3s; then
     KUBECACHEDIR=/run/k3s/kubectl timeout 60 /usr/local/bin/k3s kubectl delete node "$a1_leaving" --ignore-not-found --timeout=50s >/dev/null || true
@@ -19,6 +21,8 @@ for process in /proc/[0-9]*; do
         ;;
     esac
 done
+# The kubelet made them, and nobody else ends them before the host starts anew.
+systemctl stop 'kubepods*.slice' 2>/dev/null || true
 for mount in /run/k3s /var/lib/rancher/k3s /var/lib/kubelet/pods /var/lib/kubelet/plugins /run/netns/cni-; do
     awk -v below="$mount" 'index($2, below) == 1 && $2 != "/var/lib/rancher/k3s" { print $2 }' /proc/self/mounts |
         sort -r | while read -r path; do umount -l -- "$path" 2>/dev/null || true; done

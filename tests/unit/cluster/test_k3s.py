@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,29 @@ def test_mirrors_of_registries_are_on_every_node_before_k3s_starts_and_a_change_
         (added,) = [one for one in with_it.files if one not in without.files]
         # What K3s runs with: the apply restarts it when one of its files is another.
         assert (added.path, added.content, added.mode) == (file["path"], mirrors, "0600")
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready"),
+    [
+        ("True 2026-11-26T12:00:05Z", True),
+        ("True 2026-11-26T12:00:00Z", True),
+        ("False 2026-11-26T12:00:05Z", False),
+        # What the store still holds of the kubelet that ran before.
+        ("True 2026-11-26T11:59:59Z", False),
+        ("", False),
+    ],
+)
+def test_a_node_is_ready_when_a_kubelet_says_so_that_has_begun_since_the_start(
+    server: NodeSettings, tmp_path: Path, answer: str, *, ready: bool
+) -> None:
+    program = tmp_path / "k3s"
+    program.write_text(f"#!/bin/sh\nprintf %s '{answer}'\n")
+    program.chmod(0o755)
+    functions = k3s(K3sSettings(), server, [server], _DIGEST).functions.replace(BINARY, str(program))
+    begun = int(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp())
+    script = f"{functions}\na1_k3s_node_ready a1 {begun}"
+    assert (subprocess.run(["bash", "-c", script], check=False).returncode == 0) is ready
 
 
 class _Host:
