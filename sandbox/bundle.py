@@ -30,6 +30,7 @@ from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
 from sandbox.recipes.services import ServicesImageError
+from sandbox.side_by_side import available_memory
 
 __all__ = ["PartsError", "add_chart", "add_k3s", "bundle_folder", "chosen", "make_bundle", "recipe_digest"]
 
@@ -241,19 +242,11 @@ def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:
             f"{', '.join(names)} need about {_gib(needed)} of disk in {cache.root}, "
             f"{_gib(free)} are free; free some, or choose fewer parts"
         )
-    memory = _available_memory()
-    if memory is not None and memory < _MEMORY:
+    memory = available_memory(_MEMORY)
+    if memory < _MEMORY:
         raise BundleError(
             f"building needs about {_gib(_MEMORY)} of memory, {_gib(memory)} are available; end what uses it"
         )
-
-
-def _available_memory() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
 
 
 def _gib(size: int) -> str:

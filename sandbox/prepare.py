@@ -1,5 +1,7 @@
 """What the tests stand on, made before they begin, so that no test's time limit pays for a build."""
 
+from functools import partial
+
 from a1platform.versions import K3S
 from sandbox.build.compiler import ensure_compiler
 from sandbox.build.go import build
@@ -10,6 +12,7 @@ from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.progress import Progress
 from sandbox.recipes.gatekeeper import GATOR
+from sandbox.side_by_side import both
 from sandbox.toolchain import ensure
 
 
@@ -27,9 +30,12 @@ def prepare(cache: Cache, progress: Progress) -> None:
     """
     if ready_parts(cache)[1]:
         ensure_compiler(progress)
-    ensure(cache, progress)
+    both(progress, partial(ensure, cache), partial(_prepare_cluster, cache))
+    remove_leftovers(cache, progress)
+
+
+def _prepare_cluster(cache: Cache, progress: Progress) -> None:
     k3s = k3s_source(cache, progress)
     folder = make_bundle(cache, progress)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
     build(GATOR, cache, progress)
-    remove_leftovers(cache, progress)

@@ -2,23 +2,16 @@
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 
 from sandbox.bundle import held_parts, make_bundle, ready_parts
 from sandbox.cache import Cache
-from sandbox.children import end_children
 from sandbox.progress import Progress
+from sandbox.side_by_side import end, until
 
 _FIRST = "system"
-_ENDS_WITHIN_SECONDS = 20
-_LOOKS_EVERY_SECONDS = 0.2
 
 _Made = queue.SimpleQueue[str | Exception | None]
-
-
-class _EndedError(RuntimeError):
-    """The run that a part is made for is over."""
 
 
 def install_in_stages(
@@ -45,7 +38,7 @@ def install_in_stages(
         return
     made: _Made = queue.SimpleQueue()
     over = threading.Event()
-    work = (cache, _until(over, progress), wanted, made)
+    work = (cache, until(over, progress), wanted, made)
     builder = threading.Thread(target=_build, args=work, daemon=True)
     builder.start()
     try:
@@ -53,7 +46,7 @@ def install_in_stages(
         failure = _install_what_comes(made, held_parts(cache, wanted), install)
     except BaseException:
         over.set()
-        _end(builder)
+        end(lambda: not builder.is_alive())
         raise
     if failure:
         raise failure
@@ -77,25 +70,6 @@ def _install_what_comes(
         if news != [None] and _FIRST in there:
             install(there)
     return failure
-
-
-def _until(over: threading.Event, progress: Progress) -> Progress:
-    """Return progress that ends the work which tells it, once nobody waits for that."""
-
-    def told(line: str) -> None:
-        if over.is_set():
-            raise _EndedError(line)
-        progress(line)
-
-    return told
-
-
-def _end(builder: threading.Thread) -> None:
-    """End what the builder runs; else its compilers would work on beside the next run, or after a `down`."""
-    deadline = time.monotonic() + _ENDS_WITHIN_SECONDS
-    while builder.is_alive() and time.monotonic() < deadline:
-        end_children()
-        builder.join(_LOOKS_EVERY_SECONDS)
 
 
 def _build(

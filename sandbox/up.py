@@ -28,6 +28,7 @@ from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
+from sandbox.side_by_side import both
 from sandbox.stack_settings import node_entry
 from sandbox.stages import install_in_stages
 from sandbox.syncing import await_synced
@@ -77,13 +78,12 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
         ensure_compiler(progress)
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.sandbox(environment)
+    toolchain, k3s = both(progress, partial(ensure, cache), partial(k3s_source, cache))
+    stack = chosen.sandbox(toolchain.environment(state_folder()))
     _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
     _agree(stack, engine, progress)
     node = start(engine, cache, chosen.NODE, progress)
-    k3s = k3s_source(cache, progress)
     folder = bundle_folder(cache)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
     progress(f"K3s: {k3s.origin}")

@@ -220,7 +220,7 @@ def test_what_is_built_before_the_parts_is_counted_while_it_is_not_there(
 def test_too_little_memory_is_told_before_anything_is_built(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "_available_memory", lambda: 2**20)
+    monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
     with pytest.raises(
         BundleError, match=r"building needs about .* of memory, .* are available; end what uses it"
     ):
@@ -230,7 +230,7 @@ def test_too_little_memory_is_told_before_anything_is_built(
 
 def test_a_full_bundle_needs_no_disk_and_no_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.make()
-    monkeypatch.setattr(making, "_available_memory", lambda: 2**20)
+    monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
     bench.make()
 
 
