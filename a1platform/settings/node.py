@@ -166,7 +166,7 @@ class PreflightSettings(Settings):
     Attributes:
         vcpus: Logical processors.
         memory_mib: Memory in MiB; 16 GB of memory modules show as somewhat less.
-        disk_mib: Free space for /var/lib in MiB.
+        disk_mib: Free space for /var/lib in MiB; at most 2048 where our own K3s is already, as it fills it.
         clock_synchronised: Whether the host must report a synchronised clock.
     """
 
