@@ -1,5 +1,6 @@
 """What right values cannot mean together or for a later stage, refused before anything is declared."""
 
+from a1platform.cluster.refusal import cluster_problems
 from a1platform.node.refusal import node_problems
 from a1platform.platform.refusal import platform_problems
 from a1platform.services.refusal import service_problems
@@ -12,4 +13,9 @@ def problems(right: Right) -> list[str]:
     Args:
         right: What is right in the whole configuration.
     """
-    return [*node_problems(right), *platform_problems(right), *service_problems(right)]
+    return [
+        *node_problems(right),
+        *cluster_problems(right),
+        *platform_problems(right),
+        *service_problems(right),
+    ]

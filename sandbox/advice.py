@@ -15,7 +15,7 @@ _ADVICE = {
     # The error itself, not what it quotes of a pod's; and no program that refuses another one on the host.
     r"^\s*error: (?!.*dial unix).*(n refused|no route to|i/o timeout|is unreachable|no such host)": (
         "the host does not answer at this address and port. Start it or correct host and port, then run the "
-        "command again; if it is gone for good, set a1platform:nodeIsGone to true and run `make down`"
+        "command again; if it is gone for good, {gone}"
     ),
     r"exited without exit status|\bEOF\b|connection reset|connection lost|broken pipe|closed network": (
         "the connection was cut in the middle. What was begun is safe to repeat: run the command again"
@@ -25,14 +25,20 @@ _ADVICE = {
         "command again; what has arrived is used"
     ),
 }
+_ALONE = "set a1platform:nodeIsGone to true and run `make down`"
+_ONE_OF_SEVERAL = (
+    "let its entry in a1platform:nodes say isGone: true and run the command again; then take the entry out"
+)
 
 
-def advice(output: str) -> list[str]:
+def advice(output: str, *, alone: bool = True) -> list[str]:
     """Return a line for each failed resource that something is known to help.
 
     Args:
         output: What `pulumi` printed; the list of diagnostics in it counts.
+        alone: Whether the stack has one machine only; others go on without the one that is gone.
     """
+    gone = _ALONE if alone else _ONE_OF_SEVERAL
     lines: dict[str, None] = {}
     resource = ""
     for line in output.partition("Diagnostics:")[2].splitlines():
@@ -41,5 +47,5 @@ def advice(output: str) -> list[str]:
             continue
         found = next((text for pattern, text in _ADVICE.items() if re.search(pattern, line)), None)
         if found and not any(known.startswith(f"{resource}: ") for known in lines):
-            lines[f"{resource}: {found}"] = None
+            lines[f"{resource}: {found.format(gone=gone)}"] = None
     return list(lines)

@@ -34,7 +34,7 @@ def is_configured(*, connects: bool = False, destroys: bool = False) -> bool:
     if is_asked_for():
         return False
     file = _production_file()
-    file.check(connects=connects, without=("bundle",) if destroys else ())
+    file.check(connects=connects, destroys=destroys, without=("bundle",) if destroys else ())
     nodes = file.nodes()
     if connects and (damaged := list(_damaged_keys(nodes))):
         raise StackFileError("\n".join((f"{file.path}:", *damaged)))
@@ -48,6 +48,11 @@ def _damaged_keys(nodes: Sequence[NodeSettings]) -> Iterator[str]:
             user_key(node.private_key_file)
         except ValueError as error:
             yield f"{PROJECT}:nodes[{index}].privateKeyFile: {error}"
+
+
+def lost() -> tuple[str, ...]:
+    """Return the names of the configured machines that are gone while others go on."""
+    return tuple(node.name for node in _production_file().nodes() if node.is_gone)
 
 
 def is_asked_for() -> bool:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import yaml
 
 from a1platform.naming import PROJECT
+from a1platform.settings.plain import plain
 from sandbox.advice import advice
+from sandbox.lost import belongs, machines
 from sandbox.orphans import end_orphans
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -73,7 +75,7 @@ class Stack:
         Everything that this program does can be done again, so what was begun is forgotten in the state;
         Pulumi would warn of it in every run.
         """
-        backend = Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+        backend = self._backend()
         for path in backend.glob(f".pulumi/locks/*/*/{self.name}/*.json"):
             lock = json.loads(path.read_text(encoding="utf-8"))
             if lock.get("hostname") == socket.gethostname() and not _is_pulumi(lock["pid"]):
@@ -85,10 +87,28 @@ class Stack:
 
     def node_is_gone(self) -> bool:
         """Tell whether the configuration says that the machines are lost for good."""
+        return str(self._setting("nodeIsGone")).lower() == "true"
+
+    def is_alone(self) -> bool:
+        """Tell whether there is one machine at most, in the configuration and in the state together.
+
+        Who takes a lost one out of the configuration finds that it cannot be reached.
+        """
+        nodes = self._setting("nodes")
+        listed = plain(nodes) if isinstance(nodes, str) else nodes
+        entries = listed if isinstance(listed, list) else []
+        names = {one.get("name") for one in entries if isinstance(one, dict)}
+        file = state_file(self._backend(), self.name)
+        known = machines(file.read_text(encoding="utf-8")) if file.exists() else frozenset[str]()
+        return len(names | known) <= 1
+
+    def _backend(self) -> Path:
+        return Path(self.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+
+    def _setting(self, key: str) -> Any:  # noqa: ANN401 - whatever YAML holds
         file = self.config or self.folder / f"Pulumi.{self.name}.yaml"
         content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
-        value = ((content or {}).get("config") or {}).get(f"{PROJECT}:nodeIsGone")
-        return str(value).lower() == "true"
+        return ((content or {}).get("config") or {}).get(f"{PROJECT}:{key}")
 
     def retain_everything(self) -> None:
         """Make the next `destroy` forget every resource instead of reaching for it.
@@ -96,10 +116,22 @@ class Stack:
         In the state, not by the program: what a destroy that failed has deleted lacks the outputs that the
         program needs, and the machine's key or bundle may be gone as well.
         """
+        self._retain(lambda _: True)
 
+    def retain_nodes(self, names: Collection[str]) -> None:
+        """Make the next `destroy` forget what is on some machines, also where no `up` has come to that.
+
+        Args:
+            names: Names of the nodes.
+        """
+        if names:
+            self._retain(lambda urn: any(belongs(urn, name) for name in names))
+
+    def _retain(self, is_chosen: Callable[[str], bool]) -> None:
         def retain(deployment: dict[str, Any]) -> None:
             for resource in deployment.get("resources") or ():
-                resource["retainOnDelete"] = True
+                if is_chosen(resource["urn"]):
+                    resource["retainOnDelete"] = True
 
         self._change_state(retain)
 
@@ -126,9 +158,7 @@ class Stack:
             status, told = _shown(self._command(*arguments), self.folder, environment)
         if status:
             raise PulumiError(
-                "\n".join(
-                    (f"pulumi {arguments[0]} ended with {status}; the lines above say why", *advice(told))
-                )
+                f"pulumi {arguments[0]} ended with {status}; the lines above say why{self._advice(told)}"
             )
 
     def read(self, *arguments: str, stack: bool = True) -> str:
@@ -146,8 +176,11 @@ class Stack:
             # Runs tell their errors on standard output; other commands print results there, secrets too.
             told = done.stdout + done.stderr if arguments[0] in _CONFIGURED else done.stderr
             shown = told.strip()[-_LAST_CHARACTERS:]
-            raise PulumiError("\n".join((f"pulumi {arguments[0]}: {shown}", *advice(told))))
+            raise PulumiError(f"pulumi {arguments[0]}: {shown}{self._advice(told)}")
         return done.stdout
+
+    def _advice(self, told: str) -> str:
+        return "".join(f"\n{line}" for line in advice(told, alone=self.is_alone()))
 
     @contextlib.contextmanager
     def _environment(self) -> Iterator[Mapping[str, str]]:

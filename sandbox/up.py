@@ -184,6 +184,7 @@ def down(cache: Cache, progress: Progress) -> None:
             if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
                 _forget(stack, progress)
             else:
+                stack.retain_nodes(chosen.lost() if configured else ())
                 _destroy(stack, progress)
             stack.remove()
         _tell_of_other(progress, configured=configured)

@@ -98,7 +98,7 @@ def audit(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Compare every node with what the program declares; exit with 1 if one has drifted."""
+    """Compare every node that is not gone with what the program declares; exit with 1 if one has drifted."""
     errors = Console(stderr=True)
     try:
         file = StackFile(folder / f"Pulumi.{stack}.yaml")
@@ -106,7 +106,7 @@ def audit(
     except StackFileError as error:
         errors.print("[red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
         raise typer.Exit(2) from None
-    nodes = wanted.nodes
+    nodes = tuple(node for node in wanted.nodes if not node.is_gone)
     if not nodes:
         errors.print(
             f"[red]error:[/] {file.path}: found no nodes, expected one (`a1 init HOST`)", soft_wrap=True

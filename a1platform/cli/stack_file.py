@@ -23,6 +23,7 @@ from a1platform.settings.nodes import Nodes
 from a1platform.settings.plain import plain
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
+from a1platform.settings.together import Right
 from a1platform.settings.words import one_of
 
 _T = TypeVar("_T")
@@ -66,11 +67,12 @@ class StackFile:
             raise StackFileError(f"{path}: found no mapping, expected one with the key 'config'")
         self._content: dict[str, Any] = content
 
-    def check(self, *, connects: bool = False, without: Collection[str] = ()) -> None:
+    def check(self, *, connects: bool = False, destroys: bool = False, without: Collection[str] = ()) -> None:
         """Check everything in the file, values aside that only Pulumi can decrypt.
 
         Args:
             connects: Whether the private keys of the nodes must be there.
+            destroys: Whether it is only destroyed, for which no later stage has to do what is said.
             without: Keys below `a1platform:` that are passed over.
 
         Raises:
@@ -78,7 +80,8 @@ class StackFile:
         """
         found = list(self._strangers())
         values = {key: value for key, value in self._values().items() if key not in without}
-        _, lines = checked(values, refusal.problems, connects=connects, passed_over=_ENCRYPTED)
+        further = _nothing if destroys else refusal.problems
+        _, lines = checked(values, further, connects=connects, passed_over=_ENCRYPTED)
         found += [f"{PROJECT}:{line}" for line in lines]
         if found:
             raise StackFileError("\n".join((f"{self.path}:", *found)))
@@ -205,6 +208,10 @@ class StackFile:
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
+
+
+def _nothing(_: Right) -> tuple[str, ...]:
+    return ()
 
 
 def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:

@@ -74,7 +74,12 @@ def unwatched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
 
 
 def watched(node: NodeSettings, script: str) -> "pulumi.Output[HostState]":
-    """Ask the node at once, while the program goes on; over one SSH connection for all who ask."""
+    """Ask the node at once, while the program goes on; over one SSH connection for all who ask.
+
+    One that is gone is not asked.
+    """
+    if node.is_gone:
+        return unwatched(node, script)
     # Not asyncio.to_thread, which begins only when the program has declared everything.
     asked = _ASKING.submit(copy_context().run, ask, node, script)
     return pulumi.Output.from_input(asyncio.wrap_future(asked))

@@ -14,13 +14,15 @@ import pulumi
 from pulumi_command.remote import Command, ConnectionArgs, CopyToRemote, Logging
 
 from a1platform.node.give_back import COPIES
-from a1platform.node.known_asset import known_asset
+from a1platform.node.known_asset import Source, known_asset
 from a1platform.node.shell import guarded, runner
 from a1platform.node.upload import Upload, render_install
 from a1platform.settings.node import NodeSettings, private_key
 
 _DIAL_TRIES = 3
 _DIAL_SECONDS = 10
+_INPUTS = ("connection", "create", "update", "delete", "stdin", "logging", "addPreviousOutputInEnv")
+"""Everything that a command is given here."""
 
 
 def connection(node: NodeSettings) -> ConnectionArgs:
@@ -72,19 +74,44 @@ def remote_script(  # noqa: PLR0913 - each is a choice of the caller
         The command; `stdout` and `stderr` are secret.
     """
     text = pulumi.Output.from_input(script)
-    create = text.apply(lambda value: f"{_call(node, arguments)} # {_short(value)}")
+    return _command(
+        name,
+        node,
+        _secret(text.apply(guarded)),
+        create=text.apply(lambda value: f"{_call(node, arguments)} # {_short(value)}"),
+        delete=None if delete_arguments is None else _call(node, delete_arguments),
+        opts=opts,
+    )
+
+
+def _command(  # noqa: PLR0913 - what a command is made of
+    name: str,
+    node: NodeSettings,
+    stdin: pulumi.Input[str],
+    *,
+    create: pulumi.Input[str] | None = None,
+    delete: str | None = None,
+    opts: pulumi.ResourceOptions | None = None,
+) -> Command:
+    """Declare a command; for a machine that is gone one that connects for nothing.
+
+    What the state knows of that machine keeps its inputs, as any other would run it; what the state does not
+    know has nothing to run. Deleting it forgets it.
+    """
+    own = pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
+    if node.is_gone:
+        forgotten = pulumi.ResourceOptions(ignore_changes=[*_INPUTS], retain_on_delete=True)
+        own = pulumi.ResourceOptions.merge(own, forgotten)
     return Command(
         name,
         connection=connection(node),
-        create=create,
-        update=create,
-        delete=None if delete_arguments is None else _call(node, delete_arguments),
-        stdin=_secret(text.apply(guarded)),
+        create=None if node.is_gone else create,
+        update=None if node.is_gone else create,
+        delete=None if node.is_gone else delete,
+        stdin=None if node.is_gone else stdin,
         logging=Logging.NONE,
         add_previous_output_in_env=False,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
-        ),
+        opts=pulumi.ResourceOptions.merge(opts, own),
     )
 
 
@@ -99,17 +126,8 @@ def on_delete(
         script: Bash text.
         opts: Options of the resource.
     """
-    return Command(
-        name,
-        connection=connection(node),
-        delete=_call(node, ""),
-        stdin=pulumi.Output.secret(guarded(script)),
-        logging=Logging.NONE,
-        add_previous_output_in_env=False,
-        opts=pulumi.ResourceOptions.merge(
-            opts, pulumi.ResourceOptions(additional_secret_outputs=["stdout", "stderr"])
-        ),
-    )
+    stdin = pulumi.Output.secret(guarded(script))
+    return _command(name, node, stdin, delete=_call(node, ""), opts=opts)
 
 
 def _secret(text: pulumi.Output[str]) -> pulumi.Output[str]:
@@ -161,13 +179,8 @@ def remote_files(  # noqa: PLR0913 - each is a choice of the caller
     content = _digest(repr(sorted((u.source, u.sha256) for u in uploads)))
     marked = pulumi.Output.from_input(mark)
     staged = marked.apply(lambda value: f"{COPIES}/{name}-{_short(content + value)}")
-    copy = CopyToRemote(
-        f"{name}-copy",
-        connection=connection(node),
-        source=known_asset(source, content),
-        remote_path=staged if source.is_dir() else pulumi.Output.concat(staged, "/", source.name),
-        opts=opts,
-    )
+    path = staged if source.is_dir() else pulumi.Output.concat(staged, "/", source.name)
+    copies = _copies(name, node, known_asset(source, content), path, opts)
     return remote_script(
         name,
         node,
@@ -176,7 +189,7 @@ def remote_files(  # noqa: PLR0913 - each is a choice of the caller
         ),
         arguments="apply",
         delete_arguments="revert",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=copies)),
     )
 
 
@@ -210,16 +223,28 @@ def remote_folder(  # noqa: PLR0913 - each is a choice of the caller
     content = _digest(repr(sorted(digests)))
     staged = f"{COPIES}/{name}-{_short(content)}"
     script = use(f"$(getent passwd {node.user} | cut -d: -f6)/{staged}")
-    copy = CopyToRemote(
-        f"{name}-copy",
-        connection=connection(node),
-        source=known_asset(source, content),
-        remote_path=staged,
-        opts=opts,
-    )
+    copies = _copies(name, node, known_asset(source, content), staged, opts)
     return remote_script(
         name,
         node,
         f"set -euo pipefail\n{script}",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[copy])),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=copies)),
     )
+
+
+def _copies(
+    name: str,
+    node: NodeSettings,
+    source: Source,
+    path: pulumi.Input[str],
+    opts: pulumi.ResourceOptions | None,
+) -> list[CopyToRemote]:
+    """Declare the copy of a file or folder; none for a machine that is gone, as making one connects.
+
+    Nothing connects where a copy that the state knows goes: the plugin leaves it on the host.
+    """
+    if node.is_gone:
+        return []
+    return [
+        CopyToRemote(f"{name}-copy", connection=connection(node), source=source, remote_path=path, opts=opts)
+    ]

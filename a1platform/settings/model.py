@@ -48,7 +48,8 @@ class A1Settings(Settings):
         policies: What Gatekeeper refuses.
         access: Who may do what in the cluster.
         services: The five `mcp-*` services.
-        node_is_gone: Set when the machines are lost for good, so that `destroy` does not try to reach them.
+        node_is_gone: Set when all machines are lost for good, so that `destroy` does not try to reach them;
+            for some of several there is `nodes[].isGone`.
     """
 
     nodes: Nodes = ()

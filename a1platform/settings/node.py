@@ -137,6 +137,8 @@ class NodeSettings(Settings):
         host_key: The host's public key; a host that shows another one is refused.
         role: Whether the node runs the control plane.
         address: Address that other nodes reach it by; K3s finds it itself where it is left out.
+        is_gone: Set when this machine is lost for good and others of the cluster go on: nothing connects to
+            it any more, and once its entry is taken out, it is forgotten.
     """
 
     name: Annotated[str, AfterValidator(_dns_label)]
@@ -147,6 +149,7 @@ class NodeSettings(Settings):
     host_key: HostKey
     role: Role = "server"
     address: Address | None = None
+    is_gone: bool = False
 
 
 def own_address(node: NodeSettings) -> str | None:
@@ -166,7 +169,7 @@ class PreflightSettings(Settings):
     Attributes:
         vcpus: Logical processors.
         memory_mib: Memory in MiB; 16 GB of memory modules show as somewhat less.
-        disk_mib: Free space for /var/lib in MiB.
+        disk_mib: Free space for /var/lib in MiB; at most 2048 where our own K3s is already, as it fills it.
         clock_synchronised: Whether the host must report a synchronised clock.
     """
 

@@ -120,10 +120,16 @@ def _without_address(nodes: list[Entry]) -> Iterator[Problem]:
 
 def _majority(nodes: list[Entry]) -> Iterator[Problem]:
     roles = [node.get("role", "server") if node else None for node in nodes]
+    marks = [node.get("isGone", False) for node in nodes]
     servers = roles.count("server")
-    # What a wrong role was meant to be is not known, and so not how many servers there are.
-    if nodes and servers % 2 == 0 and all(role in _ROLES for role in roles):
-        text = f"found {servers} nodes with role 'server', expected an odd number: etcd needs a majority"
+    there = servers - list(zip(roles, marks, strict=True)).count(("server", True))
+    # What a wrong role or mark was meant to be is not known, and so not how many servers there are.
+    known = all(role in _ROLES for role in roles) and all(isinstance(mark, bool) for mark in marks)
+    # One that is gone stays a member of etcd until it is taken out of the cluster: so with it or without it.
+    if nodes and servers % 2 == 0 and there % 2 == 0 and known:
+        text = f"found {there} nodes with role 'server', expected an odd number: etcd needs a majority"
+        if there:
+            text += ". The entry of one that is lost stays, with isGone: true, until another server is added"
         yield Problem((), text)
 
 

@@ -23,6 +23,7 @@ class Declared:
         provider: URN and id of its provider, or empty.
         deleted_with: What its deletion is left to, or empty.
         retained: Whether it stays when its declaration goes.
+        ignored: Inputs whose changes are passed over.
         secret_outputs: Outputs that are secret by option.
     """
 
@@ -35,6 +36,7 @@ class Declared:
     provider: str
     deleted_with: str
     retained: bool
+    ignored: tuple[str, ...]
     secret_outputs: tuple[str, ...]
 
 
@@ -93,6 +95,7 @@ class Engine(mocks.MockMonitor):
             provider=request.provider,
             deleted_with=_name(request.deletedWith),
             retained=request.retainOnDelete,
+            ignored=tuple(request.ignoreChanges),
             secret_outputs=tuple(request.additionalSecretOutputs),
         )
         register: Callable[[Any], Any] = super().RegisterResource

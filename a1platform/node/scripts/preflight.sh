@@ -18,6 +18,16 @@ a1_at_least() { # key, subject, minimum
     [ "${found:-0}" -ge "$3" ] 2>/dev/null || printf '%s: found %s, expected at least %s\n' "$2" "${found:-nothing}" "$3"
 }
 
+a1_free_disk() { # minimum, minimum where our own K3s has filled it already
+    local problem subject='free disk under /var/lib in MiB'
+    if [ "$(a1_fact k3s_is_ours)" = yes ]; then
+        problem=$(a1_at_least disk_mib "$subject" "$2")
+        [ -z "$problem" ] || printf '%s, which an upgrade takes where our own K3s is already: free some of it (`df -h`)\n' "$problem"
+    else
+        a1_at_least disk_mib "$subject" "$1"
+    fi
+}
+
 a1_none() { # key, subject
     local found
     found=$(a1_fact "$1")

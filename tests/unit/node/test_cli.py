@@ -123,6 +123,16 @@ def test_an_audit_of_several_hosts_names_each_that_does_not_answer(
     assert [row["node"] for row in json.loads(answer.stdout)["deviations"]] == ["one", "two", "three"]
 
 
+def test_an_audit_asks_no_host_that_is_gone(node: Entry, tmp_path: Path, closed_port: int) -> None:
+    entries = [
+        node(name="one", host="127.0.0.1", port=closed_port),
+        node(name="two", host="127.0.0.2", port=closed_port, role="agent", isGone=True),
+    ]
+    (tmp_path / "Pulumi.a1.yaml").write_text(yaml.safe_dump({"config": {"a1platform:nodes": entries}}))
+    answer = _RUNNER.invoke(app, ["audit", "--folder", str(tmp_path), "--json"])
+    assert [row["node"] for row in json.loads(answer.stdout)["deviations"]] == ["one"]
+
+
 def test_an_audit_with_a_parameter_that_nobody_knows_says_so(node: Entry, tmp_path: Path) -> None:
     skip = {"sysctl": {"skip": {"kernel.nonsense": "x"}}}
     config = {"a1platform:nodes": [node()], "a1platform:hardening": skip}

@@ -107,6 +107,26 @@ def test_a_port_that_was_taken_while_our_own_k3s_is_stopped_is_named(node: Entry
     assert "8472" not in answer.stderr
 
 
+def test_a_key_can_be_rotated_on_a_node_that_our_own_k3s_has_filled(node: Entry) -> None:
+    answer = _answer(node(), PreflightSettings(), disk_mib="3000", k3s_is_ours="yes")
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("found", ["900", ""])
+def test_where_our_own_k3s_runs_room_for_an_upgrade_is_asked_for_and_said(node: Entry, found: str) -> None:
+    answer = _answer(node(), PreflightSettings(), disk_mib=found, k3s_is_ours="yes")
+    assert answer.returncode == 1
+    assert (
+        f"free disk under /var/lib in MiB: found {found or 'nothing'}, expected at least 2048, which an "
+        "upgrade takes where our own K3s is already: free some of it (`df -h`)\n"
+    ) in answer.stderr
+
+
+def test_a_stack_that_asks_a_new_host_for_less_asks_no_more_of_ours(node: Entry) -> None:
+    less = PreflightSettings.model_validate({"diskMib": 1024})
+    assert _answer(node(), less, disk_mib="1100", k3s_is_ours="yes").returncode == 0
+
+
 def test_an_agent_does_not_need_the_servers_ports(node: Entry) -> None:
     assert _answer(node(role="agent"), PreflightSettings(), listening="22 6443 2379").returncode == 0
     assert _answer(node(role="agent"), PreflightSettings(), listening_local="10257 2381").returncode == 0

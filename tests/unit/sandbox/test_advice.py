@@ -33,6 +33,22 @@ def test_an_error_of_a_plugin_comes_with_what_to_do(error: str, help_: str) -> N
     assert help_ in line
 
 
+@pytest.mark.parametrize(
+    ("alone", "way", "other"),
+    [
+        (True, "set a1platform:nodeIsGone to true and run `make down`", "isGone: true"),
+        (False, "let its entry in a1platform:nodes say isGone: true and run the command again", "nodeIsGone"),
+    ],
+)
+def test_a_machine_that_is_gone_takes_others_along_only_where_there_are_none(
+    way: str, other: str, *, alone: bool
+) -> None:
+    error = "dial tcp 192.0.2.1:22: connect: no route to host"
+    (line,) = advice(_OUTPUT.format(error=error), alone=alone)
+    assert way in line
+    assert other not in line
+
+
 def test_a_program_that_does_not_run_on_the_host_is_no_host_that_does_not_answer() -> None:
     error = "ctr: dial unix /run/k3s/containerd/containerd.sock: connect: connection refused"
     assert advice(_OUTPUT.format(error=error)) == []

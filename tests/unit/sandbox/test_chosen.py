@@ -1,7 +1,7 @@
 """Which stack `make up`, `down`, `preview` and `smoke` act on, and what must be there for each of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import yaml
 from a1platform.cli.stack_file import StackFileError
 from sandbox import chosen, up
 from sandbox.cache import Cache
-from sandbox.pulumi import Stack
+from sandbox.pulumi import Stack, state_file
 from tests.unit.node.conftest import HOST_KEY
 
 ROOT = Path(__file__).parents[3]
@@ -133,6 +133,9 @@ class _Backend(Stack):
     def retain_everything(self) -> None:
         self.told.append(("retain",))
 
+    def retain_nodes(self, names: Collection[str]) -> None:
+        self.told.append(("retain", *names))
+
     def remove(self) -> None:
         self.told.append(("remove",))
 
@@ -156,6 +159,73 @@ def test_a_lost_node_is_forgotten_without_its_key_and_without_its_bundle(
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
     assert [words[0] for words in stack.told] == ["retain", "destroy", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"), [([0], ("retain", "a1")), ([], ("retain",)), ([2], ("retain", "a3"))]
+)
+def test_down_forgets_the_nodes_that_are_gone_and_gives_the_others_back(
+    file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: list[int], words: tuple[str, ...]
+) -> None:
+    nodes: list[dict[str, Any]] = [
+        {**_NODE, "name": f"a{number}", "host": f"192.0.2.{number}"} for number in (1, 2, 3)
+    ]
+    for index in lost:
+        nodes[index]["isGone"] = True
+    file.write(nodes=nodes)
+    stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
+    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(chosen, "production", lambda _: stack)
+    up.down(Cache(tmp_path / "cache"), file.said.append)
+    assert stack.told[0] == words
+    assert [one[0] for one in stack.told] == ["retain", "destroy", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("config", "known", "alone"),
+    [
+        ({}, [], True),
+        ({"nodes": [_NODE]}, ["a1"], True),
+        ({"nodes": [_NODE, {**_NODE, "name": "a2"}]}, [], False),
+        ({"nodes": json.dumps([_NODE, {**_NODE, "name": "a2"}])}, [], False),
+        # Its entry has been taken out already.
+        ({"nodes": [_NODE]}, ["a1", "a2"], False),
+    ],
+)
+def test_a_stack_knows_whether_its_machine_is_the_only_one(
+    file: _File, config: dict[str, Any], known: list[str], *, alone: bool
+) -> None:
+    file.write(**config)
+    backend = file.path.parent / "stacks"
+    path = state_file(backend, chosen.PRODUCTION)
+    path.parent.mkdir(parents=True)
+    place = "urn:pulumi:a1::a1platform::a1platform:node:HardenedNode"
+    urns = [f"{place}{end}" for name in known for end in (f"::{name}", f"$command::{name}-preflight")]
+    path.write_text(json.dumps({"resources": [{"urn": urn} for urn in urns]}, indent=4))
+    stack = Stack(chosen.PRODUCTION, {"PULUMI_BACKEND_URL": f"file://{backend}"}, folder=file.path.parent)
+    assert stack.is_alone() == alone
+
+
+def test_only_what_is_on_the_machines_that_are_gone_is_retained(
+    file: _File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "urn:pulumi:a1::a1platform::a1platform:cluster:K3sCluster$command:remote:Command::cluster"
+    resources: list[dict[str, Any]] = [{"urn": f"{place}-{name}-k3s"} for name in ("a1", "a1-b", "a2")]
+    state = {"deployment": {"resources": resources}}
+    imported: list[Any] = []
+
+    def read(_: Stack, *arguments: str) -> str:
+        if arguments[1] == "import":
+            imported.append(json.loads(Path(arguments[3]).read_text()))
+        return json.dumps(state)
+
+    monkeypatch.setattr(Stack, "read", read)
+    stack = Stack(chosen.PRODUCTION, {}, folder=file.path.parent)
+    stack.retain_nodes(())
+    assert imported == []
+    stack.retain_nodes(("a1", "a2"))
+    retained = [one.get("retainOnDelete", False) for one in imported[0]["deployment"]["resources"]]
+    assert retained == [True, False, True]
 
 
 def test_a_preview_where_nothing_is_deployed_writes_nothing_and_needs_no_passphrase(
