@@ -210,7 +210,8 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
             "version": version,
             "sha256": folder_digest(target),
         }
-    update(folder, lambda listed: add(listed, part.name, entry))
+    written = {image["path"]: image["sha256"] for image in images}
+    update(folder, lambda listed: add(listed, part.name, entry), written)
     progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
 
 

@@ -1,5 +1,6 @@
 """The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from a1platform.bundle import BundleError, load
+from a1platform import bundle as reading
+from a1platform.bundle import BundleError, file_digest, load
 from a1platform.versions import K3S
 from sandbox import bundle as making
 from sandbox import bundle_list
@@ -187,6 +189,39 @@ def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> No
     assert bench.built == ["two"]
     place = folder / "charts" / "two" if damage == "chart" else image
     assert bench.said[0].startswith(f"two: {place} is ")
+
+
+@pytest.mark.parametrize("next_comes", ["k3s", "another part", "a part that fails", "a chart"])
+def test_what_is_put_in_beside_a_damaged_file_does_not_pass_it_for_whole(
+    bench: Bench, tmp_path: Path, next_comes: str
+) -> None:
+    folder = bench.make(["one", "two"])
+    load(folder).part("two").images[0].path.write_bytes(b"x")
+    if next_comes == "k3s":
+        (tmp_path / "k3s").write_bytes(b"\x7fELF")
+        add_k3s(folder, "v1.30.5+k3s1", tmp_path / "k3s", "Go modules")
+    elif next_comes == "a chart":
+        (tmp_path / "upstream").mkdir()
+        (tmp_path / "upstream" / "Chart.yaml").write_text("version: 9.3.0\n")
+        add_chart(folder, "one", tmp_path / "upstream", "chart 9.3.0 of upstream")
+    else:
+        bench.broken = {"three"} if next_comes == "a part that fails" else set()
+        with contextlib.suppress(PartsError):
+            bench.make(["three"])
+    assert ready_parts(bench.cache, ["one", "two"]) == (["one"], ["two"])
+
+
+def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bench.make()
+    read: list[Path] = []
+
+    def watched(path: Path) -> str:
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(reading, "file_digest", watched)
+    load(folder).verify()
+    assert not [path for path in read if path.suffix == ".tar"]
 
 
 def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
