@@ -11,6 +11,8 @@ NAMES: tuple[PartName, ...] = get_args(PartName)
 """Every part."""
 OPTIONAL = frozenset(name for name in NAMES if not PlatformSettings().part(name).enabled)
 """Parts that are off by default: nobody who has not asked for one misses it."""
+SERVICES = "mcp-services"
+"""The bundle's part with the services' image."""
 _GRAFANA = "grafana"
 _SERVICES_WAIT_FOR = ("gatekeeper", "external-secrets", "argo-cd", "keda")
 _OFF = "switched off in the settings"
@@ -80,6 +82,11 @@ def image_parts(settings: PlatformSettings, bundle: Bundle | None) -> tuple[str,
     wait for, of that what takes longest from its images to healthy; then they; then what looks at them.
     """
     installed = charts(settings, bundle)
-    services = ["mcp-services"] if "external-secrets" in installed else []
+    services = [SERVICES] if has_services(settings, bundle) else []
     before = [part for part in _SERVICES_WAIT_FOR if part in installed]
     return tuple(dict.fromkeys((*before, *services, *installed)))
+
+
+def has_services(settings: PlatformSettings, bundle: Bundle | None) -> bool:
+    """Tell whether the services have what they need: External Secrets, and their image."""
+    return "external-secrets" in charts(settings, bundle) and (bundle is None or SERVICES in bundle.parts)
