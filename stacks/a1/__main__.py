@@ -26,7 +26,7 @@ if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
 watch = watched if settings.nodes and not settings.node_is_gone else unwatched
 bundle = load_bundle(settings.bundle) if settings.bundle else None
-parts = image_parts(settings.platform, bundle)
+parts = image_parts(settings.platform, settings.services, bundle)
 if bundle:
     # Not all of it: another part may be damaged, or being made anew.
     bundle.verify((SYSTEM, *parts))
@@ -96,7 +96,7 @@ services = (
         ),
         inside,
     )
-    if has_services(settings.platform, bundle)
+    if has_services(settings.platform, settings.services, bundle)
     else None
 )
 StackOutputs(

@@ -11,6 +11,7 @@ from a1platform.bundle import BundleError, file_digest, folder_digest, load
 from a1platform.cluster.component import SYSTEM
 from a1platform.platform.selection import image_parts
 from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.services import ServicesSettings
 
 OFF: Mapping[str, object] = {"enabled": False}
 CHARTS = ("gatekeeper", "external-secrets", "keda", "argo-cd", "monitoring-crds", "monitoring")
@@ -40,8 +41,9 @@ def folder(tmp_path: Path) -> Path:
 def _verify(folder: Path, off: Sequence[str] = ()) -> None:
     """Do what the program does before anything is touched."""
     bundle = load(folder)
-    settings = PlatformSettings.model_validate(dict.fromkeys(off, OFF))
-    bundle.verify((SYSTEM, *image_parts(settings, bundle)))
+    settings = PlatformSettings.model_validate({key: OFF for key in off if key != "services"})
+    services = ServicesSettings(enabled="services" not in off)
+    bundle.verify((SYSTEM, *image_parts(settings, services, bundle)))
 
 
 @pytest.mark.parametrize("name", ["system", "mcp-services", *CHARTS])
@@ -60,6 +62,7 @@ def test_a_damaged_part_that_is_installed_is_refused_by_name(folder: Path, name:
         ("monitoring", "monitoring-crds"),
         # Without External Secrets they are left out.
         ("externalSecrets", "mcp-services"),
+        ("services", "mcp-services"),
     ],
 )
 def test_a_damaged_part_that_is_not_installed_stops_nobody(folder: Path, key: str, damaged: str) -> None:

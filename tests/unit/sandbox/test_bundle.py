@@ -360,6 +360,7 @@ def test_the_real_parts_are_those_that_the_platform_knows() -> None:
         "tracing",
     }
     assert [part.name for part in chosen(["monitoring"])] == ["monitoring-crds", "monitoring"]
+    assert [part.name for part in chosen(["mcp-services"])] == ["mcp-services", "external-secrets"]
 
 
 def test_an_optional_part_is_made_only_where_it_is_asked_for_alone_or_with_all_others() -> None:
