@@ -95,3 +95,17 @@ def has_services(settings: PlatformSettings, services: ServicesSettings, bundle:
     """Tell whether the services are wanted and have what they need: External Secrets, and their image."""
     held = bundle is None or SERVICES in bundle.parts
     return services.enabled and held and _SECRETS in charts(settings, bundle)
+
+
+def services_report(settings: PlatformSettings, services: ServicesSettings, bundle: Bundle | None) -> str:
+    """Return what the services are installed from, or why they are left out."""
+    if has_services(settings, services, bundle):
+        return bundle.part(SERVICES).origin if bundle else f"image {services.image}"
+    # First the bundle's reason, as for the other parts.
+    if why := _missing(bundle, (SERVICES,)):
+        return f"left out: {why}"
+    if not services.enabled:
+        return f"left out: {_OFF}"
+    if _SECRETS not in charts(settings, bundle):
+        return f"left out: without {_SECRETS}"
+    return "left out: the bundle has no image of them"

@@ -9,7 +9,7 @@ from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import SYSTEM, K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
-from a1platform.platform.selection import SERVICES, has_services, image_parts
+from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report
 from a1platform.refusal import problems
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
@@ -99,10 +99,13 @@ services = (
     if has_services(settings.platform, settings.services, bundle)
     else None
 )
+told = services_report(settings.platform, settings.services, bundle)
+if not services:
+    pulumi.log.info(f"{SERVICES}: {told}")
 StackOutputs(
     kubeconfig=cluster.kubeconfig,
     k3s_version=cluster.version,
-    parts=platform.parts,
+    parts=platform.parts.apply(lambda others: {**others, SERVICES: told}),
     services=services.names if services else (),
     gateway_url=services.gateway_url if services else "",
     api_key=credentials.api_key,

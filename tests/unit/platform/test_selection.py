@@ -1,4 +1,4 @@
-"""Of a bundle only what is installed has to be whole: what nobody wants is nobody's business."""
+"""Which parts of a bundle are installed and have to be whole, and what is told of the services."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import pytest
 
 from a1platform.bundle import BundleError, file_digest, folder_digest, load
 from a1platform.cluster.component import SYSTEM
-from a1platform.platform.selection import image_parts
+from a1platform.platform.selection import image_parts, services_report
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
 
@@ -38,12 +38,15 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def _settings(off: Sequence[str]) -> tuple[PlatformSettings, ServicesSettings]:
+    platform = PlatformSettings.model_validate({key: OFF for key in off if key != "services"})
+    return platform, ServicesSettings(enabled="services" not in off)
+
+
 def _verify(folder: Path, off: Sequence[str] = ()) -> None:
     """Do what the program does before anything is touched."""
     bundle = load(folder)
-    settings = PlatformSettings.model_validate({key: OFF for key in off if key != "services"})
-    services = ServicesSettings(enabled="services" not in off)
-    bundle.verify((SYSTEM, *image_parts(settings, services, bundle)))
+    bundle.verify((SYSTEM, *image_parts(*_settings(off), bundle)))
 
 
 @pytest.mark.parametrize("name", ["system", "mcp-services", *CHARTS])
@@ -70,6 +73,33 @@ def test_a_damaged_part_that_is_not_installed_stops_nobody(folder: Path, key: st
     with pytest.raises(BundleError, match="is missing"):
         _verify(folder)
     _verify(folder, [key])
+
+
+@pytest.mark.parametrize(
+    ("held", "left_out", "off", "told"),
+    [
+        (True, {}, (), "a test"),
+        (False, {"mcp-services": "not built: no answer"}, (), "left out: not built: no answer"),
+        # The sandbox switches off what could not be built.
+        (False, {"mcp-services": "not built: no answer"}, ("services",), "left out: not built: no answer"),
+        (True, {}, ("services",), "left out: switched off in the settings"),
+        (True, {}, ("externalSecrets",), "left out: without external-secrets"),
+        (False, {}, (), "left out: the bundle has no image of them"),
+    ],
+)
+def test_the_services_are_told_with_what_they_are_from_or_why_they_are_not_there(
+    folder: Path, left_out: Mapping[str, str], off: Sequence[str], told: str, *, held: bool
+) -> None:
+    listed = json.loads((folder / "bundle.json").read_text())
+    parts = {name: part for name, part in listed["parts"].items() if held or name != "mcp-services"}
+    (folder / "bundle.json").write_text(json.dumps({**listed, "parts": parts, "leftOut": left_out}))
+    assert services_report(*_settings(off), load(folder)) == told
+
+
+def test_services_that_are_downloaded_are_told_with_their_image() -> None:
+    settings = ServicesSettings(image="registry.example.com/mcp-services:1.2.3")
+    told = services_report(PlatformSettings(), settings, None)
+    assert told == "image registry.example.com/mcp-services:1.2.3"
 
 
 def test_a_bundle_without_the_services_is_whole_without_them(folder: Path) -> None:
