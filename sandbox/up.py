@@ -17,7 +17,8 @@ from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
-from sandbox.bundle import PartsError, add_k3s, bundle_folder, ready_parts
+from sandbox.bundle import PartsError, bundle_folder, ready_parts
+from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery

@@ -18,7 +18,8 @@ from sandbox import bundle as making
 from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle, ready_parts
+from sandbox.bundle import PartsError, chosen, make_bundle, ready_parts
+from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
