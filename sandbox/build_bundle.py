@@ -8,18 +8,15 @@ from pathlib import Path
 
 from a1platform.bundle import BundleError
 from a1platform.versions import K3S
-from sandbox.build.go import BuildError
 from sandbox.bundle import PartsError, bundle_folder, chosen, last_lines, make_bundle, ready_parts
 from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
-from sandbox.engine import EngineError
 from sandbox.k3s_source import k3s_source
 from sandbox.parts import PARTS
 from sandbox.progress import Progress, to_terminal
-from sandbox.toolchain.release import ReleaseError
 
 _K3S_COMES_WITH = "system"
-_FAILURES = (BuildError, BundleError, EngineError, ReleaseError, OSError, subprocess.SubprocessError)
+_FAILURES = (RuntimeError, OSError, subprocess.SubprocessError)
 
 
 def build_bundle(cache: Cache, progress: Progress, parts: Iterable[str] | None = None) -> Path:
