@@ -121,20 +121,22 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     return ready, [part.name for part in missing]
 
 
-def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
-    """Return the names of the parts that can be installed, whichever recipe made them."""
+def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
+    """Return the names of the parts that can be installed, whichever recipe made them, and of the damaged."""
     try:
         bundle = load(bundle_folder(cache))
     except BundleError:
-        return []
-    held = []
+        return [], []
+    held, damaged = [], []
     for part in chosen(parts):
-        try:
-            bundle.verify([part.name])
-        except BundleError:
-            continue
-        held.append(part.name)
-    return held
+        if part.name in bundle.parts:
+            try:
+                bundle.verify([part.name])
+            except BundleError:
+                damaged.append(part.name)
+            else:
+                held.append(part.name)
+    return held, damaged
 
 
 def chosen(parts: Iterable[str] | None) -> list[Part]:

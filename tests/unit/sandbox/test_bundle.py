@@ -18,7 +18,7 @@ from sandbox import bundle as making
 from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, chosen, make_bundle, ready_parts
+from sandbox.bundle import PartsError, chosen, held_parts, make_bundle, ready_parts
 from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
@@ -223,6 +223,13 @@ def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: 
     monkeypatch.setattr(reading, "file_digest", watched)
     load(folder).verify()
     assert not [path for path in read if path.suffix == ".tar"]
+
+
+def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(bench: Bench) -> None:
+    folder = bench.make(["one", "two"])
+    (bench.recipes / "one.py").write_text("changed")
+    load(folder).part("two").images[0].path.unlink()
+    assert held_parts(bench.cache) == (["one"], ["two"])
 
 
 def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
