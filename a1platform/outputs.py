@@ -15,7 +15,7 @@ class StackOutputs:
     Attributes:
         kubeconfig: For use from this machine; secret.
         k3s_version: The release that runs.
-        parts: What each third-party part was installed from, or why it is left out, by name.
+        parts: What each part, the services too, was installed from, or why it is left out, by name.
         services: Names of the services.
         gateway_url: The gateway's address inside the cluster.
         api_key: Bearer token of the client `smoke`; secret.

@@ -1,38 +1,26 @@
-"""Make the bundle: everything that an installation without a network needs, built on this machine.
+"""Make the bundle's parts: images and charts, built on this machine; see docs/bundle.md."""
 
-`python -m sandbox.bundle [--parts system,keda]` makes what is missing; see docs/bundle.md.
-"""
-
-import argparse
 import hashlib
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from a1platform.bundle import (
-    BundleError,
-    file_digest,
-    folder_digest,
-    load,
-)
+from a1platform.bundle import BundleError, file_digest, folder_digest, load
 from sandbox.build.chart import ChartError
 from sandbox.build.compiler import ensure_compiler
 from sandbox.build.debian import DebianError
 from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
-from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
+from sandbox.bundle_list import add, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
 from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
-from sandbox.progress import Progress, elapsed, to_terminal
+from sandbox.progress import Progress, elapsed
 from sandbox.recipes.services import ServicesImageError
 from sandbox.side_by_side import available_memory
-
-__all__ = ["PartsError", "add_chart", "add_k3s", "bundle_folder", "chosen", "make_bundle", "recipe_digest"]
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
@@ -105,7 +93,7 @@ def make_bundle(
             with cache.lock(GO_FOLDERS, shared=True):
                 _make(part, recipes[part.name], cache, progress)
         except _FAILURES as problem:
-            failures[part.name] = "\n".join(str(problem).splitlines()[-_LINES:])
+            failures[part.name] = last_lines(problem)
             progress(f"{part.name}: NOT MADE: {failures[part.name]}")
             update(folder, partial(drop, name=part.name, why=failures[part.name]))
         else:
@@ -114,6 +102,11 @@ def make_bundle(
     if failures:
         raise PartsError(folder, failures)
     return folder
+
+
+def last_lines(problem: Exception) -> str:
+    """Return the end of a text that can be a compiler's, which is where it says why."""
+    return "\n".join(str(problem).splitlines()[-_LINES:])
 
 
 def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
@@ -129,20 +122,22 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     return ready, [part.name for part in missing]
 
 
-def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
-    """Return the names of the parts that can be installed, whichever recipe made them."""
+def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
+    """Return the names of the parts that can be installed, whichever recipe made them, and of the damaged."""
     try:
         bundle = load(bundle_folder(cache))
     except BundleError:
-        return []
-    held = []
+        return [], []
+    held, damaged = [], []
     for part in chosen(parts):
-        try:
-            bundle.verify([part.name])
-        except BundleError:
-            continue
-        held.append(part.name)
-    return held
+        if part.name in bundle.parts:
+            try:
+                bundle.verify([part.name])
+            except BundleError:
+                damaged.append(part.name)
+            else:
+                held.append(part.name)
+    return held, damaged
 
 
 def chosen(parts: Iterable[str] | None) -> list[Part]:
@@ -211,7 +206,8 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
             "version": version,
             "sha256": folder_digest(target),
         }
-    update(folder, lambda listed: add(listed, part.name, entry))
+    written = {image["path"]: image["sha256"] for image in images}
+    update(folder, lambda listed: add(listed, part.name, entry), written)
     progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
 
 
@@ -251,37 +247,3 @@ def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:
 
 def _gib(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB"
-
-
-def main() -> int:
-    """Make the bundle and print its folder."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.bundle", description="Make the bundle.")
-    parser.add_argument("--parts", help=f"comma-separated, of {', '.join(PARTS)}")
-    parser.add_argument(
-        "--chart",
-        nargs=3,
-        metavar=("PART", "FOLDER", "ORIGIN"),
-        help="put another chart into a part, such as upstream's own, instead of making anything",
-    )
-    given = parser.parse_args()
-    # Told to end, it ends its compilers too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    cache = Cache.default()
-    try:
-        if given.chart:
-            part, chart, origin = given.chart
-            print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
-            return 0
-        folder = make_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
-    except BundleError as problem:
-        to_terminal(str(problem))
-        return 1
-    except KeyboardInterrupt:
-        to_terminal("interrupted; run it again to go on")
-        return 130
-    print(folder)  # noqa: T201 - the result of the command
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

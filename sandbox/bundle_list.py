@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from a1platform.bundle import (
@@ -42,6 +43,7 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
     target = folder / "k3s" / "k3s"
     target.parent.mkdir(parents=True, exist_ok=True)
     seen = read_memo(folder).get("k3s/k3s", [])
+    written = {}
     same = target.is_file() and target.samefile(file)
     if same and seen[1:] == file_stamp(target):
         digest = str(seen[0])
@@ -52,8 +54,9 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
         if same and listed and listed["sha256"] != digest:
             raise BundleError(f"{target} is not the file that {FILE} describes; remove {file}, run it again")
         link(file, target)
+        written = {"k3s/k3s": digest}
     entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
-    update(folder, lambda listed: {**listed, "k3s": entry})
+    update(folder, lambda listed: {**listed, "k3s": entry}, written)
     return target
 
 
@@ -119,16 +122,31 @@ def read_list(folder: Path) -> dict[str, Any]:
     return listed
 
 
-def update(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change bundle.json in one step; K3s and the parts are made by different threads or programs."""
+def update(
+    folder: Path,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    written: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Change bundle.json in one step; K3s and the parts are made by different threads or programs.
+
+    Args:
+        folder: The bundle's folder.
+        change: Makes the new list of the old one.
+        written: The digest of each file that was put in for it, by its path in the bundle, which spares the
+            reader the first reading.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with Cache(folder.parent).lock("bundle-list"):
         listed = change(read_list(folder))
         listed["leftOut"] = {**listed["leftOut"], **LEFT_OUT}
-        written = folder / f".{FILE}.partial"
-        written.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
-        written.replace(folder / FILE)
-        _remember(folder, listed)
+        new = folder / f".{FILE}.partial"
+        new.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
+        new.replace(folder / FILE)
+        # Of no other file is it known here that it is still what the list says.
+        stamps = {path: (digest, file_stamp(folder / path)) for path, digest in written.items()}
+        seen = read_memo(folder)
+        seen |= {path: [digest, *stamp] for path, (digest, stamp) in stamps.items() if stamp}
+        write_memo(folder, seen)
 
 
 def remove_unlisted(folder: Path) -> None:
@@ -139,14 +157,6 @@ def remove_unlisted(folder: Path) -> None:
             path.unlink()
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
-
-
-def _remember(folder: Path, listed: Mapping[str, Any]) -> None:
-    """Spare the reader the first reading of what was just written from here."""
-    files = [image for part in listed["parts"].values() for image in part["images"]]
-    files += [listed["k3s"]] if listed["k3s"] else []
-    stamps = ((file["path"], file["sha256"], file_stamp(folder / file["path"])) for file in files)
-    write_memo(folder, {path: [digest, *stamp] for path, digest, stamp in stamps if stamp})
 
 
 def add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str, Any]:

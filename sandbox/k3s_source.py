@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a1platform.versions import K3S
+from sandbox.build.compiler import ensure_compiler
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 from sandbox.recipes.k3s_binary import built_k3s, k3s_binary
@@ -60,6 +61,7 @@ def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = Non
     Raises:
         ReleaseError: The release answers, but not with the file that its checksums name.
         BuildError: It cannot be reached and does not build.
+        BundleError: It cannot be reached, and there is no C compiler to build it.
     """
     if found := held_k3s(cache):
         return found
@@ -75,4 +77,5 @@ def k3s_source(cache: Cache, progress: Progress, releases: Releases | None = Non
         return K3sSource(official, f"official release {K3S}")
     except (UnreachableError, MissingError) as error:
         progress(f"K3s {K3S}: no official release ({error})")
+        ensure_compiler(progress)
         return K3sSource(k3s_binary(cache, progress), _BUILT)

@@ -91,6 +91,7 @@ _ALL = (
             _ROOT / "services" / "mcp_services",
         ),
         _GIB,
+        needs=("external-secrets",),
     ),
     Part(
         "gatekeeper",

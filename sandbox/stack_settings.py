@@ -9,7 +9,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from a1platform.naming import PROJECT
-from a1platform.platform.selection import NAMES, OPTIONAL
+from a1platform.platform.selection import NAMES, OPTIONAL, SERVICES
 from sandbox.node import Node
 
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
@@ -53,6 +53,8 @@ def stack_settings(
             for name in NAMES
             if (name in wanted) == (name in OPTIONAL)
         }
+        if SERVICES not in wanted:
+            services = {**(services or {}), "enabled": False}
     if services is not None:
         config["services"] = dict(services)
     if bundle is not None:

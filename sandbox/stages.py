@@ -43,7 +43,8 @@ def install_in_stages(
     builder.start()
     try:
         # What an earlier recipe made goes on until today's takes its place: left out, it would be removed.
-        failure = _install_what_comes(made, held_parts(cache, wanted), install)
+        held, damaged = held_parts(cache, wanted)
+        failure = _install_what_comes(made, held, damaged, install)
     except BaseException:
         over.set()
         end(lambda: not builder.is_alive())
@@ -53,11 +54,11 @@ def install_in_stages(
 
 
 def _install_what_comes(
-    made: _Made, there: Sequence[str], install: Callable[[Sequence[str]], None]
+    made: _Made, there: Sequence[str], damaged: Sequence[str], install: Callable[[Sequence[str]], None]
 ) -> Exception | None:
     """Install again and again with what has come, and return why the rest did not."""
     failure: Exception | None = None
-    pending = True
+    pending, due = True, False
     while pending:
         news = [made.get()]
         while not made.empty():
@@ -67,8 +68,12 @@ def _install_what_comes(
         arrived = [entry for entry in news if isinstance(entry, str)]
         there = list(dict.fromkeys((*there, *arrived)))
         # After a failure once more: the installation is told why a part is left out of it.
-        if news != [None] and _FIRST in there:
+        due = due or news != [None]
+        # What is damaged may run: left out until it is made anew, it would be removed with its data.
+        awaited = pending and not set(damaged) <= set(there)
+        if due and not awaited and _FIRST in there:
             install(there)
+            due = False
     return failure
 
 

@@ -17,7 +17,8 @@ from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
-from sandbox.bundle import PartsError, add_k3s, bundle_folder, ready_parts
+from sandbox.bundle import PartsError, bundle_folder, ready_parts
+from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
@@ -39,7 +40,7 @@ class SmokeError(RuntimeError):
     """What is deployed does not do what it should."""
 
 
-_SERVICES = "mcp-services"
+_SYSTEM = "system"
 _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
@@ -155,13 +156,11 @@ def _apply(stack: Stack, progress: Progress) -> None:
 def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
     """Say in one line each what was installed and from what, and how to reach it."""
     outputs = stack.outputs()
-    parts, services = outputs["parts"], outputs["services"]
-    made = load(bundle).parts if bundle else {}
+    parts = outputs["parts"]
     told = dict(parts) if isinstance(parts, dict) else {}
-    # The platform's program knows these two by their images only.
-    told |= {name: made[name].origin for name in ("system", _SERVICES) if name in made}
-    if not services:
-        told[_SERVICES] = "left out: without External Secrets or their image"
+    if bundle:
+        # To the program it belongs to K3s.
+        told[_SYSTEM] = load(bundle).part(_SYSTEM).origin
     for name, origin in sorted(told.items()):
         first, *more = origin.splitlines()
         progress(f"{name}: {first}{' ...' if more else ''}")

@@ -35,7 +35,8 @@ def build(
         part, folder, origin = chart
         given += ["--chart", part, str(folder), origin]
     # In place of this process, so that a signal reaches the one that has compilers to end.
-    os.execv(sys.executable, [sys.executable, "-m", "sandbox.bundle", *given])  # noqa: S606 - this very Python
+    command = [sys.executable, "-m", "sandbox.build_bundle", *given]
+    os.execv(sys.executable, command)  # noqa: S606 - this very Python
 
 
 @app.command("list")

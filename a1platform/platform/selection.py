@@ -6,13 +6,17 @@ from typing import get_args
 from a1platform.bundle import Bundle
 from a1platform.platform.chart import MONITORING_CRDS, Chart, chart
 from a1platform.settings.platform import PartName, PlatformSettings
+from a1platform.settings.services import ServicesSettings
 
 NAMES: tuple[PartName, ...] = get_args(PartName)
 """Every part."""
 OPTIONAL = frozenset(name for name in NAMES if not PlatformSettings().part(name).enabled)
 """Parts that are off by default: nobody who has not asked for one misses it."""
+SERVICES = "mcp-services"
+"""The bundle's part with the services' image."""
 _GRAFANA = "grafana"
-_SERVICES_WAIT_FOR = ("gatekeeper", "external-secrets", "argo-cd", "keda")
+_SECRETS = "external-secrets"
+_SERVICES_WAIT_FOR = ("gatekeeper", _SECRETS, "argo-cd", "keda")
 _OFF = "switched off in the settings"
 
 
@@ -73,13 +77,35 @@ def _missing(bundle: Bundle | None, names: Iterable[str]) -> str:
     return "; ".join(bundle.left_out[name] for name in names if name in bundle.left_out)
 
 
-def image_parts(settings: PlatformSettings, bundle: Bundle | None) -> tuple[str, ...]:
+def image_parts(
+    settings: PlatformSettings, services: ServicesSettings, bundle: Bundle | None
+) -> tuple[str, ...]:
     """Return the parts of a bundle whose images the nodes need: what is installed, and the services.
 
-    The services cannot run without External Secrets, so they are left out with it. First comes what they
-    wait for, of that what takes longest from its images to healthy; then they; then what looks at them.
+    First comes what the services wait for, of that what takes longest from its images to healthy; then they;
+    then what looks at them.
     """
     installed = charts(settings, bundle)
-    services = ["mcp-services"] if "external-secrets" in installed else []
+    own = [SERVICES] if has_services(settings, services, bundle) else []
     before = [part for part in _SERVICES_WAIT_FOR if part in installed]
-    return tuple(dict.fromkeys((*before, *services, *installed)))
+    return tuple(dict.fromkeys((*before, *own, *installed)))
+
+
+def has_services(settings: PlatformSettings, services: ServicesSettings, bundle: Bundle | None) -> bool:
+    """Tell whether the services are wanted and have what they need: External Secrets, and their image."""
+    held = bundle is None or SERVICES in bundle.parts
+    return services.enabled and held and _SECRETS in charts(settings, bundle)
+
+
+def services_report(settings: PlatformSettings, services: ServicesSettings, bundle: Bundle | None) -> str:
+    """Return what the services are installed from, or why they are left out."""
+    if has_services(settings, services, bundle):
+        return bundle.part(SERVICES).origin if bundle else f"image {services.image}"
+    # First the bundle's reason, as for the other parts.
+    if why := _missing(bundle, (SERVICES,)):
+        return f"left out: {why}"
+    if not services.enabled:
+        return f"left out: {_OFF}"
+    if _SECRETS not in charts(settings, bundle):
+        return f"left out: without {_SECRETS}"
+    return "left out: the bundle has no image of them"

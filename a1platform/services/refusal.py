@@ -29,8 +29,9 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
     found = override_problems(settings.services, catalog) if right.has(_SERVICES) else []
     if right.has((*_SERVICES, "pullSecret"), _STORE):
         found += _pull_problems(settings)
-    # Without External Secrets the services are left out, and need no room.
-    if not found and right.has(_SERVICES, _STORE, *_ROOM) and settings.platform.external_secrets.enabled:
+    # Those that are left out, as they are without External Secrets, need no room.
+    installed = settings.services.enabled and settings.platform.external_secrets.enabled
+    if not found and right.has(_SERVICES, _STORE, *_ROOM) and installed:
         services = resolve(settings.services, catalog=catalog)
         found = capacity_problems(services, settings.services, Room.of(settings))
     return found

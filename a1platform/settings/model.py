@@ -65,7 +65,7 @@ class A1Settings(Settings):
     node_is_gone: bool = False
 
     def between(self, given: object) -> Iterator[Problem]:
-        """Return where the nodes' addresses are the cluster's, and where K3s is not that of the bundle."""
+        """Return where the nodes' addresses are the cluster's, and where the bundle's K3s is not the one."""
         yield from super().between(given)
         nodes = entries(given.get("nodes") if isinstance(given, dict) else self.nodes)
         yield from within(
@@ -74,13 +74,22 @@ class A1Settings(Settings):
         yield from self._other_k3s()
 
     def _other_k3s(self) -> Iterator[Problem]:
+        if self.bundle is None:
+            return
         try:
-            held = bundle.load(self.bundle).k3s if self.bundle else None
+            held = bundle.load(self.bundle).k3s
         except bundle.BundleError as error:
             text = f"found a bundle that cannot be used ({error}), expected one as `a1 bundle build` makes it"
             yield Problem(("bundle",), text)
             return
         if held is None:
+            # Else the nodes would ask the official site, which a bundle is there to spare them.
+            if "release_url" not in self.k3s.model_fields_set:
+                text = (
+                    f"found a bundle without K3s in {self.bundle}, expected one with it, as `a1 bundle build "
+                    "--parts system` makes it, or a k3s.releaseUrl from which the nodes can take it"
+                )
+                yield Problem(("bundle",), text, (("bundle",), ("k3s", "releaseUrl")))
             return
         given = {"version": self.k3s.version, "sha256": self.k3s.sha256}
         for name, value in given.items():

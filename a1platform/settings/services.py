@@ -175,6 +175,7 @@ class ServicesSettings(Settings):
     """Everything configurable about the services.
 
     Attributes:
+        enabled: Whether they are installed.
         delivery: Whether Pulumi declares the objects or Argo CD syncs them from `manifests/`.
         image: The image of all roles.
         pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
@@ -188,6 +189,7 @@ class ServicesSettings(Settings):
         overrides: By the service's name.
     """
 
+    enabled: bool = True
     delivery: Delivery = Delivery.PULUMI
     image: Image = DEFAULT_IMAGE
     pull_secret: str | None = Field(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from a1platform.bundle import file_digest
+
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -87,30 +89,26 @@ def write_image(root: Path, path: Path, references: Sequence[str], settings: Ima
                 _member(archive, "manifest.json", io.BytesIO(json.dumps(manifest).encode()))
                 _member(archive, f"{image_id}.json", io.BytesIO(config))
                 _member(archive, f"{diff_id}.tar", layer)
-        with partial.open("rb") as whole:
-            digest = hashlib.file_digest(whole, "sha256").hexdigest()
+        digest = file_digest(partial)
         partial.replace(path)
     finally:
         layer_file.unlink(missing_ok=True)
         partial.unlink(missing_ok=True)
     image = ImageFile(path, digest, tuple(references), f"sha256:{image_id}")
-    _record(path).write_text(
-        json.dumps(
-            {"sha256": digest, "references": list(references), "id": image.image_id, "stamp": _stamp(path)}
-        )
-    )
+    record = {"sha256": digest, "references": list(references), "id": image.image_id}
+    _record(path).write_text(json.dumps(record))
     return image
 
 
 def find_image(path: Path) -> ImageFile | None:
-    """Return an image that `write_image` wrote, or None where it is missing or was touched since.
+    """Return an image that `write_image` wrote, or None where it is missing or another than was written.
 
-    The record beside the archive is believed while size and time of change are those of the writing, so that
-    hundreds of megabytes are not read again at every start.
+    It is read for that: the bundle links to the archive, so neither its times nor its inode tell who has
+    touched it. Nobody asks for an image of a part that is ready.
     """
     try:
         record = json.loads(_record(path).read_text())
-        if record["stamp"] != _stamp(path):
+        if record["sha256"] != file_digest(path):
             return None
         return ImageFile(path, record["sha256"], tuple(record["references"]), record["id"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -119,11 +117,6 @@ def find_image(path: Path) -> ImageFile | None:
 
 def _record(path: Path) -> Path:
     return path.with_suffix(".json")
-
-
-def _stamp(path: Path) -> list[int]:
-    facts = path.stat()
-    return [facts.st_size, facts.st_mtime_ns]
 
 
 def _member(archive: tarfile.TarFile, name: str, content: BinaryIO) -> None:

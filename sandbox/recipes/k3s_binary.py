@@ -2,10 +2,13 @@
 
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
+from sandbox.build import debian
 from sandbox.build.go import build, built_folder, download
 from sandbox.cache import Cache
 from sandbox.engine import apt_install
@@ -36,28 +39,33 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
 
     Raises:
         BuildError: A program does not compile.
-        EngineError: A Debian package cannot be had.
+        DebianError: runc cannot be had.
+        EngineError: zstd cannot be installed.
     """
     folders = [build(recipe, cache, progress) for recipe in _PARTS]
     wrapper = build(WRAPPER, cache, progress)
     target = built_k3s(cache)
     with cache.lock("k3s-binary"):
         if not target.exists():
+            _ensure_compressor(progress)
             with step(progress, "packing k3s"), cache.making(target.parent) as work:
                 check_config = download(PROGRAMS, cache) / "contrib" / "util" / "check-config.sh"
                 contents = {path.name: path for folder in folders for path in folder.iterdir()}
-                contents |= {"runc": _runc(cache), "check-config": check_config}
-                _pack(contents, wrapper / "k3s", work / "k3s")
+                with tempfile.TemporaryDirectory(dir=work) as unpacked:
+                    contents |= {"runc": _runc(cache, progress, Path(unpacked)), "check-config": check_config}
+                    _pack(contents, wrapper / "k3s", work / "k3s")
     return target
 
 
-def _runc(cache: Cache) -> Path:
-    folder = cache.folder("work", "runc")
-    if not (folder / "usr" / "sbin" / "runc").exists():
-        apt_install("zstd")
-        subprocess.run(["apt-get", "download", "--quiet=2", "runc"], cwd=folder, check=True)
-        package = max(folder.glob("runc_*.deb"), key=lambda path: path.stat().st_mtime)
-        subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
+def _ensure_compressor(progress: Progress) -> None:
+    if not shutil.which("zstd"):
+        with step(progress, "installing the Debian package zstd"):
+            apt_install("zstd")
+
+
+def _runc(cache: Cache, progress: Progress, folder: Path) -> Path:
+    """Unpack runc, anew for each packing: what stays could be half a file."""
+    debian.unpack(debian.download(cache, progress, ("runc",)), folder)
     return folder / "usr" / "sbin" / "runc"
 
 

@@ -6,10 +6,10 @@ import signal
 import pulumi
 
 from a1platform.bundle import load as load_bundle
-from a1platform.cluster.component import K3sCluster, K3sClusterArgs
+from a1platform.cluster.component import SYSTEM, K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
-from a1platform.platform.selection import image_parts
+from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report
 from a1platform.refusal import problems
 from a1platform.settings.load import load
 from a1platform.settings.node import peer_addresses
@@ -26,8 +26,10 @@ if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
 watch = watched if settings.nodes and not settings.node_is_gone else unwatched
 bundle = load_bundle(settings.bundle) if settings.bundle else None
+parts = image_parts(settings.platform, settings.services, bundle)
 if bundle:
-    bundle.verify()
+    # Not all of it: another part may be damaged, or being made anew.
+    bundle.verify((SYSTEM, *parts))
 
 nodes = [
     HardenedNode(
@@ -51,7 +53,7 @@ cluster = K3sCluster(
         nodes=machines,
         settings=settings.k3s,
         bundle=bundle,
-        parts=image_parts(settings.platform, bundle),
+        parts=parts,
         node_is_gone=settings.node_is_gone,
         watch=watch,
     ),
@@ -89,18 +91,21 @@ services = (
         McpServicesArgs(
             settings.services,
             Capabilities(platform.has_keda, platform.has_monitoring, platform.has_tracing),
-            after=[*platform.services_need, *cluster.images.get("mcp-services", ())],
+            after=[*platform.services_need, *cluster.images.get(SERVICES, ())],
             on_server=on_server(cluster.server),
         ),
         inside,
     )
-    if platform.has_secrets and (bundle is None or "mcp-services" in bundle.parts)
+    if has_services(settings.platform, settings.services, bundle)
     else None
 )
+told = services_report(settings.platform, settings.services, bundle)
+if not services:
+    pulumi.log.info(f"{SERVICES}: {told}")
 StackOutputs(
     kubeconfig=cluster.kubeconfig,
     k3s_version=cluster.version,
-    parts=platform.parts,
+    parts=platform.parts.apply(lambda others: {**others, SERVICES: told}),
     services=services.names if services else (),
     gateway_url=services.gateway_url if services else "",
     api_key=credentials.api_key,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from a1platform import versions
-from sandbox.bundle import add_k3s, make_bundle
+from sandbox.bundle import make_bundle
+from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
 from sandbox.k3s_source import k3s_source
 from sandbox.node import Node

@@ -76,8 +76,6 @@ def _installed(request: pytest.FixtureRequest) -> None:
 
 def installed_from(name: str, outputs: Outputs) -> str:
     """Return what a part was installed from, or why it is left out; a part that nothing is told of fails."""
-    if name == "mcp-services":
-        return "" if outputs.services else "left out: without External Secrets or their image"
     if name in outputs.parts:
         return outputs.parts[name]
     assert name in OPTIONAL, (

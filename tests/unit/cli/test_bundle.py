@@ -31,7 +31,7 @@ def test_build_is_the_bundles_own_program_in_the_place_of_this_one(
     monkeypatch.setattr(os, "execv", lambda _program, words: begun.append(list(words)))
     done = CliRunner().invoke(app, ["bundle", "build", *given])
     assert done.exit_code == 0, done.output
-    assert [words[1:] for words in begun] == [["-m", "sandbox.bundle", *handed_on]]
+    assert [words[1:] for words in begun] == [["-m", "sandbox.build_bundle", *handed_on]]
 
 
 def test_build_says_where_bundles_are_made_when_the_repository_is_not_there(

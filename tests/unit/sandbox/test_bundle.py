@@ -1,5 +1,6 @@
 """The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -10,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from a1platform.bundle import BundleError, load
+from a1platform import bundle as reading
+from a1platform.bundle import BundleError, file_digest, load
 from a1platform.versions import K3S
 from sandbox import bundle as making
 from sandbox import bundle_list
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
-from sandbox.bundle import PartsError, add_chart, add_k3s, chosen, make_bundle, ready_parts
+from sandbox.bundle import PartsError, chosen, held_parts, make_bundle, ready_parts
+from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
@@ -189,6 +192,46 @@ def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> No
     assert bench.said[0].startswith(f"two: {place} is ")
 
 
+@pytest.mark.parametrize("next_comes", ["k3s", "another part", "a part that fails", "a chart"])
+def test_what_is_put_in_beside_a_damaged_file_does_not_pass_it_for_whole(
+    bench: Bench, tmp_path: Path, next_comes: str
+) -> None:
+    folder = bench.make(["one", "two"])
+    load(folder).part("two").images[0].path.write_bytes(b"x")
+    if next_comes == "k3s":
+        (tmp_path / "k3s").write_bytes(b"\x7fELF")
+        add_k3s(folder, "v1.30.5+k3s1", tmp_path / "k3s", "Go modules")
+    elif next_comes == "a chart":
+        (tmp_path / "upstream").mkdir()
+        (tmp_path / "upstream" / "Chart.yaml").write_text("version: 9.3.0\n")
+        add_chart(folder, "one", tmp_path / "upstream", "chart 9.3.0 of upstream")
+    else:
+        bench.broken = {"three"} if next_comes == "a part that fails" else set()
+        with contextlib.suppress(PartsError):
+            bench.make(["three"])
+    assert ready_parts(bench.cache, ["one", "two"]) == (["one"], ["two"])
+
+
+def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bench.make()
+    read: list[Path] = []
+
+    def watched(path: Path) -> str:
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(reading, "file_digest", watched)
+    load(folder).verify()
+    assert not [path for path in read if path.suffix == ".tar"]
+
+
+def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(bench: Bench) -> None:
+    folder = bench.make(["one", "two"])
+    (bench.recipes / "one.py").write_text("changed")
+    load(folder).part("two").images[0].path.unlink()
+    assert held_parts(bench.cache) == (["one"], ["two"])
+
+
 def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
     assert list(load(bench.make(["three"])).parts) == ["three"]
 
@@ -325,6 +368,7 @@ def test_the_real_parts_are_those_that_the_platform_knows() -> None:
         "tracing",
     }
     assert [part.name for part in chosen(["monitoring"])] == ["monitoring-crds", "monitoring"]
+    assert [part.name for part in chosen(["mcp-services"])] == ["mcp-services", "external-secrets"]
 
 
 def test_an_optional_part_is_made_only_where_it_is_asked_for_alone_or_with_all_others() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,17 @@ def test_what_was_chosen_is_switched_on_and_what_was_not_is_off() -> None:
     usual = [name for name in NAMES if name not in OPTIONAL]
     assert switched(*usual) == {name: name in usual for name in NAMES}
     assert switched("keda", "tracing") == {name: name in {"keda", "tracing"} for name in NAMES}
+
+
+@pytest.mark.parametrize(("parts", "enabled"), [(["external-secrets"], False), (list(PARTS), True)])
+def test_services_that_were_not_chosen_are_off_whatever_the_bundle_holds(
+    parts: Sequence[str], *, enabled: bool
+) -> None:
+    for given in (None, {"delivery": "pulumi"}):
+        config = stack_settings([NODE], parts=parts, services=given)["config"]
+        settings = ServicesSettings.model_validate(config.get(f"{PROJECT}:services", {}))
+        assert settings.enabled == enabled
+        assert settings.delivery.value == "pulumi"
 
 
 def test_spans_go_on_to_jaeger_where_it_is_there(place: tuple[str, int]) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sandbox.build import compose as composing
 from sandbox.build import image as writing
 from sandbox.build.compose import Image, compose
 from sandbox.build.image import ImageSettings, find_image, write_image
+from sandbox.bundle_list import link
 from sandbox.cache import Cache
 
 _SETTINGS = ImageSettings(
@@ -76,10 +79,22 @@ def test_files_are_roots_but_for_the_folders_that_the_image_names(root: Path, tm
     assert links == {"bin/other-name": "app"}
 
 
-def test_an_image_is_found_again_until_its_file_is_touched(root: Path, tmp_path: Path) -> None:
+def test_an_image_is_found_again_also_once_the_bundle_has_it(root: Path, tmp_path: Path) -> None:
     image = write_image(root, tmp_path / "app.tar", _NAMES, _SETTINGS)
     assert find_image(image.path) == image
-    image.path.write_bytes(image.path.read_bytes()[:-1])
+    (tmp_path / "bundle").mkdir()
+    link(image.path, tmp_path / "bundle" / "app.tar")
+    assert find_image(image.path) == image
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole[:-1] + b"x"])
+def test_an_image_with_another_content_is_not_found_whatever_its_size_and_time(
+    root: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    image = write_image(root, tmp_path / "app.tar", _NAMES, _SETTINGS)
+    before = image.path.stat()
+    image.path.write_bytes(damage(image.path.read_bytes()))
+    os.utime(image.path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert find_image(image.path) is None
 
 

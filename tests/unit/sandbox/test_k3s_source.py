@@ -42,6 +42,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     made = Bench(tmp_path)
     monkeypatch.setattr(program, "k3s_binary", made.build)
     monkeypatch.setattr(program, "built_k3s", lambda _: made.built)
+    monkeypatch.setattr(program, "ensure_compiler", lambda _: made.said.append("a compiler"))
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     monkeypatch.setattr(release, "_PAUSE_SECONDS", 0)
     return made
@@ -61,6 +62,7 @@ def test_the_official_release_is_taken_and_asked_for_once(bench: Bench, official
     asked = len(official.asked)
     assert bench.get(official) == found
     assert len(official.asked) == asked
+    assert "a compiler" not in bench.said
 
 
 def test_another_file_than_the_list_names_is_refused_and_nothing_is_built_instead(
@@ -77,6 +79,7 @@ def test_a_release_without_the_file_is_told_and_k3s_is_built(bench: Bench, offic
     del official.files[_FILE]
     assert bench.get(official).origin == f"{K3S}, built from Go modules"
     assert any("no official release" in line and "no such file (404)" in line for line in bench.said)
+    assert "a compiler" in bench.said
 
 
 def test_a_download_that_was_cut_goes_on_in_the_next_run(bench: Bench, official: ReleaseServer) -> None:

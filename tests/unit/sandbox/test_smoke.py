@@ -31,7 +31,10 @@ def test_a_stack_without_a_cluster_is_told_what_to_run_and_gets_no_empty_kubecon
 
 
 def test_a_check_is_skipped_for_what_was_left_out_and_for_nothing_that_is_just_not_told() -> None:
-    told = Outputs({"keda": "upstream manifests", "grafana": "left out: on no package registry"}, (), "")
+    services = "left out: not built: no answer"
+    left_out = {"grafana": "left out: on no package registry", "mcp-services": services}
+    told = Outputs({"keda": "upstream manifests", **left_out}, (), "")
+    assert installed_from("mcp-services", told) == services
     assert installed_from("keda", told) == "upstream manifests"
     assert installed_from("grafana", told) == "left out: on no package registry"
     assert installed_from("tracing", told) == "left out: off by default"

@@ -22,12 +22,13 @@ class Bench:
         self.cache = Cache(tmp_path)
         self.monkeypatch = monkeypatch
         self.held: list[str] = []
+        self.damaged: list[str] = []
         self.ready: list[str] = []
         self.made: list[str] = ["system", "keda"]
         self.failure: Exception | None = None
         self.installed: list[list[str]] = []
         monkeypatch.setattr(stages, "make_bundle", self._make)
-        monkeypatch.setattr(stages, "held_parts", lambda *_: self.held)
+        monkeypatch.setattr(stages, "held_parts", lambda *_: (self.held, self.damaged))
         monkeypatch.setattr(stages, "ready_parts", self._readiness)
 
     def _readiness(self, *_: object) -> tuple[list[str], list[str]]:
@@ -69,6 +70,30 @@ def test_in_the_end_everything_is_installed(bench: Bench) -> None:
 def test_nothing_that_runs_is_taken_away_while_it_is_made_anew(bench: Bench) -> None:
     bench.held = ["system", "keda", "argo-cd"]
     assert all(set(bench.held) <= set(parts) for parts in bench.run())
+
+
+def test_what_runs_and_is_damaged_in_the_bundle_is_made_anew_before_anything_is_installed(
+    bench: Bench,
+) -> None:
+    bench.held, bench.damaged = ["system"], ["keda"]
+
+    def make(_cache: Cache, _progress: Progress, _parts: object, on_part: Callable[[str], None]) -> None:
+        on_part("system")
+        time.sleep(0.1)
+        on_part("keda")
+        time.sleep(0.1)
+        on_part("argo-cd")
+
+    bench.monkeypatch.setattr(stages, "make_bundle", make)
+    assert bench.run() == [["system", "keda"], ["system", "keda", "argo-cd"]]
+
+
+def test_the_others_are_installed_when_what_is_damaged_cannot_be_made(bench: Bench) -> None:
+    bench.damaged = ["argo-cd"]
+    bench.failure = BundleError("not made: argo-cd")
+    with pytest.raises(BundleError, match="argo-cd"):
+        bench.run()
+    assert bench.installed == [["system", "keda"]]
 
 
 def test_nothing_is_installed_before_what_the_cluster_itself_needs(bench: Bench) -> None:
@@ -130,7 +155,7 @@ def install(parts):
 
 stages.make_bundle = make
 stages.ready_parts = lambda *_: ([], ["system", "keda"])
-stages.held_parts = lambda *_: []
+stages.held_parts = lambda *_: ([], [])
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 stages.install_in_stages(Cache(root), print, None, install)
 """

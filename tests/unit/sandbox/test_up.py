@@ -169,35 +169,27 @@ def test_parts_are_not_passed_over_where_machines_are_configured(
 class _Told(Stack):
     """A stack that has told its outputs."""
 
-    services: Sequence[str] = ("mcp-gateway",)
-
     def outputs(self) -> dict[str, object]:
-        parts = {"keda": "upstream manifests", "argo-cd": "left out: not built: go: no answer\nline 2"}
-        return {"kubeconfig": "a cluster's", "parts": parts, "services": self.services}
+        parts = {
+            "keda": "upstream manifests",
+            "argo-cd": "left out: not built: go: no answer\nline 2",
+            "mcp-services": "left out: switched off in the settings",
+        }
+        return {"kubeconfig": "a cluster's", "parts": parts, "services": ()}
 
 
-class _WithoutServices(_Told):
-    """A stack without External Secrets, or without the services' image."""
-
-    services = ()
-
-
-@pytest.mark.parametrize(
-    ("stack", "services"),
-    [(_Told, "this repository"), (_WithoutServices, "left out: without External Secrets or their image")],
-)
 def test_every_part_is_told_in_one_line_with_what_it_is_made_from(
-    stack: type[_Told], services: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("A1_STATE", str(tmp_path))
     listed = {name: {"origin": "this repository"} for name in ("system", "mcp-services", "keda")}
     (tmp_path / "bundle.json").write_text(json.dumps({"schema": 1, "parts": listed}))
     said: list[str] = []
-    up._tell(stack("sandbox", {}), said.append, tmp_path)
+    up._tell(_Told("sandbox", {}), said.append, tmp_path)
     assert said[:-1] == [
         "argo-cd: left out: not built: go: no answer ...",
         "keda: upstream manifests",
-        f"mcp-services: {services}",
+        "mcp-services: left out: switched off in the settings",
         "system: this repository",
     ]
     assert said[-1].startswith("cluster: export KUBECONFIG=")

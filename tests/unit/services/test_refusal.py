@@ -81,6 +81,7 @@ def test_services_that_are_left_out_need_no_room() -> None:
         {"services": {"minReplicas": 9}, "platform": {"externalSecrets": {"enabled": False}}},
         service_problems,
     )
+    parse({"services": {"minReplicas": 9, "enabled": False}}, service_problems)
 
 
 def test_everything_that_cannot_be_is_told_at_once() -> None:

@@ -152,6 +152,14 @@ def test_a_bundle_of_another_k3s_than_the_default_wants_its_version_named(bundle
     parse({"bundle": folder, "k3s": {"version": "v1.31.0+k3s1"}})
 
 
+def test_a_bundle_without_k3s_is_refused_unless_it_is_said_where_the_nodes_get_it(bundle: Bundle) -> None:
+    folder = bundle('{"schema": 1, "k3s": null}')
+    (told,) = refused({"bundle": folder})
+    assert told.startswith(f"bundle: found a bundle without K3s in {folder}, expected one with it, as ")
+    assert "`a1 bundle build --parts system`" in told
+    parse({"bundle": folder, "k3s": {"releaseUrl": "https://files.example.com/k3s"}})
+
+
 def test_a_damaged_bundle_is_told_with_everything_else(bundle: Bundle) -> None:
     keys = [line.partition(": ")[0] for line in refused({"bundle": bundle("{"), "k3s": {"maxPods": 5}})]
     assert keys == ["k3s.maxPods", "bundle"]

@@ -1,0 +1,88 @@
+"""What `a1 bundle build` does: the parts, and K3s with the images that it starts with; see docs/bundle.md."""
+
+import argparse
+import signal
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from a1platform.bundle import BundleError
+from a1platform.versions import K3S
+from sandbox.bundle import PartsError, bundle_folder, chosen, last_lines, make_bundle, ready_parts
+from sandbox.bundle_list import add_chart, add_k3s
+from sandbox.cache import Cache
+from sandbox.k3s_source import k3s_source
+from sandbox.parts import PARTS
+from sandbox.progress import Progress, to_terminal
+
+_K3S_COMES_WITH = "system"
+_FAILURES = (RuntimeError, OSError, subprocess.SubprocessError)
+
+
+def build_bundle(cache: Cache, progress: Progress, parts: Iterable[str] | None = None) -> Path:
+    """Make what is missing of a bundle, each by itself: what fails is named, and the others go on.
+
+    Args:
+        cache: Where sources, programs and the bundle are kept.
+        progress: Takes a line per step.
+        parts: Names of `PARTS`; all of them by default.
+
+    Returns:
+        The bundle's folder.
+
+    Raises:
+        BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
+        PartsError: K3s or some parts could not be made; all others were.
+    """
+    names = [part.name for part in chosen(parts)]
+    failures: dict[str, str] = {}
+    if _K3S_COMES_WITH in names:
+        # Refuses here what would else be refused after K3s is built.
+        ready_parts(cache, names)
+        try:
+            k3s = k3s_source(cache, progress)
+            add_k3s(bundle_folder(cache), K3S, k3s.path, k3s.origin)
+        except _FAILURES as problem:
+            failures["k3s"] = last_lines(problem)
+            progress(f"k3s: NOT MADE: {failures['k3s']}")
+    try:
+        make_bundle(cache, progress, names)
+    except PartsError as problem:
+        failures |= problem.failures
+    if failures:
+        raise PartsError(bundle_folder(cache), failures)
+    return bundle_folder(cache)
+
+
+def main() -> int:
+    """Make a bundle and print its folder."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.build_bundle", description="Make the bundle.")
+    parser.add_argument("--parts", help=f"comma-separated, of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--chart",
+        nargs=3,
+        metavar=("PART", "FOLDER", "ORIGIN"),
+        help="put another chart into a part, such as upstream's own, instead of making anything",
+    )
+    given = parser.parse_args()
+    # Told to end, it ends its compilers too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cache = Cache.default()
+    try:
+        if given.chart:
+            part, chart, origin = given.chart
+            print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
+            return 0
+        folder = build_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
+    except BundleError as problem:
+        to_terminal(str(problem))
+        return 1
+    except KeyboardInterrupt:
+        to_terminal("interrupted; run it again to go on")
+        return 130
+    print(folder)  # noqa: T201 - the result of the command
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
