@@ -114,7 +114,8 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
 def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
     """Bring the state and the node together; what one of them knows nothing of cannot be built on."""
-    there = nodes(engine)
+    # By name: a node that somebody has started beside it belongs to no state.
+    there = any(node.name == chosen.NODE for node in nodes(engine))
     if stack.exists():
         if not there:
             _forget(stack, progress)
@@ -122,9 +123,9 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
             _kubeconfig_file(stack.name).unlink(missing_ok=True)
         return
     # As after a `make down` while the engine did not run, or with the state folder gone.
-    for node in (node for node in there if node.name == chosen.NODE):
-        with step(progress, f"removing node {node.name}, which no state knows of"):
-            stop(engine, node.name)
+    if there:
+        with step(progress, f"removing node {chosen.NODE}, which no state knows of"):
+            stop(engine, chosen.NODE)
 
 
 def _tell_of_sandbox(progress: Progress) -> None:
@@ -262,9 +263,10 @@ def _write_outputs(outputs: Mapping[str, object], folder: Path) -> Path:
 
 
 def _sandbox_is_gone(cache: Cache) -> bool:
-    """Tell whether no sandbox node runs, as after a restart of this machine."""
+    """Tell whether the stack's node does not run, as after a restart of this machine."""
     engine = find_engine(cache)
-    wanted = ("--filter", "label=a1.sandbox=node", "--filter", f"label=a1.group={GROUP}")
+    labels = ("a1.sandbox=node", f"a1.group={GROUP}", f"a1.node={chosen.NODE}")
+    wanted = (word for label in labels for word in ("--filter", f"label={label}"))
     return engine is None or not engine.run("ps", "--quiet", *wanted)
 
 

@@ -59,6 +59,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
         # What is on it was installed by a state that is gone: Helm would refuse its own releases.
         (["a1"], False, ["remove a1"]),
         (["by-hand"], False, []),
+        # What somebody has started beside it does not stand in for the node of the state.
+        (["by-hand"], True, ["forget"]),
+        (["a1", "by-hand"], True, []),
     ],
 )
 def test_a_node_and_a_state_stay_together_only(
@@ -69,7 +72,7 @@ def test_a_node_and_a_state_stay_together_only(
     assert machine.done == done
 
 
-@pytest.mark.parametrize(("names", "left"), [([], False), (["a1"], True)])
+@pytest.mark.parametrize(("names", "left"), [([], False), (["b"], False), (["a1"], True)])
 def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
     machine: _Machine, names: Sequence[str], *, left: bool
 ) -> None:
@@ -78,6 +81,18 @@ def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
     kubeconfig.touch()
     up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
     assert kubeconfig.exists() == left
+
+
+@pytest.mark.parametrize(("running", "gone"), [((), True), (("b",), True), (("a1", "b"), False)])
+def test_down_asks_for_the_node_of_its_own_by_name(
+    running: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, gone: bool
+) -> None:
+    def listed(_: Engine, *arguments: str) -> str:
+        return "\n".join(name for name in running if f"label=a1.node={name}" in arguments)
+
+    monkeypatch.setattr(up, "find_engine", lambda _: _ENGINE)
+    monkeypatch.setattr(Engine, "run", listed)
+    assert up._sandbox_is_gone(Cache(tmp_path)) == gone
 
 
 def test_down_ends_an_engine_that_does_not_answer_any_more(machine: _Machine, tmp_path: Path) -> None:
