@@ -63,8 +63,7 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
                 f"found PARTS={','.join(parts)}, which choose what a sandbox gets; on machines of your own "
                 "`platform.<part>.enabled` in Pulumi.a1.yaml does, and A1_SANDBOX=1 takes the sandbox"
             )
-        environment = ensure(cache, progress).environment(state_folder())
-        stack = chosen.production(environment)
+        stack = _stack(cache, progress, configured=True)
         _tell_of_other(progress, configured=True)
         _apply(stack, progress)
         _tell(stack, progress)
@@ -72,13 +71,18 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
         _sandbox(cache, progress, parts)
 
 
+def _stack(cache: Cache, progress: Progress, *, configured: bool) -> Stack:
+    # Test equipment may act on a sandbox; for machines of one's own the official plugin is waited for.
+    environment = ensure(cache, progress, patient=configured).environment(state_folder())
+    return chosen.production(environment) if configured else chosen.sandbox(environment)
+
+
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
         ensure_compiler(progress)
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.sandbox(environment)
+    stack = _stack(cache, progress, configured=False)
     _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
     _agree(stack, engine, progress)
@@ -178,8 +182,7 @@ def down(cache: Cache, progress: Progress) -> None:
     configured = chosen.is_configured(destroys=True)
     # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
     if configured or chosen.has_state(chosen.SANDBOX):
-        environment = ensure(cache, progress).environment(state_folder())
-        stack = chosen.production(environment) if configured else chosen.sandbox(environment)
+        stack = _stack(cache, progress, configured=configured)
         if stack.exists():
             stack.recover()
             if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
@@ -214,12 +217,11 @@ def preview(cache: Cache, progress: Progress) -> None:
     Raises:
         PulumiError: The program or its configuration is refused.
     """
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    stack = _stack(cache, progress, configured=chosen.is_configured())
     if not stack.exists():
         # Nothing is written where nothing is deployed: a backend that is gone afterwards.
         with tempfile.TemporaryDirectory() as backend:
-            there = {**environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
+            there = {**stack.environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
             config = chosen.copy_configuration(stack, Path(backend))
             alone = replace(stack, environment=there, config=config)
             alone.create()
@@ -235,8 +237,7 @@ def smoke(cache: Cache, progress: Progress) -> None:
         PulumiError: Nothing is deployed.
         SmokeError: A check failed.
     """
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    stack = _stack(cache, progress, configured=chosen.is_configured())
     if not stack.exists():
         raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
     outputs = stack.outputs()
@@ -248,7 +249,7 @@ def smoke(cache: Cache, progress: Progress) -> None:
             "A1_OUTPUTS": str(_write_outputs(outputs, Path(folder))),
             "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
         }
-        done = subprocess.run(command, cwd=stack.folder, env={**environment, **about}, check=False)
+        done = subprocess.run(command, cwd=stack.folder, env={**stack.environment, **about}, check=False)
     if done.returncode:
         raise SmokeError("the smoke suite failed; the lines above say what")
 

@@ -141,8 +141,8 @@ def toolchain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is noted when the toolchain is asked for, which ends the run there."""
     asked: list[str] = []
 
-    def ensure(*_: object) -> None:
-        asked.append("toolchain")
+    def ensure(*_: object, patient: bool) -> None:
+        asked.append("toolchain, however long it takes" if patient else "toolchain")
         raise RuntimeError("asked for the toolchain")
 
     monkeypatch.setattr(up, "ensure", ensure)
@@ -179,6 +179,19 @@ def test_parts_are_not_passed_over_where_machines_are_configured(
     with pytest.raises(BundleError, match=r"found PARTS=keda,.*`platform.<part>.enabled`.*A1_SANDBOX=1"):
         up.up(Cache(tmp_path), lambda _: None, ["keda"])
     assert toolchain == []
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked"), [(True, "toolchain, however long it takes"), (False, "toolchain")]
+)
+def test_test_equipment_acts_on_machines_of_ones_own_only_where_the_official_was_waited_for(
+    toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str, *, configured: bool
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: configured)
+    for command in (up.preview, up.smoke):
+        with pytest.raises(RuntimeError, match="asked for the toolchain"):
+            command(Cache(tmp_path), lambda _: None)
+    assert toolchain == [asked, asked]
 
 
 class _Told(Stack):
