@@ -19,6 +19,7 @@ from a1platform.bundle import (
     folder_digest,
     load,
 )
+from sandbox.apt import AptError
 from sandbox.build.chart import ChartError
 from sandbox.build.compiler import ensure_compiler
 from sandbox.build.debian import DebianError
@@ -26,6 +27,7 @@ from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
 from sandbox.bundle_list import add, add_chart, add_k3s, drop, link, read_list, remove_unlisted, update
 from sandbox.cache import Cache
+from sandbox.fitness import UnfitError
 from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed, to_terminal
@@ -81,8 +83,8 @@ def make_bundle(
         The bundle's folder.
 
     Raises:
-        BundleError: A name is unknown, or there is too little disk or memory, or no C compiler; nothing was
-            built then.
+        BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
+        UnfitError: There is no C compiler, and none can be installed; nothing was built then.
         PartsError: Some parts could not be made; all others were.
     """
     wanted = chosen(parts)
@@ -280,7 +282,7 @@ def main() -> int:
             print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
             return 0
         folder = make_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
-    except BundleError as problem:
+    except (BundleError, UnfitError, AptError) as problem:
         to_terminal(str(problem))
         return 1
     except KeyboardInterrupt:

@@ -11,22 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.apt import apt_install
 from sandbox.cache import Cache
+from sandbox.mounts import unmount_below
 from sandbox.progress import Progress, step
 
 _STARTS_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 30
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2")
-_WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=600")
-_INSTALL = (
-    "apt-get",
-    "install",
-    "--yes",
-    "--quiet=2",
-    "--no-install-recommends",
-    "--no-remove",
-    *_WAIT_FOR_LOCK,
-)
 
 
 class EngineError(RuntimeError):
@@ -162,23 +154,6 @@ def _install(progress: Progress) -> None:
         apt_install("docker.io")
 
 
-def apt_install(*packages: str) -> None:
-    """Install Debian packages without questions, recommendations or removals (run as root).
-
-    Raises:
-        EngineError: apt cannot; the text holds its last words.
-    """
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
-    update = ("apt-get", "update", "--quiet=2", *_WAIT_FOR_LOCK)
-    # One unreachable source among many must not stop the installation, which itself tells what it lacks.
-    subprocess.run(update, env=environment, capture_output=True, check=False)
-    done = subprocess.run(
-        [*_INSTALL, *packages], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise EngineError(f"apt-get install {' '.join(packages)} failed:\n{done.stderr.strip()[-2000:]}")
-
-
 def _start(cache: Cache, progress: Progress) -> Engine:
     if os.geteuid() != 0:
         raise EngineError("starting a container engine needs root")
@@ -224,10 +199,7 @@ def _end_leftovers(cache: Cache, run: Path) -> None:
     _end([pid for pid, program in _processes(run) if program == "dockerd"])
     _end_containers(run)
     _end([pid for pid, _ in _processes(run)])
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    ours = (f"{run}/", f"{cache.root.resolve() / 'engine'}")
-    for target in sorted((target for target in mounts if target.startswith(ours)), reverse=True):
-        subprocess.run(["umount", "--lazy", target], check=False)
+    unmount_below(run, cache.root / "engine")
     for group in Path("/sys/fs/cgroup").glob("*/docker"):
         # One that still holds another engine's containers refuses.
         with contextlib.suppress(OSError):

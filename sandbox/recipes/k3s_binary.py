@@ -2,13 +2,14 @@
 
 import hashlib
 import io
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
+from sandbox.apt import apt_install
 from sandbox.build.go import build, built_folder, download
 from sandbox.cache import Cache
-from sandbox.engine import apt_install
 from sandbox.progress import Progress, step
 from sandbox.recipes.k3s import CNI, FLANNEL, PROGRAMS, SHIM, WRAPPER
 
@@ -36,7 +37,8 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
 
     Raises:
         BuildError: A program does not compile.
-        EngineError: A Debian package cannot be had.
+        UnfitError: A Debian package is missing and cannot be installed here.
+        AptError: apt cannot install it.
     """
     folders = [build(recipe, cache, progress) for recipe in _PARTS]
     wrapper = build(WRAPPER, cache, progress)
@@ -54,7 +56,8 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
 def _runc(cache: Cache) -> Path:
     folder = cache.folder("work", "runc")
     if not (folder / "usr" / "sbin" / "runc").exists():
-        apt_install("zstd")
+        if not shutil.which("zstd"):
+            apt_install("zstd")
         subprocess.run(["apt-get", "download", "--quiet=2", "runc"], cwd=folder, check=True)
         package = max(folder.glob("runc_*.deb"), key=lambda path: path.stat().st_mtime)
         subprocess.run(["dpkg-deb", "--extract", str(package), str(folder)], check=True)
