@@ -13,6 +13,8 @@ from pathlib import Path
 
 from sandbox.apt import apt_install
 from sandbox.cache import Cache
+from sandbox.capabilities import missing_capabilities, require_capabilities
+from sandbox.fitness import UnfitError
 from sandbox.mounts import unmount_below
 from sandbox.progress import Progress, step
 
@@ -73,16 +75,36 @@ def ensure_engine(cache: Cache, progress: Progress) -> Engine:
         progress: Takes one line that says which engine it is.
 
     Raises:
-        EngineError: None answers and none can be started here; the text says what to install.
+        UnfitError: None answers and none can be had here; the text says what to install.
+        EngineError: One could be had, and does not start.
     """
     with cache.lock("engine"):
         engine = find_engine(cache)
         if engine is None:
+            _require_start()
             _install(progress)
             # Under systemd, the package starts an engine of its own.
             engine = find_engine(cache) or _start(cache, progress)
     progress(f"container engine: {engine.origin}")
     return engine
+
+
+def require_engine(cache: Cache) -> None:
+    """Return where an engine answers or can be started; starts and installs nothing.
+
+    Raises:
+        UnfitError: None can be had here; the text says what to do.
+    """
+    if find_engine(cache) is None:
+        _require_start()
+
+
+def _require_start() -> None:
+    if os.geteuid() != 0 or not (shutil.which("dockerd") or shutil.which("apt-get")):
+        raise UnfitError(
+            "no container engine answers here; install docker and start it, or run this as root on Debian"
+        )
+    require_capabilities(missing_capabilities())
 
 
 def find_engine(cache: Cache) -> Engine | None:
@@ -94,6 +116,32 @@ def find_engine(cache: Cache) -> Engine | None:
     ours = _ours(cache)
     version = _version(ours)
     return Engine(ours.client, ours.host, f"{ours.origin} {version}", ours=True) if version else None
+
+
+def engine_with_nodes(cache: Cache, progress: Progress) -> Engine | None:
+    """Return the engine that may hold nodes: the one that answers, else ours, started where it holds some.
+
+    After a restart of this machine, ours does not run, and only itself can remove what is in its data.
+
+    Args:
+        cache: Where our engine keeps containers.
+        progress: Takes a line where it is started.
+
+    Raises:
+        EngineError: It holds containers, and does not start.
+    """
+    with cache.lock("engine"):
+        engine = find_engine(cache)
+        held = cache.root / "engine" / "containers"
+        if engine or not any(held.glob("*")):
+            return engine
+        if not shutil.which("dockerd"):
+            raise EngineError(
+                f"found nodes in {held} and no dockerd, expected the one that has made them: install "
+                f"docker.io again, or remove {held.parent}"
+            )
+        _require_start()
+        return _start(cache, progress)
 
 
 def stop_engine(cache: Cache, progress: Progress) -> None:
@@ -146,17 +194,11 @@ def _version(engine: Engine) -> str:
 def _install(progress: Progress) -> None:
     if shutil.which("dockerd") and Path("/usr/bin/docker").exists():
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise EngineError(
-            "no container engine answers here; install docker and start it, or run this as root on Debian"
-        )
     with step(progress, "installing the Debian package docker.io"):
         apt_install("docker.io")
 
 
 def _start(cache: Cache, progress: Progress) -> Engine:
-    if os.geteuid() != 0:
-        raise EngineError("starting a container engine needs root")
     run, log = _run_folder(cache), cache.folder("logs") / "dockerd.log"
     _end_leftovers(cache, run)
     run.mkdir(mode=0o700)

@@ -21,7 +21,7 @@ from sandbox.bundle import PartsError, add_k3s, bundle_folder, ready_parts
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
-from sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, engine_with_nodes, ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
@@ -272,7 +272,7 @@ def _sandbox_is_gone(cache: Cache) -> bool:
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:
-    engine = find_engine(cache)
+    engine = engine_with_nodes(cache, progress)
     if engine:
         for node in nodes(engine):
             with step(progress, f"removing node {node.name}"):

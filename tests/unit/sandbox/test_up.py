@@ -44,6 +44,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
     monkeypatch.setattr(Stack, "exists", lambda _: made.known)
     monkeypatch.setattr(up, "nodes", made.nodes)
     monkeypatch.setattr(up, "find_engine", lambda _: made.engine)
+    monkeypatch.setattr(up, "engine_with_nodes", lambda *_: made.engine)
     monkeypatch.setattr(up, "stop", lambda _, name: made.done.append(f"remove {name}"))
     monkeypatch.setattr(up, "stop_engine", lambda *_: made.done.append("stop the engine"))
     monkeypatch.setattr(up, "_forget", lambda *_: made.done.append("forget"))
