@@ -8,9 +8,11 @@ from pathlib import Path
 
 from a1platform.bundle import BundleError
 from a1platform.versions import K3S
+from sandbox.apt import AptError
 from sandbox.bundle import PartsError, bundle_folder, chosen, last_lines, make_bundle, ready_parts
 from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
+from sandbox.fitness import UnfitError
 from sandbox.k3s_source import k3s_source
 from sandbox.parts import PARTS
 from sandbox.progress import Progress, to_terminal
@@ -74,7 +76,7 @@ def main() -> int:
             print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
             return 0
         folder = build_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
-    except BundleError as problem:
+    except (BundleError, UnfitError, AptError) as problem:
         to_terminal(str(problem))
         return 1
     except KeyboardInterrupt:

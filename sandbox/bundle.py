@@ -70,8 +70,8 @@ def make_bundle(
         The bundle's folder.
 
     Raises:
-        BundleError: A name is unknown, or there is too little disk or memory, or no C compiler; nothing was
-            built then.
+        BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
+        UnfitError: There is no C compiler, and none can be installed; nothing was built then.
         PartsError: Some parts could not be made; all others were.
     """
     wanted = chosen(parts)

@@ -11,22 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.apt import apt_install
 from sandbox.cache import Cache
+from sandbox.capabilities import missing_capabilities, require_capabilities
+from sandbox.fitness import UnfitError
+from sandbox.mounts import unmount_below
 from sandbox.progress import Progress, step
 
 _STARTS_WITHIN_SECONDS = 60
 _ENDS_WITHIN_SECONDS = 30
 _PROGRAMS = ("dockerd", "containerd", "containerd-shim", "containerd-shim-runc-v2")
-_WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=600")
-_INSTALL = (
-    "apt-get",
-    "install",
-    "--yes",
-    "--quiet=2",
-    "--no-install-recommends",
-    "--no-remove",
-    *_WAIT_FOR_LOCK,
-)
 
 
 class EngineError(RuntimeError):
@@ -81,16 +75,36 @@ def ensure_engine(cache: Cache, progress: Progress) -> Engine:
         progress: Takes one line that says which engine it is.
 
     Raises:
-        EngineError: None answers and none can be started here; the text says what to install.
+        UnfitError: None answers and none can be had here; the text says what to install.
+        EngineError: One could be had, and does not start.
     """
     with cache.lock("engine"):
         engine = find_engine(cache)
         if engine is None:
+            _require_start()
             _install(progress)
             # Under systemd, the package starts an engine of its own.
             engine = find_engine(cache) or _start(cache, progress)
     progress(f"container engine: {engine.origin}")
     return engine
+
+
+def require_engine(cache: Cache) -> None:
+    """Return where an engine answers or can be started; starts and installs nothing.
+
+    Raises:
+        UnfitError: None can be had here; the text says what to do.
+    """
+    if find_engine(cache) is None:
+        _require_start()
+
+
+def _require_start() -> None:
+    if os.geteuid() != 0 or not (shutil.which("dockerd") or shutil.which("apt-get")):
+        raise UnfitError(
+            "no container engine answers here; install docker and start it, or run this as root on Debian"
+        )
+    require_capabilities(missing_capabilities())
 
 
 def find_engine(cache: Cache) -> Engine | None:
@@ -102,6 +116,32 @@ def find_engine(cache: Cache) -> Engine | None:
     ours = _ours(cache)
     version = _version(ours)
     return Engine(ours.client, ours.host, f"{ours.origin} {version}", ours=True) if version else None
+
+
+def engine_with_nodes(cache: Cache, progress: Progress) -> Engine | None:
+    """Return the engine that may hold nodes: the one that answers, else ours, started where it holds some.
+
+    After a restart of this machine, ours does not run, and only itself can remove what is in its data.
+
+    Args:
+        cache: Where our engine keeps containers.
+        progress: Takes a line where it is started.
+
+    Raises:
+        EngineError: It holds containers, and does not start.
+    """
+    with cache.lock("engine"):
+        engine = find_engine(cache)
+        held = cache.root / "engine" / "containers"
+        if engine or not any(held.glob("*")):
+            return engine
+        if not shutil.which("dockerd"):
+            raise EngineError(
+                f"found nodes in {held} and no dockerd, expected the one that has made them: install "
+                f"docker.io again, or remove {held.parent}"
+            )
+        _require_start()
+        return _start(cache, progress)
 
 
 def stop_engine(cache: Cache, progress: Progress) -> None:
@@ -154,34 +194,11 @@ def _version(engine: Engine) -> str:
 def _install(progress: Progress) -> None:
     if shutil.which("dockerd") and Path("/usr/bin/docker").exists():
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise EngineError(
-            "no container engine answers here; install docker and start it, or run this as root on Debian"
-        )
     with step(progress, "installing the Debian package docker.io"):
         apt_install("docker.io")
 
 
-def apt_install(*packages: str) -> None:
-    """Install Debian packages without questions, recommendations or removals (run as root).
-
-    Raises:
-        EngineError: apt cannot; the text holds its last words.
-    """
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "l"}
-    update = ("apt-get", "update", "--quiet=2", *_WAIT_FOR_LOCK)
-    # One unreachable source among many must not stop the installation, which itself tells what it lacks.
-    subprocess.run(update, env=environment, capture_output=True, check=False)
-    done = subprocess.run(
-        [*_INSTALL, *packages], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise EngineError(f"apt-get install {' '.join(packages)} failed:\n{done.stderr.strip()[-2000:]}")
-
-
 def _start(cache: Cache, progress: Progress) -> Engine:
-    if os.geteuid() != 0:
-        raise EngineError("starting a container engine needs root")
     run, log = _run_folder(cache), cache.folder("logs") / "dockerd.log"
     _end_leftovers(cache, run)
     run.mkdir(mode=0o700)
@@ -224,10 +241,7 @@ def _end_leftovers(cache: Cache, run: Path) -> None:
     _end([pid for pid, program in _processes(run) if program == "dockerd"])
     _end_containers(run)
     _end([pid for pid, _ in _processes(run)])
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    ours = (f"{run}/", f"{cache.root.resolve() / 'engine'}")
-    for target in sorted((target for target in mounts if target.startswith(ours)), reverse=True):
-        subprocess.run(["umount", "--lazy", target], check=False)
+    unmount_below(run, cache.root / "engine")
     for group in Path("/sys/fs/cgroup").glob("*/docker"):
         # One that still holds another engine's containers refuses.
         with contextlib.suppress(OSError):

@@ -8,7 +8,9 @@ from sandbox.build.go import build
 from sandbox.bundle import make_bundle, ready_parts
 from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
-from sandbox.k3s_source import k3s_source
+from sandbox.engine import require_engine
+from sandbox.fitness import UnfitError, require_debian
+from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.progress import Progress
 from sandbox.recipes.gatekeeper import GATOR
@@ -17,7 +19,10 @@ from sandbox.toolchain import ensure
 
 
 def prepare(cache: Cache, progress: Progress) -> None:
-    """Make the toolchain, K3s, the whole bundle and the policies' tester.
+    """Make the toolchain, the policies' tester, K3s and the whole bundle.
+
+    Where no sandbox can be made, that is told, and the tests begin all the same: those that need one are
+    skipped with this reason. What could be made and was not is an error.
 
     Args:
         cache: Where they are kept; in no time where they are there.
@@ -25,17 +30,40 @@ def prepare(cache: Cache, progress: Progress) -> None:
 
     Raises:
         BuildError: Something does not build.
-        BundleError: A part cannot be made.
+        BundleError: A part cannot be made, or there is too little disk or memory.
         ReleaseError: A release answers with another file than its checksums name.
+        AptError: A Debian package cannot be installed.
     """
-    if ready_parts(cache)[1]:
-        ensure_compiler(progress)
-    both(progress, partial(ensure, cache), partial(_prepare_cluster, cache))
+    both(progress, partial(_make_tools, cache), partial(_make_sandbox, cache))
     remove_leftovers(cache, progress)
 
 
-def _prepare_cluster(cache: Cache, progress: Progress) -> None:
-    k3s = k3s_source(cache, progress)
-    folder = make_bundle(cache, progress)
-    add_k3s(folder, K3S, k3s.path, k3s.origin)
+def _make_tools(cache: Cache, progress: Progress) -> None:
+    """Make what needs nothing of Debian's."""
+    ensure(cache, progress)
     build(GATOR, cache, progress)
+
+
+def _make_sandbox(cache: Cache, progress: Progress) -> None:
+    try:
+        require_fit(cache)
+        if ready_parts(cache)[1]:
+            ensure_compiler(progress)
+        k3s = k3s_source(cache, progress)
+        add_k3s(make_bundle(cache, progress), K3S, k3s.path, k3s.origin)
+    except UnfitError as error:
+        progress(f"no sandbox can be made here, and tests that need one are skipped: {error}")
+
+
+def require_fit(cache: Cache) -> None:
+    """Return where an engine and what a sandbox is made from are there, or can be had.
+
+    Args:
+        cache: Where they are kept.
+
+    Raises:
+        UnfitError: Something is missing, and this machine is not one that it can be made on.
+    """
+    require_engine(cache)
+    if held_k3s(cache) is None or ready_parts(cache)[1]:
+        require_debian()

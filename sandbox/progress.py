@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_REPORT_EVERY_SECONDS = 15
+
 Progress = Callable[[str], None]
 """Takes one line of progress without its line break."""
 
@@ -27,3 +29,20 @@ def step(progress: Progress, title: str) -> Iterator[None]:
     progress(f"{title} ...")
     yield
     progress(f"{title}: done in {elapsed(time.monotonic() - start)}")
+
+
+def now_and_then(report: Callable[[str], None]) -> Callable[[], None]:
+    """Return what to call again and again, for a report every 15 s.
+
+    Args:
+        report: Takes the time that has passed since now, as a person reads it.
+    """
+    start = reported = time.monotonic()
+
+    def tick() -> None:
+        nonlocal reported
+        if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            report(elapsed(reported - start))
+
+    return tick

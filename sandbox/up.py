@@ -1,10 +1,9 @@
 """What `make up` does: the toolchain, a node where none is configured, the bundle, then Pulumi."""
 
-import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
-from sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, engine_with_nodes, ensure_engine, find_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
@@ -30,6 +29,7 @@ from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
 from sandbox.side_by_side import both
+from sandbox.stack_outputs import kubeconfig_file, write_kubeconfig, write_outputs
 from sandbox.stack_settings import node_entry
 from sandbox.stages import install_in_stages
 from sandbox.syncing import await_synced
@@ -65,13 +65,18 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
                 f"found PARTS={','.join(parts)}, which choose what a sandbox gets; on machines of your own "
                 "`platform.<part>.enabled` in Pulumi.a1.yaml does, and A1_SANDBOX=1 takes the sandbox"
             )
-        environment = ensure(cache, progress).environment(state_folder())
-        stack = chosen.production(environment)
+        stack = _stack(cache, progress, configured=True)
         _tell_of_other(progress, configured=True)
         _apply(stack, progress)
         _tell(stack, progress)
     else:
         _sandbox(cache, progress, parts)
+
+
+def _stack(cache: Cache, progress: Progress, *, configured: bool) -> Stack:
+    # Test equipment may act on a sandbox; for machines of one's own the official plugin is waited for.
+    environment = ensure(cache, progress, patient=configured).environment(state_folder())
+    return chosen.production(environment) if configured else chosen.sandbox(environment)
 
 
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
@@ -91,12 +96,12 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
     def install(there: Sequence[str]) -> None:
         delivery = deliver(there, bridge_address(engine), image=services_image(folder))
-        if delivery.first and _kubeconfig_file(stack.name).exists():
+        if delivery.first and kubeconfig_file(stack.name).exists():
             _follow(stack, node, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)
         _apply(stack, progress)
         if delivery.files:
-            _write_kubeconfig(stack.name, stack.outputs())
+            write_kubeconfig(stack.name, stack.outputs())
             # Not before: its images and kinds are there only now.
             _follow(stack, node, delivery, commit_files(delivery.files), progress)
         installed[:] = there
@@ -115,17 +120,18 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
 def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
     """Bring the state and the node together; what one of them knows nothing of cannot be built on."""
-    there = nodes(engine)
+    # By name: a node that somebody has started beside it belongs to no state.
+    there = any(node.name == chosen.NODE for node in nodes(engine))
     if stack.exists():
         if not there:
             _forget(stack, progress)
             # Else the new node's installation would begin by asking the old one.
-            _kubeconfig_file(stack.name).unlink(missing_ok=True)
+            kubeconfig_file(stack.name).unlink(missing_ok=True)
         return
     # As after a `make down` while the engine did not run, or with the state folder gone.
-    for node in (node for node in there if node.name == chosen.NODE):
-        with step(progress, f"removing node {node.name}, which no state knows of"):
-            stop(engine, node.name)
+    if there:
+        with step(progress, f"removing node {chosen.NODE}, which no state knows of"):
+            stop(engine, chosen.NODE)
 
 
 def _tell_of_sandbox(progress: Progress) -> None:
@@ -143,7 +149,7 @@ def _tell_of_other(progress: Progress, *, configured: bool) -> None:
 def _follow(stack: Stack, node: Node, delivery: Delivery, commit: str, progress: Progress) -> None:
     run = on_server(NodeSettings.model_validate(node_entry(node)))
     explain = partial(explanation, run, NAMESPACE, APPLICATION, {})
-    await_synced(_kubeconfig_file(stack.name), commit, delivery.applications, explain, progress)
+    await_synced(kubeconfig_file(stack.name), commit, delivery.applications, explain, progress)
 
 
 def _apply(stack: Stack, progress: Progress) -> None:
@@ -164,7 +170,7 @@ def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
     for name, origin in sorted(told.items()):
         first, *more = origin.splitlines()
         progress(f"{name}: {first}{' ...' if more else ''}")
-    progress(f"cluster: export KUBECONFIG={_write_kubeconfig(stack.name, outputs)}")
+    progress(f"cluster: export KUBECONFIG={write_kubeconfig(stack.name, outputs)}")
 
 
 def down(cache: Cache, progress: Progress) -> None:
@@ -176,8 +182,7 @@ def down(cache: Cache, progress: Progress) -> None:
     configured = chosen.is_configured(destroys=True)
     # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
     if configured or chosen.has_state(chosen.SANDBOX):
-        environment = ensure(cache, progress).environment(state_folder())
-        stack = chosen.production(environment) if configured else chosen.sandbox(environment)
+        stack = _stack(cache, progress, configured=configured)
         if stack.exists():
             stack.recover()
             if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
@@ -187,7 +192,7 @@ def down(cache: Cache, progress: Progress) -> None:
                 _destroy(stack, progress)
             stack.remove()
         _tell_of_other(progress, configured=configured)
-    _kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
+    kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()
@@ -213,12 +218,11 @@ def preview(cache: Cache, progress: Progress) -> None:
     Raises:
         PulumiError: The program or its configuration is refused.
     """
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    stack = _stack(cache, progress, configured=chosen.is_configured())
     if not stack.exists():
         # Nothing is written where nothing is deployed: a backend that is gone afterwards.
         with tempfile.TemporaryDirectory() as backend:
-            there = {**environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
+            there = {**stack.environment, "PULUMI_BACKEND_URL": f"file://{backend}"}
             config = chosen.copy_configuration(stack, Path(backend))
             alone = replace(stack, environment=there, config=config)
             alone.create()
@@ -234,64 +238,36 @@ def smoke(cache: Cache, progress: Progress) -> None:
         PulumiError: Nothing is deployed.
         SmokeError: A check failed.
     """
-    environment = ensure(cache, progress).environment(state_folder())
-    stack = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
+    stack = _stack(cache, progress, configured=chosen.is_configured())
     if not stack.exists():
         raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
     outputs = stack.outputs()
-    progress(f"cluster: {_write_kubeconfig(stack.name, outputs)}")
+    progress(f"cluster: {write_kubeconfig(stack.name, outputs)}")
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
     with tempfile.TemporaryDirectory() as folder:
         about = {
-            "KUBECONFIG": str(_kubeconfig_file(stack.name)),
-            "A1_OUTPUTS": str(_write_outputs(outputs, Path(folder))),
+            "KUBECONFIG": str(kubeconfig_file(stack.name)),
+            "A1_OUTPUTS": str(write_outputs(outputs, Path(folder))),
             "A1_STACK_FILE": str(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml"),
         }
-        done = subprocess.run(command, cwd=stack.folder, env={**environment, **about}, check=False)
+        done = subprocess.run(command, cwd=stack.folder, env={**stack.environment, **about}, check=False)
     if done.returncode:
         raise SmokeError("the smoke suite failed; the lines above say what")
 
 
-def _write_outputs(outputs: Mapping[str, object], folder: Path) -> Path:
-    """Write what the suite asks of the stack into a file that nobody else can read, and return its path."""
-    path = folder / "outputs.json"
-    path.touch(mode=0o600)
-    asked = {key: value for key, value in outputs.items() if key != "kubeconfig"}
-    path.write_text(json.dumps(asked), encoding="utf-8")
-    return path
-
-
 def _sandbox_is_gone(cache: Cache) -> bool:
-    """Tell whether no sandbox node runs, as after a restart of this machine."""
+    """Tell whether the stack's node does not run, as after a restart of this machine."""
     engine = find_engine(cache)
-    wanted = ("--filter", "label=a1.sandbox=node", "--filter", f"label=a1.group={GROUP}")
+    labels = ("a1.sandbox=node", f"a1.group={GROUP}", f"a1.node={chosen.NODE}")
+    wanted = (word for label in labels for word in ("--filter", f"label={label}"))
     return engine is None or not engine.run("ps", "--quiet", *wanted)
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:
-    engine = find_engine(cache)
+    engine = engine_with_nodes(cache, progress)
     if engine:
         for node in nodes(engine):
             with step(progress, f"removing node {node.name}"):
                 stop(engine, node.name)
     # Also of an engine that does not answer: it was killed, and its containers go on.
     stop_engine(cache, progress)
-
-
-def _kubeconfig_file(stack: str) -> Path:
-    return state_folder() / f"kubeconfig-{stack}"
-
-
-def _write_kubeconfig(stack: str, outputs: Mapping[str, object]) -> Path:
-    target = _kubeconfig_file(stack)
-    kubeconfig = outputs.get("kubeconfig")
-    if not kubeconfig:
-        raise PulumiError(
-            f"found no kubeconfig in stack {stack}, expected a cluster: its `make up` has not come that "
-            "far; run it again, and it says why"
-        )
-    new = target.with_suffix(".new")
-    new.touch(mode=0o600)
-    new.write_text(str(kubeconfig), encoding="utf-8")
-    new.replace(target)
-    return target

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,11 +17,10 @@ from typing import Any
 from sandbox.build.golang import search_path
 from sandbox.build.process import StalledError, run
 from sandbox.cache import Cache
-from sandbox.progress import Progress, elapsed
+from sandbox.progress import Progress, elapsed, now_and_then
 
 GO_FOLDERS = "go-folders"
 """The lock that every build shares, so that nobody removes its sources."""
-_REPORT_EVERY_SECONDS = 15
 _DOWNLOAD_SECONDS = 900
 
 
@@ -255,18 +253,14 @@ def _compile(job: _Job, out: Path, package: str) -> None:
         linked,
     ]
     log = cache.folder("logs") / f"build-{recipe.name}.log"
-    start = reported = time.monotonic()
 
-    def tick() -> None:
-        nonlocal reported
-        if time.monotonic() - reported >= _REPORT_EVERY_SECONDS:
-            reported = time.monotonic()
-            compiled = len(log.read_text().splitlines())
-            job.progress(f"  {out.name}: {compiled} packages compiled, {elapsed(reported - start)}")
+    def report(taken: str) -> None:
+        job.progress(f"  {out.name}: {len(log.read_text().splitlines())} packages compiled, {taken}")
 
     what = f"building {out.name} from {recipe.module}@{recipe.version}"
     try:
-        status = run([*command, "-o", str(out), path], job.work, environment(cache, recipe), log, tick)
+        command += ["-o", str(out), path]
+        status = run(command, job.work, environment(cache, recipe), log, now_and_then(report))
     except StalledError as problem:
         raise BuildError(
             f"{what} was given up: {problem}; the module proxy does not answer\nWhole log: {log}"

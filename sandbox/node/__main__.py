@@ -3,11 +3,14 @@
 import argparse
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
+from sandbox.apt import AptError
 from sandbox.cache import Cache
 from sandbox.engine import EngineError, ensure_engine, find_engine
+from sandbox.fitness import UnfitError
 from sandbox.node import KERNEL, Node, NodeError, nodes, reboot, start, stop
 from sandbox.progress import to_terminal
 
@@ -18,11 +21,16 @@ def main() -> int:
     parser.add_argument("action", nargs="?", choices=("list", "start", "stop", "reboot"), default="list")
     parser.add_argument("name", nargs="?", default="node")
     chosen = parser.parse_args()
+    # Told to end, it ends what it has begun too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _act(chosen.action, chosen.name)
-    except (EngineError, NodeError) as error:
+    except (AptError, EngineError, NodeError, UnfitError) as error:
         to_terminal(str(error))
         return 1
+    except KeyboardInterrupt:
+        to_terminal("interrupted; run it again to go on")
+        return 130
     return 0
 
 

@@ -6,6 +6,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.capabilities import missing_capabilities, missing_to_daemon, require_capabilities
 from sandbox.engine import Engine
 from sandbox.node.image import USER
 from sandbox.node.keys import KeyPair
@@ -13,41 +14,6 @@ from sandbox.node.network import NETWORK
 
 _ENTRYPOINT = "usr/local/sbin/a1-sandbox-boot"
 VOLUMES = {"rancher": "/var/lib/rancher", "kubelet": "/var/lib/kubelet", "log": "/var/log"}
-# The bits of linux/capability.h, lowest first.
-_CAPABILITIES = (
-    *("CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP"),
-    *(
-        "LINUX_IMMUTABLE",
-        "NET_BIND_SERVICE",
-        "NET_BROADCAST",
-        "NET_ADMIN",
-        "NET_RAW",
-        "IPC_LOCK",
-        "IPC_OWNER",
-    ),
-    *(
-        "SYS_MODULE",
-        "SYS_RAWIO",
-        "SYS_CHROOT",
-        "SYS_PTRACE",
-        "SYS_PACCT",
-        "SYS_ADMIN",
-        "SYS_BOOT",
-        "SYS_NICE",
-    ),
-    *(
-        "SYS_RESOURCE",
-        "SYS_TIME",
-        "SYS_TTY_CONFIG",
-        "MKNOD",
-        "LEASE",
-        "AUDIT_WRITE",
-        "AUDIT_CONTROL",
-        "SETFCAP",
-    ),
-    *("MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ", "PERFMON", "BPF"),
-    "CHECKPOINT_RESTORE",
-)
 
 
 @dataclass(frozen=True)
@@ -77,16 +43,9 @@ def create(engine: Engine, image: str, identity: Identity) -> None:
     engine.run("cp", "-", f"{identity.container}:/", given=_own_files(identity))
 
 
-def missing_capabilities(status: Path = Path("/proc/self/status")) -> tuple[str, ...]:
-    """Return the names of the capabilities that a process can never have, read from its bounding set."""
-    bounding = next(line for line in status.read_text().splitlines() if line.startswith("CapBnd:"))
-    bits = int(bounding.split()[1], 16)
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    return tuple(name for bit, name in enumerate(_CAPABILITIES[: last + 1]) if not bits & 1 << bit)
-
-
 def _privileges(engine: Engine) -> tuple[str, ...]:
-    missing = missing_capabilities() if engine.ours else ()
+    missing = missing_capabilities() if engine.ours else missing_to_daemon()
+    require_capabilities(missing)
     if not missing:
         return ("--privileged",)
     # runc refuses --privileged as a whole where a single capability is missing.

@@ -4,11 +4,16 @@ import hashlib
 import os
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
+from sandbox.apt import apt_install
+from sandbox.build.process import StalledError, run_in_order
 from sandbox.cache import Cache
-from sandbox.engine import Engine, EngineError, apt_install
-from sandbox.progress import Progress, step
+from sandbox.engine import Engine, EngineError
+from sandbox.fitness import UnfitError
+from sandbox.mounts import unmount_below
+from sandbox.progress import Progress, now_and_then, step
 
 SUITE = "bookworm"
 USER = "a1"
@@ -86,7 +91,9 @@ def ensure_image(engine: Engine, cache: Cache, progress: Progress) -> str:
         progress: Takes a line per step; nothing where the image is there.
 
     Raises:
-        EngineError: It cannot be made here; the text says why.
+        UnfitError: It cannot be made here; the text says why.
+        AptError: debootstrap cannot be installed.
+        EngineError: It could be made here, and was not: a program failed, or the mirror does not answer.
     """
     digest = _digest()
     reference = f"a1-sandbox-node:{digest}"
@@ -108,18 +115,24 @@ def _digest() -> str:
 
 def _bootstrap(folder: Path, cache: Cache, progress: Progress) -> None:
     if os.geteuid() != 0:
-        raise EngineError("making the node's image needs root, for debootstrap")
+        raise UnfitError("making the node's image needs root, for debootstrap")
     if not shutil.which("debootstrap"):
         with step(progress, "installing the Debian package debootstrap"):
             apt_install("debootstrap")
     root, log = folder / "root", cache.folder("logs") / "node-image.log"
-    chosen = f"--include={','.join(_PACKAGES)}"
+    log.unlink(missing_ok=True)
+    make = partial(_logged, log, progress)
     with step(progress, "making the node's image from Debian packages (about 2 minutes)"):
-        _logged(log, "debootstrap", "--variant=minbase", chosen, SUITE, str(root), *_mirror())
-        _logged(log, "chroot", str(root), "/bin/sh", "-c", _CUSTOMISE)
+        try:
+            chosen = f"--include={','.join(_PACKAGES)}"
+            make("debootstrap", "--variant=minbase", chosen, SUITE, str(root), *_mirror())
+            make("chroot", str(root), "/bin/sh", "-c", _CUSTOMISE)
+        finally:
+            # Cut off, debootstrap leaves this machine's own /proc and /sys there, where all will be removed.
+            unmount_below(root)
         # A root folder of mode 0700 would come along from the temporary folder.
         root.chmod(0o755)
-        _logged(log, "tar", "--numeric-owner", "-C", str(root), "-cf", str(folder / "root.tar"), ".")
+        make("tar", "--numeric-owner", "-C", str(root), "-cf", str(folder / "root.tar"), ".")
         shutil.rmtree(root)
 
 
@@ -130,9 +143,22 @@ def _mirror() -> list[str]:
     return [line.split()[1] for line in answer.splitlines() if line.split()[0] == SUITE][:1]
 
 
-def _logged(log: Path, *command: str) -> None:
-    with log.open("a") as output:
-        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise EngineError(f"{command[0]} failed while the node's image was made:\n{tail}\nWhole log: {log}")
+def _logged(log: Path, progress: Progress, *command: str) -> None:
+    def report(taken: str) -> None:
+        progress(f"  {command[0]}: {_last_lines(log, 1) or 'nothing yet'}, {taken}")
+
+    what = f"{command[0]} for the node's image"
+    try:
+        status = run_in_order(command, log, now_and_then(report), whole=True)
+    except StalledError as error:
+        mirror = " ".join(_mirror()) or "debootstrap's default"
+        raise EngineError(
+            f"{what} was given up: {error}; the Debian mirror ({mirror}) does not answer\n"
+            f"{_last_lines(log)}\nWhole log: {log}"
+        ) from None
+    if status:
+        raise EngineError(f"{what} failed:\n{_last_lines(log)}\nWhole log: {log}")
+
+
+def _last_lines(log: Path, count: int = 15) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-count:])

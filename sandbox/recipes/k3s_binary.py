@@ -8,10 +8,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from sandbox.apt import apt_install
 from sandbox.build import debian
 from sandbox.build.go import build, built_folder, download
 from sandbox.cache import Cache
-from sandbox.engine import apt_install
 from sandbox.progress import Progress, step
 from sandbox.recipes.k3s import CNI, FLANNEL, PROGRAMS, SHIM, WRAPPER
 
@@ -40,7 +40,8 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
     Raises:
         BuildError: A program does not compile.
         DebianError: runc cannot be had.
-        EngineError: zstd cannot be installed.
+        UnfitError: A Debian package is missing and cannot be installed here.
+        AptError: apt cannot install it.
     """
     folders = [build(recipe, cache, progress) for recipe in _PARTS]
     wrapper = build(WRAPPER, cache, progress)

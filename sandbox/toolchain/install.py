@@ -19,6 +19,7 @@ from sandbox.toolchain.release import (
     MissingError,
     ReleaseError,
     Releases,
+    SlowError,
     UnreachableError,
     download,
     listed_sha256,
@@ -46,7 +47,22 @@ class _Origin:
     asked: float = 0
 
 
-def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -> Toolchain:
+@dataclass(frozen=True)
+class _Asked:
+    """How releases are asked for.
+
+    Attributes:
+        releases: Where they lie.
+        patient: Whether a slow server is waited for before a stand-in is kept.
+    """
+
+    releases: Releases
+    patient: bool
+
+
+def ensure(
+    cache: Cache, progress: Progress, releases: Releases | None = None, *, patient: bool = False
+) -> Toolchain:
     """Return the toolchain, with whatever was missing of it brought.
 
     For each part, in this order: what is already there; the official release, verified by the digest in
@@ -58,6 +74,8 @@ def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -
         cache: Where it stands.
         progress: Takes one line per part that was brought, and more while that lasts; nothing otherwise.
         releases: Where releases lie.
+        patient: Whether a slow server is waited for before a stand-in is kept, too; before something is built
+            it always is.
 
     Raises:
         ReleaseError: A release answers, but not with the file that its list names, or not to the end.
@@ -65,7 +83,7 @@ def ensure(cache: Cache, progress: Progress, releases: Releases | None = None) -
     """
     there = [_present(cache, part) for part in PARTS]
     if not all(there):
-        asked = releases or Releases()
+        asked = _Asked(releases or Releases(), patient=patient)
         with cache.lock("toolchain"):
             there = [_present(cache, part) or _bring(cache, part, asked, progress) for part in PARTS]
             shutil.rmtree(cache.root / "downloads" / "pulumi", ignore_errors=True)
@@ -87,17 +105,22 @@ def _is_current(part: Part, origin: _Origin) -> bool:
     return all(_stamp(Path(path)) == tuple(stamp) for path, stamp in origin.found.items())
 
 
-def _bring(cache: Cache, part: Part, releases: Releases, progress: Progress) -> Installed:
+def _bring(cache: Cache, part: Part, asked: _Asked, progress: Progress) -> Installed:
+    releases = asked.releases
     old = _read(cache, part)
     kept = old if part.stand_in and old and old.recipe and _is_current(part, old) else None
+    hasty = kept is not None and not asked.patient
     if files := part.find(cache.root):
         installed = _link(cache, part, files)
     else:
         try:
-            releases.require(*((_ASKED_AGAIN_WITHIN_SECONDS,) if kept else ()))
+            releases.require(*((_ASKED_AGAIN_WITHIN_SECONDS,) if hasty else ()))
             with step(progress, f"{part.name} {part.version} from {releases.base}"):
                 installed = _from_release(cache, part, releases, progress)
         except (UnreachableError, MissingError) as error:
+            if kept and hasty and isinstance(error, SlowError):
+                # Not written down as asked, so that the next run asks again.
+                return _installed(cache, part, kept)
             if kept:
                 return _write(cache, part, _Origin(kept.words, kept.recipe, asked=time.time()))
             progress(f"{part.name} {part.version}: no official release ({error})")

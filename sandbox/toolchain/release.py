@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import math
 import os
 import re
 import threading
@@ -15,7 +16,8 @@ from typing import BinaryIO
 
 from sandbox.progress import Progress, elapsed
 
-_REACHED_WITHIN_SECONDS = 3.0
+_REACHED_WITHIN_SECONDS = 20.0
+"""A lost packet is sent again after 1, 3 and 7 s, and a name server is asked twice for 5 s each."""
 _SILENT_FOR_SECONDS = 30.0
 _TRIES = 4
 _PAUSE_SECONDS = 0.5
@@ -31,6 +33,10 @@ class ReleaseError(RuntimeError):
 
 class UnreachableError(ReleaseError):
     """The release server does not answer, or not to us."""
+
+
+class SlowError(UnreachableError):
+    """The release server has not answered in the time that it was given, which says nothing for sure."""
 
 
 class MissingError(ReleaseError):
@@ -49,14 +55,15 @@ class WrongDigestError(ReleaseError):
 class Releases:
     """Where releases lie, in GitHub's layout: `<base>/<repository>/releases/download/<tag>/<file>`.
 
-    Whether a server answers is asked once and remembered, so that a run does not wait for it twice.
+    Whether a server answers is remembered, so that a run does not wait for it twice; who gives a slow one
+    more time asks it again.
 
     Attributes:
         base: Address of the server; `$A1_RELEASES` names a mirror.
     """
 
     base: str = field(default_factory=lambda: os.environ.get("A1_RELEASES", "https://github.com").rstrip("/"))
-    _answers: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _answers: dict[str, "_Reached"] = field(default_factory=dict, repr=False, compare=False)
 
     def url(self, repository: str, tag: str, file: str) -> str:
         """Return the address of a file of a release."""
@@ -66,15 +73,36 @@ class Releases:
         """Return when the server answers.
 
         Args:
-            within: Seconds until it counts as unreachable, name resolution included.
+            within: Seconds until it counts as slow, name resolution included; a refusal counts at once.
 
         Raises:
-            UnreachableError: It does not, or did not a moment ago.
+            SlowError: It has not answered so far.
+            UnreachableError: It refuses, or nobody knows its name.
         """
-        if self.base not in self._answers:
-            self._answers[self.base] = _why_unreachable(self.base, within)
-        if reason := self._answers[self.base]:
-            raise UnreachableError(f"{self.base} cannot be reached: {reason}")
+        seen = self._answers.get(self.base)
+        if seen is None or seen.waited < within:
+            seen = self._answers[self.base] = _reached(self.base, within)
+        if seen.problem:
+            kind = UnreachableError if seen.is_definite else SlowError
+            raise kind(f"{self.base} cannot be reached: {seen.problem}")
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What became of asking a server whether it answers.
+
+    Attributes:
+        problem: Why it cannot be reached; empty where it answers.
+        waited: Seconds for which that holds; endless where it is definite.
+    """
+
+    problem: str
+    waited: float = math.inf
+
+    @property
+    def is_definite(self) -> bool:
+        """Whether more time would change nothing."""
+        return math.isinf(self.waited)
 
 
 def download(url: str, sha256: str, target: Path, progress: Progress) -> None:
@@ -194,26 +222,32 @@ def _open(url: str, offset: int, use: Callable[[http.client.HTTPResponse, bool],
         use(answer, answer.status == _PARTIAL)
 
 
-def _why_unreachable(base: str, within: float) -> str:
+def _reached(base: str, within: float) -> _Reached:
     """Ask in a thread of its own: name resolution has no time-out that could be set."""
-    said: list[str] = []
+    said: list[_Reached] = []
+    slow = _Reached(f"no answer within {within:g} s", within)
 
     def ask() -> None:
         try:
             request = urllib.request.Request(f"{base}/", method="HEAD")  # noqa: S310 - the operator's
             with urllib.request.urlopen(request, timeout=within):  # noqa: S310 - not from outside
-                said.append("")
+                said.append(_Reached(""))
         except urllib.error.HTTPError:
-            said.append("")  # whatever it says, it answers
+            said.append(_Reached(""))  # whatever it says, it answers
         except (OSError, http.client.HTTPException) as error:
-            said.append(_reason(error))
+            is_slow = isinstance(_inner(error), TimeoutError)
+            said.append(slow if is_slow else _Reached(_reason(error)))
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(within)
-    return said[0] if said else f"no answer within {within:g} s"
+    return said[0] if said else slow
+
+
+def _inner(error: Exception) -> object:
+    return error.reason if isinstance(error, urllib.error.URLError) else error
 
 
 def _reason(error: Exception) -> str:
-    inner = error.reason if isinstance(error, urllib.error.URLError) else error
+    inner = _inner(error)
     return str(inner) or type(inner).__name__

@@ -17,9 +17,16 @@ from sandbox.progress import to_terminal
 from sandbox.pulumi import Stack
 from sandbox.toolchain import ensure
 from sandbox.up import down, up
-from tests.sandbox.conftest import cache, engine, group, start_node
+from tests.sandbox.conftest import (
+    cache,
+    engine,
+    group,
+    pytest_runtest_call,
+    pytest_runtest_setup,
+    start_node,
+)
 
-__all__ = ["cache", "engine", "group", "start_node"]
+__all__ = ["cache", "engine", "group", "pytest_runtest_call", "pytest_runtest_setup", "start_node"]
 
 
 @dataclass(frozen=True)

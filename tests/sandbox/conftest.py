@@ -1,16 +1,40 @@
-"""An engine and nodes of the tests' own, beside the user's; what a test starts is gone when it ends."""
+"""An engine and nodes of the tests' own, beside the user's; what a test starts is gone when it ends.
+
+Where no sandbox can be made, a test is skipped with the reason; where one could and was not, it fails.
+"""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
 from sandbox.cache import Cache
-from sandbox.engine import Engine, EngineError, ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from sandbox.fitness import UnfitError
 from sandbox.node import Node, nodes, start, stop
+from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
 
 StartNode = Callable[[str], Node]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """Skip a test whose fixtures find that this machine is unfit."""
+    return (yield from _skipping())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """Skip a test that finds so itself, such as one that starts a node."""
+    return (yield from _skipping())
+
+
+def _skipping() -> Generator[None]:
+    try:
+        yield
+    except UnfitError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -21,15 +45,10 @@ def cache() -> Cache:
 
 @pytest.fixture(scope="session")
 def engine(cache: Cache) -> Iterator[Engine]:
-    """Give an engine that answers; where none can be had, the test is skipped with the reason.
-
-    One that the tests have started ends with them.
-    """
+    """Give an engine that answers; one that the tests have started ends with them."""
+    require_fit(cache)
     there = find_engine(cache) is not None
-    try:
-        yield ensure_engine(cache, to_terminal)
-    except EngineError as error:
-        pytest.skip(f"no container engine: {error}")
+    yield ensure_engine(cache, to_terminal)
     if not there:
         stop_engine(cache, to_terminal)
 

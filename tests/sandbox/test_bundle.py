@@ -25,6 +25,7 @@ from a1platform.settings.services import Profile, ServicesSettings
 from sandbox.build.go import build
 from sandbox.bundle import make_bundle
 from sandbox.cache import Cache
+from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
 from sandbox.recipes.argo_cd import HELM
 
@@ -70,8 +71,9 @@ _Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.va
 
 
 @pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    found = load(make_bundle(Cache.default(), to_terminal))
+def bundle(cache: Cache) -> Bundle:
+    require_fit(cache)
+    found = load(make_bundle(cache, to_terminal))
     found.verify()
     return found
 

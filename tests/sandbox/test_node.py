@@ -13,11 +13,12 @@ import paramiko
 import pytest
 
 from sandbox.cache import Cache
-from sandbox.engine import Engine, ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, _end_leftovers, ensure_engine, find_engine, stop_engine
 from sandbox.node import Node, NodeError, nodes, reboot, start, stop
 from sandbox.node.image import ensure_image
 from sandbox.node.keys import key_pair
 from sandbox.progress import to_terminal
+from sandbox.up import _stop_sandbox
 
 pytestmark = pytest.mark.sandbox
 
@@ -198,3 +199,27 @@ def test_an_engine_of_ours_survives_a_kill_and_leaves_the_host_as_it_was(
     assert host() == before
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(OSError, match="No such file"):
         client.connect(str(run / "docker.sock"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="starting an engine of our own needs root")
+def test_a_node_is_removed_after_a_restart_of_this_machine(
+    tmp_path: Path, cache: Cache, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not engine.ours:
+        pytest.skip("this machine has an engine of its own, which is used instead of ours")
+    ensure_image(engine, cache, to_terminal)
+    monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
+    own = Cache(tmp_path)
+    (tmp_path / "node-image").symlink_to(cache.root / "node-image")
+    try:
+        started = ensure_engine(own, to_terminal)
+        start(started, own, "a1", to_terminal)
+        # As a restart does: everything of it ends, and its data stays.
+        _end_leftovers(own, Path(started.host.removeprefix("unix://")).parent)
+        assert find_engine(own) is None
+        _stop_sandbox(own, to_terminal)
+    finally:
+        stop_engine(own, to_terminal)
+    assert list((tmp_path / "engine" / "containers").iterdir()) == []
+    assert [path.name for path in (tmp_path / "engine" / "volumes").iterdir() if path.is_dir()] == []
+    assert not (tmp_path / "state" / "nodes" / "main").exists()

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.cache import Cache
 from sandbox.engine import find_engine
+from sandbox.prepare import require_fit
 from sandbox.pulumi import REPOSITORY
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(3600)]
@@ -58,9 +59,10 @@ def _traces() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def state(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder of the test's own, on a machine where no sandbox is up."""
-    engine = find_engine(Cache.default())
+    require_fit(cache)
+    engine = find_engine(cache)
     if engine and engine.run("ps", "--all", "--quiet", "--filter", "label=a1.sandbox"):
         pytest.skip("a sandbox is up, whose node this test would use: `make down` first")
     return tmp_path_factory.mktemp("state")

@@ -107,6 +107,12 @@ class Rest:
         found: list[dict[str, Any]] = answer.raise_for_status().json()["resources"]
         return found
 
+    def knows(self, manifest: Manifest) -> bool:
+        """Tell whether the API server knows an object's kind; what a part brings is not there without it."""
+        version = manifest["apiVersion"]
+        core = "/" not in version
+        return core or any(one["kind"] == manifest["kind"] for one in self.resources(version))
+
     def node_memory(self, name: str) -> dict[str, int]:
         """Return what a node's kubelet says of its memory, in bytes."""
         found: dict[str, int] = self._summary(name)["node"]["memory"]
@@ -167,8 +173,17 @@ class Rest:
         answer = self._client.patch(
             path, params=query, content=json.dumps(content), headers={"Content-Type": kind}
         )
-        message = "" if answer.is_success else str(answer.json().get("message", answer.text))
-        return Answer(answer.status_code, message, tuple(answer.headers.get_list("Warning")))
+        return Answer(answer.status_code, _message(answer), tuple(answer.headers.get_list("Warning")))
+
+
+def _message(answer: httpx2.Response) -> str:
+    """Return what the API server says of a refusal; of a group that it does not know it speaks plain text."""
+    if answer.is_success:
+        return ""
+    told = answer.text.strip()
+    with contextlib.suppress(ValueError):
+        told = str(answer.json().get("message", told))
+    return told
 
 
 def is_applied(found: Manifest, field: str) -> bool:

@@ -1,4 +1,6 @@
-"""KEDA: the services scale by CPU, by memory and by what they are asked."""
+"""KEDA: it makes autoscalers, and the services scale by CPU, by memory and by what they are asked."""
+
+import secrets
 
 import kr8s
 import pytest
@@ -7,12 +9,75 @@ from kr8s.objects import Deployment, HorizontalPodAutoscaler, new_class
 from a1platform.services.catalog import CATALOG, GATEWAY, REQUESTS_PER_POD
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
-from tests.smoke.rest import Manifest
+from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
-pytestmark = [pytest.mark.smoke, pytest.mark.part("keda", "mcp-services")]
+pytestmark = [pytest.mark.smoke, pytest.mark.part("keda")]
 
 ScaledObject = new_class("ScaledObject", "keda.sh/v1alpha1", asyncio=False, namespaced=True)
+_of_services = pytest.mark.part("mcp-services")
+
+
+def test_the_metrics_that_keda_serves_are_part_of_the_api(rest: Rest) -> None:
+    service: Manifest = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1beta1.external.metrics.k8s.io"},
+    }
+    seen = eventually(lambda: _condition(rest.get(service) or {}, "Available"), 60, wanted=_is_true)
+    assert seen == "True"
+
+
+def test_a_scaled_object_of_anybodys_gets_ready_and_goes_again(rest: Rest) -> None:
+    namespace, target, scaled = _objects(f"a1-smoke-{secrets.token_hex(4)}")
+    with rest.applied(namespace, target, scaled):
+        seen = eventually(lambda: _condition(rest.get(scaled) or {}, "Ready"), 60, wanted=_is_true)
+        autoscaler = eventually(lambda: rest.get(_autoscaler(scaled)), 30)
+    assert seen == "True"
+    assert autoscaler, "KEDA has made no HorizontalPodAutoscaler"
+    # KEDA lets the object go only once it has ended its work on it.
+    assert eventually(lambda: rest.get(namespace) is None, 120)
+
+
+def _objects(name: str) -> tuple[Manifest, Manifest, Manifest]:
+    """Return a namespace, something in it that can be scaled and whose pods never run, and what scales it."""
+    where = {"name": name, "namespace": name}
+    labels = {"app.kubernetes.io/name": name}
+    waiting = {"schedulingGates": [{"name": "a1platform.io/never"}]}
+    pod = {**waiting, "containers": [{"name": "none", "image": "none.invalid/none:1"}]}
+    target = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": where,
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+    # One that asks nobody for its numbers.
+    hours = {"timezone": "UTC", "start": "0 0 1 1 *", "end": "0 1 1 1 *", "desiredReplicas": "2"}
+    scaled = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": where,
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name},
+            "minReplicaCount": 2,
+            "maxReplicaCount": 3,
+            "triggers": [{"type": "cron", "metadata": hours}],
+        },
+    }
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, target, scaled
+
+
+def _autoscaler(scaled: Manifest) -> Manifest:
+    where = {**scaled["metadata"], "name": f"keda-hpa-{scaled['metadata']['name']}"}
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": where}
+
+
+def _is_true(condition: str) -> bool:
+    return condition == "True"
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +86,7 @@ def scaled(outputs: Outputs) -> set[str]:
     return {entry.name for entry in CATALOG if entry.trigger and entry.name in outputs.services}
 
 
+@_of_services
 def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_ready(
     api: kr8s.Api, scaled: set[str]
 ) -> None:
@@ -38,7 +104,7 @@ def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_read
     assert eventually(ready, 60, wanted=lambda seen: seen == wanted) == wanted
 
 
-@pytest.mark.part("monitoring")
+@pytest.mark.part("mcp-services", "monitoring")
 def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr8s.Api) -> None:
     spec = HorizontalPodAutoscaler.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
@@ -52,6 +118,7 @@ def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr
     assert external["target"]["averageValue"] == str(REQUESTS_PER_POD)
 
 
+@_of_services
 def test_the_autoscaler_of_every_service_reads_all_of_its_metrics(api: kr8s.Api, outputs: Outputs) -> None:
     def unread() -> list[str]:
         found = {one.name: one.raw for one in listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)}
@@ -61,12 +128,14 @@ def test_the_autoscaler_of_every_service_reads_all_of_its_metrics(api: kr8s.Api,
     assert eventually(unread, 90, wanted=lambda seen: not seen) == []
 
 
+@_of_services
 def test_no_workload_has_two_autoscalers(api: kr8s.Api) -> None:
     found = listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
     targets = [one.raw["spec"]["scaleTargetRef"]["name"] for one in found]
     assert sorted(targets) == sorted(set(targets))
 
 
+@_of_services
 def test_every_service_runs_at_least_two_pods(api: kr8s.Api, outputs: Outputs) -> None:
     found = {one.name: one.raw["status"].get("availableReplicas", 0) for one in _deployments(api)}
     assert {name: found.get(name, 0) for name in outputs.services if found.get(name, 0) < 2} == {}

@@ -162,9 +162,9 @@ def test_renovate_sees_every_pin() -> None:
 
 
 def test_a_commit_is_checked_by_the_commands_of_make_check() -> None:
-    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
-        "hooks"
-    ]
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    assert {repository["repo"] for repository in repositories} == {"local"}
+    hooks = [hook for repository in repositories for hook in repository["hooks"]]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     recipe = re.search(r"^check:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
     assert recipe is not None
@@ -172,6 +172,10 @@ def test_a_commit_is_checked_by_the_commands_of_make_check() -> None:
         line.strip().removeprefix("@").replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()
     ]
     assert commands == [hook["entry"] for hook in hooks]
+    # On every file, as there, and whatever file a commit changes.
+    assert all(hook["pass_filenames"] is False for hook in hooks)
+    # So the hooks need no run of their own where `make check` runs.
+    assert "make check" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
 def test_actions_are_pinned_by_digest() -> None:

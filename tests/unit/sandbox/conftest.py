@@ -1,8 +1,10 @@
 """A release server on loopback with GitHub's layout, which can also behave badly."""
 
+import contextlib
 import hashlib
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -20,6 +22,7 @@ class ReleaseServer:
         files: Path to content.
         cut_after: How many bytes each of the next answers sends before the connection is dropped.
         ranges: Whether it can begin in the middle of a file.
+        slow: Seconds until it answers whether it is there.
         asked: Method, path and range of every request.
     """
 
@@ -27,6 +30,7 @@ class ReleaseServer:
     files: dict[str, bytes] = field(default_factory=dict)
     cut_after: list[int] = field(default_factory=list)
     ranges: bool = True
+    slow: float = 0
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -50,7 +54,10 @@ def server() -> Iterator[ReleaseServer]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             facts.asked.append(("HEAD", self.path, ""))
-            self.send_error(404)
+            time.sleep(facts.slow)
+            # Whoever waits no longer has closed the connection.
+            with contextlib.suppress(ConnectionError):
+                self.send_error(404)
 
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")

@@ -6,14 +6,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.build import go, process
 from sandbox.build.go import BuildError, GoRecipe, build
-from sandbox.build.process import StalledError, run
+from sandbox.build.process import StalledError, run, run_in_order
 from sandbox.cache import Cache
 
 
@@ -54,6 +54,97 @@ def test_an_interrupted_build_leaves_no_program_behind(tmp_path: Path) -> None:
         run([sys.executable, "-c", code], tmp_path, {}, tmp_path / "log", interrupt)
     time.sleep(4)
     assert not mark.exists()
+
+
+_IN_ORDER = """
+import pathlib, signal, sys, time
+
+def end(number, _):
+    time.sleep(1)
+    pathlib.Path(sys.argv[1]).write_text(f"ended in order by {signal.Signals(number).name}")
+    raise SystemExit(130)
+
+signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
+print("began", flush=True)
+time.sleep(60)
+"""
+
+
+_FAR_BELOW = """
+import pathlib, subprocess, sys, time
+
+if depth := int(sys.argv[1]):
+    subprocess.run([sys.executable, __file__, str(depth - 1), sys.argv[2]], check=True)
+else:
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        sum(range(10000))
+    pathlib.Path(sys.argv[2]).touch()
+"""
+
+
+def _interrupting(log: Path) -> Callable[[], None]:
+    """A tick that interrupts once the program has begun."""
+
+    def interrupt() -> None:
+        if "began" in log.read_text():
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def test_what_must_not_be_killed_in_its_middle_gets_the_time_to_end(tmp_path: Path) -> None:
+    mark, log = tmp_path / "mark", tmp_path / "log"
+    with pytest.raises(KeyboardInterrupt):
+        run_in_order([sys.executable, "-c", _IN_ORDER, str(mark)], log, _interrupting(log))
+    assert mark.read_text() == "ended in order by SIGINT"
+
+
+def test_what_it_has_begun_is_told_too_where_that_is_asked_for(tmp_path: Path) -> None:
+    mark, log = tmp_path / "mark", tmp_path / "log"
+    # A shell passes nothing on to what it waits for.
+    script = 'trap "exit 143" TERM; "$0" -c "$1" "$2"; exit'
+    command = ["sh", "-c", script, sys.executable, _IN_ORDER, str(mark)]
+    with pytest.raises(KeyboardInterrupt):
+        run_in_order(command, log, _interrupting(log), whole=True)
+    assert mark.read_text() == "ended in order by SIGTERM"
+
+
+def test_an_interrupt_from_the_keyboard_does_not_reach_it_beside_us(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert run_in_order([sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid())"], log) == 0
+    assert log.read_text() == "True\n"
+
+
+def test_what_does_not_end_in_time_is_killed_with_all_that_it_has_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_END_IN_ORDER_SECONDS", 0.5)
+    mark, log = tmp_path / "mark", tmp_path / "log"
+    script = 'trap "" INT; (sleep 3; touch "$1") & echo began; wait; sleep 60'
+    with pytest.raises(KeyboardInterrupt):
+        run_in_order(["sh", "-c", script, "sh", str(mark)], log, _interrupting(log))
+    time.sleep(4)
+    assert not mark.exists()
+
+
+def test_a_program_whose_mirror_stalls_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STALLED_SECONDS", 2.0)
+    monkeypatch.setattr(process, "_LOOK_SECONDS", 0.5)
+    with pytest.raises(StalledError, match="sh did nothing for 2 s"):
+        run_in_order(["sh", "-c", "sh -c 'sleep 60; true'; true"], tmp_path / "log", whole=True)
+
+
+def test_what_works_far_below_a_program_counts_as_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "STALLED_SECONDS", 1.5)
+    monkeypatch.setattr(process, "_LOOK_SECONDS", 0.5)
+    program, mark = tmp_path / "program.py", tmp_path / "mark"
+    program.write_text(_FAR_BELOW)
+    assert run_in_order([sys.executable, str(program), "3", str(mark)], tmp_path / "log") == 0
+    assert mark.exists()
 
 
 class _Silent(http.server.BaseHTTPRequestHandler):

@@ -155,7 +155,7 @@ def test_a_lost_node_is_forgotten_without_its_key_and_without_its_bundle(
 ) -> None:
     file.write(nodes=[_NODE], nodeIsGone=True, bundle="/nowhere/bundle")
     stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
-    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
     assert [words[0] for words in stack.told] == ["retain", "destroy", "remove"]
@@ -240,7 +240,7 @@ def test_a_preview_where_nothing_is_deployed_writes_nothing_and_needs_no_passphr
         assert stack.config is not None
         seen.extend((arguments, json.loads(stack.config.read_text()), stack.config))
 
-    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
     monkeypatch.setattr(Stack, "exists", lambda _: False)
     monkeypatch.setattr(Stack, "create", lambda _: None)
     monkeypatch.setattr(Stack, "run", run)

@@ -8,7 +8,6 @@ import paramiko
 import pytest
 
 from sandbox.engine import EngineError
-from sandbox.node.container import missing_capabilities
 from sandbox.node.keys import key_pair
 from sandbox.node.network import free_address, routes
 
@@ -64,19 +63,3 @@ def test_a_machine_without_ip_is_asked_for_its_routes_all_the_same(
     assert [str(network) for network in routes(table)] == ["10.213.0.0/24", "10.213.1.0/32"]
     assert list(routes(tmp_path / "none")) == []
     assert all(network.prefixlen for network in routes())
-
-
-@pytest.mark.parametrize(
-    ("bounding", "missing"),
-    [
-        ("000001ffffffffff", ()),
-        ("000001fffeffffff", ("SYS_RESOURCE",)),
-        ("000001fffefffffe", ("CHOWN", "SYS_RESOURCE")),
-    ],
-)
-def test_missing_capabilities_are_named_from_the_bounding_set(
-    tmp_path: Path, bounding: str, missing: tuple[str, ...]
-) -> None:
-    status = tmp_path / "status"
-    status.write_text(f"Name:\tpython\nCapBnd:\t{bounding}\nCapAmb:\t0\n")
-    assert missing_capabilities(status) == missing

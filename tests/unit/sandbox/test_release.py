@@ -11,6 +11,7 @@ from sandbox.toolchain import Releases
 from sandbox.toolchain.release import (
     CutError,
     MissingError,
+    SlowError,
     UnreachableError,
     WrongDigestError,
     download,
@@ -130,9 +131,26 @@ def test_a_server_that_says_nothing_is_unreachable_soon_and_not_asked_again() ->
         releases = Releases(f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
         for _ in range(5):
-            with pytest.raises(UnreachableError):
+            with pytest.raises(SlowError, match=r"no answer within 0\.2 s"):
                 releases.require(within=0.2)
         assert time.monotonic() - start < 1
+
+
+def test_a_server_that_refuses_is_not_taken_for_a_slow_one() -> None:
+    releases = Releases("http://127.0.0.1:1")
+    with pytest.raises(UnreachableError, match="refused") as refused:
+        releases.require(within=0.2)
+    assert not isinstance(refused.value, SlowError)
+
+
+def test_a_slow_server_is_reached_by_who_waits_longer(server: ReleaseServer) -> None:
+    server.slow = 0.5
+    releases = server.releases
+    with pytest.raises(SlowError):
+        releases.require(within=0.1)
+    releases.require(within=5)
+    releases.require(within=0.1)
+    assert [entry[0] for entry in server.asked] == ["HEAD", "HEAD"]
 
 
 def test_a_server_that_answers_anything_is_reachable(server: ReleaseServer) -> None:

@@ -185,6 +185,42 @@ def test_the_stand_in_stays_quietly_where_the_release_is_still_out_of_reach(
     assert (lines, len(builds.asked)) == ([], asked)
 
 
+@pytest.fixture
+def slow(server: ReleaseServer, cache: Cache, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in whose hour is over, and a server that has the official plugin and takes its time."""
+    monkeypatch.setattr("sandbox.toolchain.install._ASKED_AGAIN_WITHIN_SECONDS", 0.1)
+    publish(server)
+    ensure(cache, lines.append, NOWHERE)
+    age(cache)
+    server.slow = 0.5
+
+
+@pytest.mark.usefixtures("slow")
+def test_the_stand_in_stays_for_one_run_only_where_the_server_is_slow(
+    server: ReleaseServer, cache: Cache, lines: list[str]
+) -> None:
+    assert ensure(cache, lines.append, server.releases).parts[-1].stand_in
+    server.slow = 0
+    assert not ensure(cache, lines.append, server.releases).parts[-1].stand_in
+
+
+@pytest.mark.usefixtures("slow")
+def test_for_machines_of_ones_own_a_slow_server_is_waited_for(
+    server: ReleaseServer, cache: Cache, lines: list[str]
+) -> None:
+    assert not ensure(cache, lines.append, server.releases, patient=True).parts[-1].stand_in
+
+
+def test_nothing_is_built_because_a_server_is_slow(
+    server: ReleaseServer, cache: Cache, builds: Builds, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.toolchain.install._ASKED_AGAIN_WITHIN_SECONDS", 0.1)
+    publish(server)
+    server.slow = 0.5
+    ensure(cache, lines.append, server.releases)
+    assert builds.asked == []
+
+
 def test_a_part_whose_recipe_changed_is_built_again(
     cache: Cache, builds: Builds, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

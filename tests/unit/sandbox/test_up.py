@@ -13,6 +13,7 @@ from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
 from sandbox.pulumi import Stack
+from sandbox.stack_outputs import kubeconfig_file
 
 _ENGINE = Engine("docker", "", "a test's", ours=True)
 
@@ -44,6 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
     monkeypatch.setattr(Stack, "exists", lambda _: made.known)
     monkeypatch.setattr(up, "nodes", made.nodes)
     monkeypatch.setattr(up, "find_engine", lambda _: made.engine)
+    monkeypatch.setattr(up, "engine_with_nodes", lambda *_: made.engine)
     monkeypatch.setattr(up, "stop", lambda _, name: made.done.append(f"remove {name}"))
     monkeypatch.setattr(up, "stop_engine", lambda *_: made.done.append("stop the engine"))
     monkeypatch.setattr(up, "_forget", lambda *_: made.done.append("forget"))
@@ -59,6 +61,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
         # What is on it was installed by a state that is gone: Helm would refuse its own releases.
         (["a1"], False, ["remove a1"]),
         (["by-hand"], False, []),
+        # What somebody has started beside it does not stand in for the node of the state.
+        (["by-hand"], True, ["forget"]),
+        (["a1", "by-hand"], True, []),
     ],
 )
 def test_a_node_and_a_state_stay_together_only(
@@ -69,15 +74,27 @@ def test_a_node_and_a_state_stay_together_only(
     assert machine.done == done
 
 
-@pytest.mark.parametrize(("names", "left"), [([], False), (["a1"], True)])
+@pytest.mark.parametrize(("names", "left"), [([], False), (["b"], False), (["a1"], True)])
 def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
     machine: _Machine, names: Sequence[str], *, left: bool
 ) -> None:
     machine.names, machine.known = names, True
-    kubeconfig = up._kubeconfig_file(chosen.SANDBOX)
+    kubeconfig = kubeconfig_file(chosen.SANDBOX)
     kubeconfig.touch()
     up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
     assert kubeconfig.exists() == left
+
+
+@pytest.mark.parametrize(("running", "gone"), [((), True), (("b",), True), (("a1", "b"), False)])
+def test_down_asks_for_the_node_of_its_own_by_name(
+    running: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, gone: bool
+) -> None:
+    def listed(_: Engine, *arguments: str) -> str:
+        return "\n".join(name for name in running if f"label=a1.node={name}" in arguments)
+
+    monkeypatch.setattr(up, "find_engine", lambda _: _ENGINE)
+    monkeypatch.setattr(Engine, "run", listed)
+    assert up._sandbox_is_gone(Cache(tmp_path)) == gone
 
 
 def test_down_ends_an_engine_that_does_not_answer_any_more(machine: _Machine, tmp_path: Path) -> None:
@@ -126,8 +143,8 @@ def toolchain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is noted when the toolchain is asked for, which ends the run there."""
     asked: list[str] = []
 
-    def ensure(*_: object) -> None:
-        asked.append("toolchain")
+    def ensure(*_: object, patient: bool) -> None:
+        asked.append("toolchain, however long it takes" if patient else "toolchain")
         raise RuntimeError("asked for the toolchain")
 
     monkeypatch.setattr(up, "ensure", ensure)
@@ -164,6 +181,19 @@ def test_parts_are_not_passed_over_where_machines_are_configured(
     with pytest.raises(BundleError, match=r"found PARTS=keda,.*`platform.<part>.enabled`.*A1_SANDBOX=1"):
         up.up(Cache(tmp_path), lambda _: None, ["keda"])
     assert toolchain == []
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked"), [(True, "toolchain, however long it takes"), (False, "toolchain")]
+)
+def test_test_equipment_acts_on_machines_of_ones_own_only_where_the_official_was_waited_for(
+    toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str, *, configured: bool
+) -> None:
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: configured)
+    for command in (up.preview, up.smoke):
+        with pytest.raises(RuntimeError, match="asked for the toolchain"):
+            command(Cache(tmp_path), lambda _: None)
+    assert toolchain == [asked, asked]
 
 
 class _Told(Stack):
