@@ -42,7 +42,7 @@ def write_kubeconfig(stack: str, outputs: Mapping[str, object]) -> Path:
 
 
 def write_outputs(outputs: Mapping[str, object], folder: Path) -> Path:
-    """Write what the smoke suite asks of the stack into a file that nobody else can read, and return its path.
+    """Write what the smoke suite asks of a stack into a file that nobody else can read, and return its path.
 
     Args:
         outputs: What the stack tells.
