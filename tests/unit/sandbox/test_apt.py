@@ -32,7 +32,9 @@ test "$1" = update && { echo "E: no network"; exit 100; }
 echo "E: Unable to locate package zstd"; exit 100
 """
 _RUN = """
-import os
+import os, signal
+# Who was started in the background is deaf to it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from sandbox import __main__ as program
 from sandbox.apt import apt_install
 

@@ -174,7 +174,7 @@ def test_down_forgets_the_nodes_that_are_gone_and_gives_the_others_back(
         nodes[index]["isGone"] = True
     file.write(nodes=nodes)
     stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
-    monkeypatch.setattr(up, "ensure", lambda *_: _Tools())
+    monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
     assert stack.told[0] == words
