@@ -85,16 +85,21 @@ def test_a_second_up_changes_nothing_and_restarts_nothing(deployed: Deployment) 
 
 
 @pytest.mark.parametrize(
-    ("extra", "sign"),
+    ("extra", "said", "written"),
     [
-        ({"kube-apiserver-arg": ["no-such-flag=1"]}, "no-such-flag"),
+        ({"kube-apiserver-arg": ["no-such-flag=1"]}, "no-such-flag", "no-such-flag"),
         # The API server starts with it, and says for a while that the node is Ready, as it was before.
-        pytest.param({"flannel-iface": "eth9"}, "eth9", marks=pytest.mark.long),
+        pytest.param(
+            {"flannel-iface": "no-such-one"},
+            "unable to find interface",
+            "no-such-one",
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["API server", "node agent"],
 )
 def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on(
-    deployed: Deployment, extra: dict[str, Any], sign: str
+    deployed: Deployment, extra: dict[str, Any], said: str, written: str
 ) -> None:
     def break_it(config: dict[str, Any]) -> None:
         config[f"{PROJECT}:k3s"]["extraConfig"] |= extra
@@ -106,11 +111,11 @@ def test_a_configuration_that_k3s_refuses_shows_why_and_the_previous_one_goes_on
             deployed.stack.read(*UP)
     finally:
         deployed.configure()
-    assert sign in str(refused.value)
+    assert said in str(refused.value)
     assert "previous configuration" in str(refused.value)
     assert deployed.on_node("systemctl is-active k3s") == "active"
     deployed.stack.read(*UP)
-    assert sign not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
+    assert written not in deployed.on_node("cat /etc/rancher/k3s/config.yaml")
 
 
 def test_no_secret_stands_in_plain_text_in_the_state(deployed: Deployment) -> None:

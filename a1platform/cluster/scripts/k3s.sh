@@ -134,8 +134,10 @@ a1_k3s_start() { # node name, seconds, address of the DNS
 
 a1_k3s_report() { # why a start failed, for the person who reads the error; tokens never reach the journal's text
     echo "K3s did not become ready; the last lines of its journal:" >&2
-    journalctl --unit k3s --lines 200 --no-pager --output cat 2>/dev/null |
-        grep -E 'level=(error|fatal)|^E[0-9]{4}|[Ff]ailed|invalid|unknown' | tail -n 15 | cut -c1-400 >&2 || true
+    # Each once, without its time: some are said every second, and hide the one that tells why.
+    journalctl --unit k3s --lines 400 --no-pager --output cat 2>/dev/null |
+        grep -E 'level=(error|fatal)|^E[0-9]{4}|[Ff]ailed|invalid|unknown|is not ready:' |
+        sed 's/^time="[^"]*" //' | awk '!seen[$0]++' | tail -n 15 | cut -c1-400 >&2 || true
     journalctl --unit k3s --lines 5 --no-pager --output cat 2>/dev/null | cut -c1-400 >&2 || true
 }
 

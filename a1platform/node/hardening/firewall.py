@@ -209,14 +209,15 @@ systemctl daemon-reload
 a1_firewall_load
 """
 
-# This connection is new, so it has passed the rules. Where they were taken back meanwhile (an earlier run was
-# cut between the two connections) they are loaded again, and the next connection to the host confirms.
+# This connection is new, so it has passed the rules in force. Those are others where the new ones were taken
+# back meanwhile: nobody got in for so long, or an earlier run was cut before it got here.
 _CONFIRM = f"""
 if [ "$(a1_firewall_admitted)" = 0 ]; then
     a1_fail "firewall: no new SSH connection has passed the loaded rules; they are taken back soon"
 fi
 if [ "$(a1_firewall_rules)" != "$(a1_firewall_wanted)" ]; then
-    a1_firewall_load
+    a1_fail "firewall: no new SSH connection passed the new rules in time, so they were taken back; correct" \
+        "hardening.firewall.adminRanges if this machine is not in them, then run up again"
 else
     systemctl stop {_GUARD}.timer 2>/dev/null || true
     rm -f {_PREVIOUS}
