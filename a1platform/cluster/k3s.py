@@ -17,7 +17,31 @@ BINARY_CONCERN = "k3s binary"
 IMAGES_CONCERN = "k3s images"
 """What a deviation of the images that K3s starts with is called."""
 # Before the files are put below it, which would make the folder readable for everybody.
-_RECORD = "(umask 022 && mkdir -p /var/lib/rancher/k3s)\nmkdir -p /var/lib/rancher/k3s/server/logs"
+_RECORD = """(umask 022 && mkdir -p /var/lib/rancher/k3s)
+mkdir -p /var/lib/rancher/k3s/server/logs
+local key value
+# What kube-proxy sets.
+for key in net.ipv4.conf.all.route_localnet net.netfilter.nf_conntrack_max \\
+    net.netfilter.nf_conntrack_tcp_timeout_close_wait net.netfilter.nf_conntrack_tcp_timeout_established; do
+    if value=$(sysctl --values "$key" 2>/dev/null); then a1_remember k3s "$key" "$value"; fi
+done
+a1_remember k3s tables "$(nft list tables 2>/dev/null | tr '\\n' ';')"
+"""
+_REVERT = """local entry family table tables="$a1_state/k3s/live/tables"
+for entry in "$a1_state/k3s/live"/net.*; do
+    if [ -e "$entry" ]; then sysctl --quiet --write "$(basename "$entry")=$(cat "$entry")" || true; fi
+done
+# iptables leaves the tables that it has made, without a rule.
+for family in ip ip6; do
+    for table in filter nat mangle raw; do
+        if [ ! -e "$tables" ] || grep -qF "table $family $table;" "$tables"; then continue; fi
+        if nft list table "$family" "$table" 2>/dev/null |
+            awk '/^\\t\\t/ && !/^\\t\\ttype / { rules = 1 } END { exit rules || !NR }'; then
+            nft delete table "$family" "$table"
+        fi
+    done
+done
+systemctl daemon-reload"""
 BINARY = "/usr/local/bin/k3s"
 UNIT = "/etc/systemd/system/k3s.service"
 
@@ -62,7 +86,7 @@ def k3s(
         record=_RECORD,
         verify="\n".join(verify),
         before_revert=leave + _script("k3s_uninstall.sh"),
-        revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\nsystemctl daemon-reload",
+        revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\n{_REVERT}",
     )
 
 

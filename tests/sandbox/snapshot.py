@@ -39,16 +39,22 @@ _COMMANDS: Mapping[str, str] = {
         "find /etc /usr/local /opt /root /home -xdev {prune} -type f -print0 | "
         "LC_ALL=C sort -z | xargs -0 sha256sum"
     ),
-    "units": "systemctl list-unit-files --no-legend --no-pager | LC_ALL=C sort",
-    "timers": "systemctl list-timers --no-legend --no-pager --all | awk '{ print $(NF-1) }' | LC_ALL=C sort",
+    # Without those of logins, such as our own.
+    "units": "systemctl list-unit-files --no-legend --no-pager | grep -v '^session-' | LC_ALL=C sort",
+    "timers": "systemctl list-timers --no-legend --no-pager --all | grep -o '[^ ]*[.]timer' | LC_ALL=C sort",
     "sysctls": "sysctl --all 2>/dev/null | LC_ALL=C sort",
     "modules": "LC_ALL=C sort /proc/modules | cut -d' ' -f1",
-    "nftables": "nft list ruleset | sed -E 's/ ?packets [0-9]+ bytes [0-9]+//'",
+    # Without the name server of the engine in each container, and without chains that hold no rule: iptables
+    # leaves one in a table of somebody else.
+    "nftables": (
+        "nft list ruleset | sed -E 's/ ?packets [0-9]+ bytes [0-9]+//' | grep -v '127[.]0[.]0[.]11' | "
+        "perl -0pe 's/\\tchain \\w+ [{]\\n\\t\\ttype [^\\n]*policy accept;\\n\\t[}]\\n\\n?//g'"
+    ),
     "users": "cat /etc/passwd /etc/group",
     "mounts": "cut -d' ' -f2-3 /proc/self/mounts | LC_ALL=C sort",
     "links": "ls /sys/class/net | LC_ALL=C sort",
     "processes": "ps -eo comm= | grep -E 'k3s|containerd|flannel' || true",
-    "listeners": "ss -Hltnu | awk '{ print $1, $5 }' | LC_ALL=C sort -u",
+    "listeners": "ss -Hltnu | awk '$5 !~ /^127[.]0[.]0[.]11:/ { print $1, $5 }' | LC_ALL=C sort -u",
 }
 
 

@@ -110,9 +110,11 @@ a1_updates_timers="{" ".join(TIMERS)}"
 """
 
 _RECORD = """
-local timer
+local timer wanted
 for timer in $a1_updates_timers; do
-    a1_remember updates "$timer" "$(a1_updates_timer "$timer")"
+    # One that is masked can be wanted all the same.
+    wanted=$(ls "/etc/systemd/system/timers.target.wants/$timer" 2>/dev/null || true)
+    a1_remember updates "$timer" "$(a1_updates_timer "$timer") $wanted"
 done
 """
 
@@ -138,14 +140,17 @@ done
 """
 
 _REVERT = """
-local entry timer enabled active
+local entry timer enabled active wanted
 for entry in "$a1_state/updates/live"/*.timer; do
     if [ ! -e "$entry" ]; then continue; fi
     timer=$(basename -- "$entry")
-    read -r enabled active <"$entry" || true
+    read -r enabled active wanted <"$entry" || true
     case "$enabled" in
     enabled) ;;
-    masked) systemctl --quiet disable "$timer" && systemctl --quiet mask --now "$timer" ;;
+    masked)
+        [ -n "$wanted" ] || systemctl --quiet disable "$timer"
+        systemctl --quiet mask --now "$timer"
+        ;;
     *) systemctl --quiet disable "$timer" ;;
     esac
     if [ "$active" != active ]; then systemctl stop "$timer"; fi
