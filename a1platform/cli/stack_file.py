@@ -15,7 +15,7 @@ from a1platform.bundle import Bundle, BundleError
 from a1platform.bundle import load as load_bundle
 from a1platform.naming import PROJECT
 from a1platform.settings import problems
-from a1platform.settings.checked import checked
+from a1platform.settings.checked import checked, nothing
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.model import A1Settings, BundleFolder
 from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, PreflightSettings
@@ -23,7 +23,6 @@ from a1platform.settings.nodes import Nodes
 from a1platform.settings.plain import plain
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings
-from a1platform.settings.together import Right
 from a1platform.settings.words import one_of
 
 _T = TypeVar("_T")
@@ -80,7 +79,7 @@ class StackFile:
         """
         found = list(self._strangers())
         values = {key: value for key, value in self._values().items() if key not in without}
-        further = _nothing if destroys else refusal.problems
+        further = nothing if destroys else refusal.problems
         _, lines = checked(values, further, connects=connects, passed_over=_ENCRYPTED)
         found += [f"{PROJECT}:{line}" for line in lines]
         if found:
@@ -208,10 +207,6 @@ class StackFile:
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
-
-
-def _nothing(_: Right) -> tuple[str, ...]:
-    return ()
 
 
 def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:

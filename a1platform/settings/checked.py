@@ -14,6 +14,11 @@ Further = Callable[[Right], Iterable[str]]
 """Returns a line for each problem, which begins with its key, between what is right in a configuration."""
 
 
+def nothing(_right: Right) -> tuple[str, ...]:
+    """Find nothing more than what is wrong with the values by themselves."""
+    return ()
+
+
 def checked(
     values: Mapping[str, JsonValue], further: Further, *, connects: bool, passed_over: str | None = None
 ) -> tuple[Right, list[str]]:

@@ -6,21 +6,16 @@ import pulumi
 from pydantic import JsonValue
 
 from a1platform.naming import PROJECT
-from a1platform.settings.checked import Further, checked
+from a1platform.settings.checked import Further, checked, nothing
 from a1platform.settings.model import A1Settings
 from a1platform.settings.plain import plain
-from a1platform.settings.together import Right
-
-
-def _nothing(_right: Right) -> tuple[str, ...]:
-    return ()
 
 
 class SettingsError(pulumi.RunError):
     """The configuration is refused; the text has one line for each thing that is wrong with it."""
 
 
-def load(further: Further = _nothing) -> A1Settings:
+def load(further: Further = nothing) -> A1Settings:
     """Return the settings of the current stack; a preview connects to nothing, so it needs no private key.
 
     Args:
@@ -37,7 +32,7 @@ def load(further: Further = _nothing) -> A1Settings:
 
 
 def parse(
-    values: Mapping[str, JsonValue], further: Further = _nothing, *, connects: bool = True
+    values: Mapping[str, JsonValue], further: Further = nothing, *, connects: bool = True
 ) -> A1Settings:
     """Check plain values, as YAML gives them, and return them as settings.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from a1platform import versions
+from a1platform.naming import PROJECT
 from sandbox.bundle import make_bundle
 from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
@@ -64,6 +65,20 @@ def deployment(cache: Cache, node: Node, state: Path, others: Sequence[Node] = (
     made = Deployment(stack, node, cluster_bundle(cache), tuple(others))
     made.configure()
     stack.create()
+    return made
+
+
+def three_servers_and_an_agent(cache: Cache, start_node: Callable[[str], Node], state: Path) -> Deployment:
+    """Return a configured stack for four nodes that nothing has touched yet, the last an agent.
+
+    Args:
+        cache: Where the toolchain and the bundle are.
+        start_node: Starts a node of a name.
+        state: Folder for the stack's state.
+    """
+    first, *others = (start_node(f"a{number}") for number in range(1, 5))
+    made = deployment(cache, first, state, others)
+    made.configure(lambda config: config[f"{PROJECT}:nodes"][3].update(role="agent"))
     return made
 
 

@@ -9,7 +9,7 @@ from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
-from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
+from tests.sandbox.deployment import DESTROY, UP, Deployment, three_servers_and_an_agent, traces
 from tests.sandbox.faults import cut_power
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
@@ -21,11 +21,7 @@ _STARTED = "systemctl show k3s --property ActiveEnterTimestamp"
 def cluster(
     cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
-    """A configured stack for four nodes that nothing has touched yet, the last an agent."""
-    first, *others = (start_node(f"a{number}") for number in range(1, 5))
-    made = deployment(cache, first, tmp_path_factory.mktemp("state"), others)
-    made.configure(lambda config: _agent(config).update(role="agent"))
-    return made
+    return three_servers_and_an_agent(cache, start_node, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.node import Node
-from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
+from tests.sandbox.deployment import DESTROY, UP, Deployment, three_servers_and_an_agent, traces
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
 _KUBECTL = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl"
@@ -20,11 +19,7 @@ _PKI = "/var/lib/rancher/k3s/server/tls/etcd"
 def cluster(
     cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
-    """A configured stack for four nodes that nothing has touched yet, the last an agent."""
-    first, *others = (start_node(f"a{number}") for number in range(1, 5))
-    made = deployment(cache, first, tmp_path_factory.mktemp("state"), others)
-    made.configure(lambda config: config[f"{PROJECT}:nodes"][3].update(role="agent"))
-    return made
+    return three_servers_and_an_agent(cache, start_node, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
