@@ -9,6 +9,8 @@ UV_INSTALLED := $(CACHE)/uv/.$(firstword $(shell sha256sum requirements-uv.txt))
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
+# On all cores. The tests on nodes run one by one: two cores start one cluster at a time.
+FAST_TESTS := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
 .PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev
 
@@ -50,10 +52,11 @@ smoke: venv ## Prove the running platform by what it does
 
 test: venv ## The whole test suite, the sandbox's end-to-end tests included
 	@$(BIN)/python -m sandbox prepare
-	@$(BIN)/pytest -m "not smoke and not bench and not long and not disruptive"
+	@$(FAST_TESTS)
+	@$(BIN)/pytest -m "sandbox and not long" --durations=10
 
 test-fast: venv ## The tests that need neither network nor node
-	@$(BIN)/pytest
+	@$(FAST_TESTS)
 
 test-kills: venv ## Kill `pulumi` KILLS times (20) at random moments; the next `up` converges each time
 	@A1_KILLS=$(or $(KILLS),20) $(BIN)/pytest -m sandbox tests/sandbox/test_faults.py -k "killed or secret" -v -s

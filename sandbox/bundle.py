@@ -20,7 +20,7 @@ from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed
 from sandbox.recipes.services import ServicesImageError
-from sandbox.side_by_side import available_memory
+from sandbox.side_by_side import available_memory, two_at_a_time
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
@@ -56,7 +56,7 @@ def make_bundle(
     parts: Iterable[str] | None = None,
     on_part: Callable[[str], None] | None = None,
 ) -> Path:
-    """Make the bundle's parts that are missing or whose recipe changed, one after the other.
+    """Make the bundle's parts that are missing or whose recipe changed.
 
     bundle.json names a part as soon as it is there, so that it can be installed while others are built.
 
@@ -64,7 +64,8 @@ def make_bundle(
         cache: Where sources, programs and the bundle are kept.
         progress: Takes a line per step, and one every 15 s of a build.
         parts: Names of `PARTS`; all of them by default.
-        on_part: Called with the name of each part when it is there, at once for those that were there before.
+        on_part: Called with the name of each part when it is there, at once for those that were there before;
+            also from other threads.
 
     Returns:
         The bundle's folder.
@@ -86,22 +87,30 @@ def make_bundle(
     for name in ready:
         if on_part:
             on_part(name)
-    failures: dict[str, str] = {}
-    for part in missing:
-        try:
-            # Charts are made from modules' sources too, which nobody may remove meanwhile.
-            with cache.lock(GO_FOLDERS, shared=True):
-                _make(part, recipes[part.name], cache, progress)
-        except _FAILURES as problem:
-            failures[part.name] = last_lines(problem)
-            progress(f"{part.name}: NOT MADE: {failures[part.name]}")
-            update(folder, partial(drop, name=part.name, why=failures[part.name]))
-        else:
-            if on_part:
-                on_part(part.name)
+    makers = [partial(_try, part, recipes[part.name], cache, on_part) for part in missing]
+    told = zip(missing, two_at_a_time(progress, makers), strict=True)
+    failures = {part.name: why for part, why in told if why}
     if failures:
         raise PartsError(folder, failures)
     return folder
+
+
+def _try(
+    part: Part, recipe: str, cache: Cache, on_part: Callable[[str], None] | None, progress: Progress
+) -> str:
+    """Make a part, and return why it could not be made, or nothing."""
+    try:
+        # Charts are made from modules' sources too, which nobody may remove meanwhile.
+        with cache.lock(GO_FOLDERS, shared=True):
+            _make(part, recipe, cache, progress)
+    except _FAILURES as problem:
+        why = last_lines(problem)
+        progress(f"{part.name}: NOT MADE: {why}")
+        update(bundle_folder(cache), partial(drop, name=part.name, why=why))
+        return why
+    if on_part:
+        on_part(part.name)
+    return ""
 
 
 def last_lines(problem: Exception) -> str:

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sandbox.children import end_children
 from sandbox.progress import Progress
@@ -71,19 +72,60 @@ def both(
     """
     if available_memory(_ROOM) < _ROOM:
         return first(progress), second(progress)
+    with _at_once(progress) as begin:
+        one, other = begin(first), begin(second)
+    return one.result(), other.result()
+
+
+def two_at_a_time(progress: Progress, pieces: Sequence[Callable[[Progress], _A]]) -> list[_A]:
+    """Do pieces of work, two of them at once where there is memory for it.
+
+    Args:
+        progress: Takes the lines of all.
+        pieces: Each takes progress; begun in this order.
+
+    Returns:
+        What they return, in their order.
+
+    Raises:
+        Exception: That of the one that fails first; those under way are ended.
+    """
+    if len(pieces) == 1 or available_memory(_ROOM) < _ROOM:
+        return [piece(progress) for piece in pieces]
+    with _at_once(progress) as begin:
+        begun = [begin(piece) for piece in pieces]
+    return [one.result() for one in begun]
+
+
+class _Begin(Protocol):
+    """Begins a piece of work."""
+
+    def __call__(self, piece: Callable[[Progress], _A], /) -> Future[_A]: ...
+
+
+@contextmanager
+def _at_once(progress: Progress) -> Iterator[_Begin]:
+    """Give what begins work on one of two threads; at the end all of it is done, or one has failed."""
     over = threading.Event()
     told = until(over, progress)
+    begun: list[Future[Any]] = []
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.submit(first, told), pool.submit(second, told)
+
+        def begin(piece: Callable[[Progress], _A]) -> Future[_A]:
+            future = pool.submit(piece, told)
+            begun.append(future)
+            return future
+
         try:
-            # The one that fails first, not the first of the two.
-            work: tuple[Future[Any], ...] = (one, other)
-            for ended in wait(work, return_when=FIRST_EXCEPTION).done:
+            yield begin
+            # The one that fails first, not the first of them.
+            for ended in wait(begun, return_when=FIRST_EXCEPTION).done:
                 ended.result()
-            return one.result(), other.result()
         except BaseException:
             over.set()
-            end(lambda: one.done() and other.done())
+            for future in begun:
+                future.cancel()
+            end(lambda: all(future.done() for future in begun))
             raise
 
 

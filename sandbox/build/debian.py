@@ -50,7 +50,9 @@ def closure(cache: Cache, names: Iterable[str], without: Collection[str] = ()) -
     while wanted:
         found |= wanted
         needed: set[str] = set()
-        for stanza in _stanzas(cache, sorted(wanted)):
+        with cache.lock("debs"):
+            stanzas = _stanzas(cache, sorted(wanted))
+        for stanza in stanzas:
             for kind in ("Depends", "Pre-Depends"):
                 for entry in filter(None, stanza.get(kind, "").split(", ")):
                     # Of alternatives the first one, as apt itself prefers it.

@@ -4,8 +4,9 @@ import contextlib
 import json
 import re
 import shutil
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from a1platform import bundle as reading
 from a1platform.bundle import BundleError, file_digest, load
 from a1platform.versions import K3S
 from sandbox import bundle as making
-from sandbox import bundle_list
+from sandbox import bundle_list, side_by_side
 from sandbox.build.go import BuildError
 from sandbox.build.image import ImageFile, ImageSettings, write_image
 from sandbox.bundle import PartsError, chosen, held_parts, make_bundle, ready_parts
@@ -40,6 +41,8 @@ class Bench:
         self.parts = {name: self._part(name) for name in ("one", "two", "three")}
         monkeypatch.setattr(making, "PARTS", self.parts)
         monkeypatch.setattr(making, "_ROOT", folder)
+        # One after the other, so that each test knows the order.
+        monkeypatch.setattr(side_by_side, "available_memory", lambda _: 0)
 
     def _part(self, name: str) -> Part:
         recipe = self.recipes / f"{name}.py"
@@ -105,6 +108,23 @@ def test_each_part_can_be_used_while_others_are_built(bench: Bench) -> None:
 
     make_bundle(bench.cache, bench.said.append, on_part=on_part)
     assert seen == [["one"], ["one", "two"], ["one", "three", "two"]]
+
+
+def test_a_part_is_made_while_another_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "available_memory", lambda _: 2**40)
+    met = threading.Barrier(2)
+
+    def images(make: Callable[[Cache, Progress], Sequence[ImageFile]]) -> Part:
+        def waits(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
+            met.wait(10)
+            return make(cache, progress)
+
+        return replace(bench.parts[name], images=waits)
+
+    for name in ("one", "two"):
+        bench.parts[name] = images(bench.parts[name].images)
+    assert sorted(load(bench.make()).parts) == ["one", "three", "two"]
+    assert sorted(bench.ready) == ["one", "three", "two"]
 
 
 def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(bench: Bench) -> None:

@@ -3,12 +3,14 @@
 import subprocess
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 from sandbox import side_by_side
 from sandbox.progress import Progress
-from sandbox.side_by_side import EndedError, both
+from sandbox.side_by_side import EndedError, both, two_at_a_time
 
 _SOON_SECONDS = 10
 
@@ -67,6 +69,49 @@ def test_a_failure_is_told_and_the_program_that_the_other_has_begun_is_ended(ord
         both(lambda _: None, first, second)
     assert begun[0].returncode
     assert time.monotonic() - started < _SOON_SECONDS
+
+
+@pytest.mark.usefixtures("room")
+def test_of_several_pieces_two_are_under_way_at_once_and_no_more() -> None:
+    lock, met = threading.Lock(), threading.Barrier(2)
+    under_way, seen = 0, list[int]()
+
+    def piece(number: int, _: Progress) -> int:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            seen.append(under_way)
+        met.wait(_SOON_SECONDS)
+        with lock:
+            under_way -= 1
+        return number
+
+    assert two_at_a_time(lambda _: None, [partial(piece, number) for number in range(4)]) == [0, 1, 2, 3]
+    assert max(seen) == 2
+
+
+@pytest.mark.usefixtures("room")
+def test_after_a_failure_no_further_piece_begins() -> None:
+    begun = list[int]()
+
+    def fails(_: Progress) -> None:
+        raise ValueError("does not compile")
+
+    def waits(number: int, progress: Progress) -> None:
+        begun.append(number)
+        while True:
+            time.sleep(0.05)
+            progress("on its way")
+
+    pieces: list[Callable[[Progress], None]] = [
+        partial(waits, 1),
+        fails,
+        partial(waits, 2),
+        partial(waits, 3),
+    ]
+    with pytest.raises(ValueError, match="does not compile"):
+        two_at_a_time(lambda _: None, pieces)
+    assert 3 not in begun
 
 
 def test_work_that_nobody_waits_for_ends_with_its_next_line() -> None:
