@@ -5,6 +5,7 @@ import signal
 
 import pulumi
 
+from a1platform.bundle import BundleError
 from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import SYSTEM, K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
@@ -25,11 +26,14 @@ machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run()
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
 watch = watched if settings.nodes and not settings.node_is_gone else unwatched
-bundle = load_bundle(settings.bundle) if settings.bundle else None
-parts = image_parts(settings.platform, settings.services, bundle)
-if bundle:
-    # Not all of it: another part may be damaged, or being made anew.
-    bundle.verify((SYSTEM, *parts))
+try:
+    bundle = load_bundle(settings.bundle) if settings.bundle else None
+    parts = image_parts(settings.platform, settings.services, bundle)
+    if bundle:
+        # Not all of it: another part may be damaged, or being made anew.
+        bundle.verify((SYSTEM, *parts))
+except BundleError as error:
+    raise pulumi.RunError(str(error)) from None
 
 nodes = [
     HardenedNode(
