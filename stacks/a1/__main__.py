@@ -12,7 +12,7 @@ from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report
 from a1platform.refusal import problems
-from a1platform.settings.load import load
+from a1platform.settings.load import holds_secret, load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
 
@@ -83,6 +83,7 @@ platform = Platform(
         access=settings.access,
         namespaces=(NAMESPACE,),
         secrets=credentials.content,
+        secret=holds_secret("platform"),
         bundle=bundle,
         images=cluster.images,
         on_server=on_server(cluster.server),
