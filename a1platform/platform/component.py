@@ -42,6 +42,7 @@ class PlatformArgs:
         secrets: What the cluster-local store holds, Secret to key to value.
         secret: Whether the settings hold what is secret, so that what a site writes itself, its values for
             charts and its store, has to be.
+        repository: What Argo CD syncs, which it has to reach.
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
         after: What everything waits for.
@@ -55,6 +56,7 @@ class PlatformArgs:
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     secret: bool = False
+    repository: str | None = None
     bundle: Bundle | None = None
     images: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
@@ -145,7 +147,7 @@ class Platform(pulumi.ComponentResource):
         for one in (*access.roles(), *access.bindings(self._args.access, self._args.namespaces)):
             declare(one, opts)
         if self._args.settings.network_policies:
-            for policy in network.reach_policies(spaces, self._args.settings):
+            for policy in network.reach_policies(spaces, self._args.settings, self._args.repository):
                 declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:

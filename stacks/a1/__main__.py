@@ -84,6 +84,7 @@ platform = Platform(
         namespaces=(NAMESPACE,),
         secrets=credentials.content,
         secret=holds_secret("platform"),
+        repository=settings.services.gitops.repo_url,
         bundle=bundle,
         images=cluster.images,
         on_server=on_server(cluster.server),
