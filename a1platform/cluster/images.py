@@ -9,8 +9,21 @@ from a1platform.bundle import BundleImage
 from a1platform.node.ssh import remote_folder
 from a1platform.settings.node import NodeSettings
 
-_NEEDED_BY = "a1platform.needed-by."
-"""Label of an image; the part follows. Several parts may need the same one."""
+# The label of an image ends in the part that needs it; several may need the same one.
+_PIN = r"""needed_by=a1platform.needed-by. pinned=io.cri-containerd.pinned
+mine=$needed_by$part
+needed=" $(images | cut -d' ' -f3- | tr '\n' ' ')"
+for reference in $needed; do
+    ctr label "$reference" "$mine=yes" "$pinned=pinned" >/dev/null
+done
+ctr ls | while read -r reference labels; do
+    if [[ $labels != *"$mine=yes"* || $needed == *" $reference "* ]]; then continue; fi
+    unneeded=("$mine=")
+    if [[ ${labels/"$mine=yes"/} != *"$needed_by"* ]]; then unneeded+=("$pinned="); fi
+    # Not removed: pods run on it until the release follows, and a rollback brings it back.
+    ctr label "$reference" "${unneeded[@]}" >/dev/null
+done
+"""
 
 
 def import_images(
@@ -53,7 +66,7 @@ def render_import(staged: str, part: str, images: Sequence[BundleImage]) -> str:
     """
     rows = "".join(f"{image.sha256} {image.path.name} {' '.join(image.references)}\n" for image in images)
     return f"""staged={staged}
-needed_by={_NEEDED_BY}{part}
+part={part}
 images() {{
     cat <<'A1_TABLE'
 {rows}A1_TABLE
@@ -85,20 +98,9 @@ while read -r digest file references; do
     fi
     ctr import "$staged/$file" >/dev/null
     for reference in $references; do
-        ctr label "$reference" io.cri-containerd.pinned=pinned "a1platform.sha256=$digest" >/dev/null
+        ctr label "$reference" "a1platform.sha256=$digest" >/dev/null
     done
 done < <(images)
-needed=" $(images | cut -d' ' -f3- | tr '\\n' ' ')"
-for reference in $needed; do
-    ctr label "$reference" "$needed_by=yes" >/dev/null
-done
-ctr ls | while read -r reference labels; do
-    if [[ $labels != *"$needed_by=yes"* || $needed == *" $reference "* ]]; then continue; fi
-    unneeded=("$needed_by=")
-    if [[ ${{labels/"$needed_by=yes"/}} != *{_NEEDED_BY}* ]]; then unneeded+=(io.cri-containerd.pinned=); fi
-    # Not removed: pods run on it until the release follows, and a rollback brings it back.
-    ctr label "$reference" "${{unneeded[@]}}" >/dev/null
-done
-rm -rf -- "$staged"
+{_PIN}rm -rf -- "$staged"
 rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$staged")" 2>/dev/null || true
 """

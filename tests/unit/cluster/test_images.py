@@ -114,6 +114,12 @@ def test_what_a_part_no_longer_needs_is_left_to_the_kubelet_and_still_there_for_
     assert node.held() == {"keda:1", "keda:2", "metrics:1"}
 
 
+def test_what_is_needed_once_more_is_kept_from_the_kubelet_again(node: Node) -> None:
+    for version in ("keda:1", "keda:2", "keda:1"):
+        node.bring("keda", node.image(version))
+    assert node.pinned() == {"keda:1"}
+
+
 def test_what_another_part_needs_and_what_is_nobodys_stays_as_it_is(node: Node) -> None:
     node.bring("monitoring", node.image("prometheus:1"), node.image("proxy:1"))
     node.bring("monitoring-crds", node.image("kinds:1"))
