@@ -116,7 +116,7 @@ class TracingSettings(PartSettings):
 
     Attributes:
         enabled: Whether it is installed.
-        retention: How long spans are kept.
+        retention: How long spans are kept at most.
         storage: Size of its volume, by default that of the profile. Traces that would not fit on it within
             the retention are not kept.
     """
