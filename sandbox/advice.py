@@ -20,9 +20,14 @@ _ADVICE = {
     r"exited without exit status|\bEOF\b|connection reset|connection lost|broken pipe|closed network": (
         "the connection was cut in the middle. What was begun is safe to repeat: run the command again"
     ),
-    r"No space left on device|Disk quota exceeded|SSH_FX_FAILURE": (
+    # Programs in Go write it small.
+    r"(?i:no space left on device|disk quota exceeded)|SSH_FX_FAILURE": (
         "the host could not write: its disk is full or read-only. Free space there (`df -h`), then run the "
         "command again; what has arrived is used"
+    ),
+    r"can be resized|requests\.storage: Forbidden: field can not be less": (
+        "a volume becomes neither smaller nor, in K3s's own class, larger. Set its old size again, or make "
+        "it anew without its data as docs/platform.md says below Data"
     ),
 }
 _ALONE = "set a1platform:nodeIsGone to true and run `make down`"

@@ -14,18 +14,6 @@ from sandbox.node import Node
 
 _CONTAINERD = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl"
 _FLANNEL = "/etc/rancher/k3s/flannel-cni.json"
-# Jaeger 2.13, the newest that can be built, knows no limit by bytes, as the pinned release does.
-_OLDER_JAEGER = {
-    "userconfig": {
-        "processors": {
-            "tail_sampling": {
-                "policies": [
-                    {"name": "volume", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 500}}
-                ]
-            }
-        }
-    }
-}
 # What only a machine with a kernel of its own can show: docs/hardening.md says where that is shown.
 _NOT_IN_A_CONTAINER = {
     "modules": "a container loads no kernel modules",
@@ -65,8 +53,6 @@ def stack_settings(
             for name in NAMES
             if (name in wanted) == (name in OPTIONAL)
         }
-        if "tracing" in wanted:
-            config["platform"]["tracing"]["values"] = _OLDER_JAEGER
         if SERVICES not in wanted:
             services = {**(services or {}), "enabled": False}
     if services is not None:

@@ -155,7 +155,7 @@ def _images(
         for part in wanted:
             after = pulumi.ResourceOptions(depends_on=[last], deleted_with=installed[node.name])
             opts = pulumi.ResourceOptions.merge(own, after)
-            last = import_images(f"{node.name}-{part}-images", node, held[part].images, opts)
+            last = import_images(f"{node.name}-{part}-images", node, part, held[part].images, opts)
             brought[part].append(last)
     return brought
 

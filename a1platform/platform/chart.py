@@ -1,8 +1,12 @@
 """Where each part's chart comes from."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from a1platform import versions
 from a1platform.bundle import Bundle
@@ -72,3 +76,17 @@ def chart(name: str, bundle: Bundle | None, repository: str | None = None) -> Ch
         return None
     # Relative to the program's folder: another path is an upgrade to Helm, and homes differ between machines.
     return Chart(os.path.relpath(part.chart.path), part.chart.version, None, part.origin)
+
+
+def program_version(chart: Chart) -> tuple[int, int] | None:
+    """Return major and minor version of the program in a chart's folder; None where there is no folder.
+
+    Args:
+        chart: The chart.
+    """
+    file = Path(chart.source) / "Chart.yaml"
+    if chart.repository is not None or not file.is_file():
+        return None
+    told = str(yaml.safe_load(file.read_text(encoding="utf-8")).get("appVersion", ""))
+    found = re.match(r"v?(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else None

@@ -5,7 +5,7 @@ Here the charts of a bundle are compared; one that is downloaded is not on this 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class ChartValuesError(pulumi.RunError):
 
 
 def check_values(release: str, chart: Path, values: Mapping[str, Any]) -> None:
-    """Compare values with the chart's own schema, as Helm does, with the chart's defaults below them.
+    """Compare values with the schemas of a chart and of those below it, as Helm does, over their defaults.
 
     Args:
         release: Name of the release.
@@ -35,18 +35,42 @@ def check_values(release: str, chart: Path, values: Mapping[str, Any]) -> None:
     Raises:
         ChartValuesError: The chart refuses them. No value is shown, since it may be secret.
     """
-    file = chart / "values.schema.json"
-    if not file.is_file():
-        return
-    schema = json.loads(file.read_text(encoding="utf-8"))
-    defaults = chart / "values.yaml"
-    given = yaml.safe_load(defaults.read_text(encoding="utf-8")) if defaults.is_file() else {}
-    whole = _without_nulls(merged(given or {}, _known(values)))
-    found = validator_for(schema)(schema).iter_errors(whole)
-    problems = sorted(found, key=lambda one: _path(one.absolute_path))
-    if problems:
-        lines = [f"  {_path(one.absolute_path)}: {_expected(one)}" for one in problems]
+    lines = sorted(f"  {_path(steps)}: {text}" for steps, text in _problems(chart, _known(values)))
+    if lines:
         raise ChartValuesError("\n".join([f"the chart of release {release} refuses its values:", *lines]))
+
+
+def _problems(chart: Path, values: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the place and the text of everything that a chart and those below it refuse."""
+    whole = merged(_read(chart / "values.yaml"), values)
+    file = chart / "values.schema.json"
+    if file.is_file():
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        for one in validator_for(schema)(schema).iter_errors(_without_nulls(whole)):
+            yield tuple(one.absolute_path), _expected(one)
+    for wanted in _read(chart / "Chart.yaml").get("dependencies", ()):
+        name = wanted.get("alias") or wanted["name"]
+        below = whole.get(name) or {}
+        # Tags are left to Helm; our charts have none.
+        if isinstance(below, Mapping) and not wanted.get("tags") and _is_on(wanted, whole):
+            shared = {"global": merged(below.get("global") or {}, whole.get("global") or {})}
+            for steps, text in _problems(chart / "charts" / wanted["name"], {**below, **shared}):
+                yield (name, *steps), text
+
+
+def _is_on(wanted: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Tell whether a chart below another one is installed: its first condition with a value decides."""
+    for condition in filter(None, wanted.get("condition", "").split(",")):
+        found: Any = values
+        for key in condition.strip().split("."):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, bool):
+            return found
+    return True
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:

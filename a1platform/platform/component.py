@@ -21,6 +21,7 @@ from a1platform.platform.part import PartArgs, Slice
 from a1platform.platform.policies import Policies, PoliciesArgs
 from a1platform.platform.policy_set import load as load_policies
 from a1platform.platform.recovery import RunOnServer, recovering, recovery_hook
+from a1platform.platform.secrecy import kept_secret
 from a1platform.platform.selection import NAMES, charts, has_grafana, report
 from a1platform.platform.sizes import Sizing
 from a1platform.platform.tracing import Tracing, TracingArgs
@@ -39,6 +40,9 @@ class PlatformArgs:
         access: Who may do what in the cluster.
         namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
         secrets: What the cluster-local store holds, Secret to key to value.
+        secret: Whether the settings hold what is secret, so that what a site writes itself, its values for
+            charts and its store, has to be.
+        repository: What Argo CD syncs, which it has to reach.
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
         after: What everything waits for.
@@ -51,6 +55,8 @@ class PlatformArgs:
     access: AccessSettings = field(default_factory=AccessSettings)
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
+    secret: bool = False
+    repository: str | None = None
     bundle: Bundle | None = None
     images: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
     after: Sequence[pulumi.Resource] = ()
@@ -101,11 +107,12 @@ class Platform(pulumi.ComponentResource):
         Raises:
             PolicyError: Policies and their settings contradict each other.
         """
+        below: list[pulumi.ResourceTransformation] = [kept_secret] if args.secret else []
         if args.on_server is not None:
-            below = [recovering(recovery_hook(args.on_server))]
+            below.append(recovering(recovery_hook(args.on_server)))
             # What is downloaded is on this machine only while it is installed.
             below += [upgrading(args.on_server)] if args.bundle else []
-            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=below))
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=below))
         super().__init__(token("platform", "Platform"), name, None, opts)
         self._name, self._args = name, args
         self._sizing = Sizing(args.settings.profile, args.settings.sizes)
@@ -140,7 +147,7 @@ class Platform(pulumi.ComponentResource):
         for one in (*access.roles(), *access.bindings(self._args.access, self._args.namespaces)):
             declare(one, opts)
         if self._args.settings.network_policies:
-            for policy in network.reach_policies(spaces, self._args.settings):
+            for policy in network.reach_policies(spaces, self._args.settings, self._args.repository):
                 declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:

@@ -34,6 +34,8 @@ def kinds_script(chart: str) -> str:
 def upgrading(run: RunOnServer) -> pulumi.ResourceTransformation:
     """Return the transformation that has kinds upgraded right before the release that needs them.
 
+    Before an installation too: kinds stay when their release goes, and Helm leaves those that it finds.
+
     Args:
         run: See `RunOnServer`.
     """
@@ -41,7 +43,8 @@ def upgrading(run: RunOnServer) -> pulumi.ResourceTransformation:
     async def upgrade(args: pulumi.ResourceHookArgs) -> None:
         await asyncio.to_thread(run, kinds_script((args.new_inputs or {})["chart"]))
 
-    binding = pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook("a1-kinds", upgrade)])
+    hook = pulumi.ResourceHook("a1-kinds", upgrade)
+    binding = pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
     added = pulumi.ResourceOptions(hooks=binding)
 
     def attach(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:

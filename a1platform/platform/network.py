@@ -6,6 +6,7 @@ whichever node it runs on, and is called at such an address, so that no selector
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.naming import PART_OF
@@ -25,6 +26,8 @@ from a1platform.settings.platform import PlatformSettings
 _API = 6443
 _GIT = (22, 80, 443, 9418)
 _PROMETHEUS = 9090
+_PAGES = {ARGO_CD: 8080, PROMETHEUS: 3000}
+"""The port of what people look at, by namespace: Argo CD, and Grafana."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +74,38 @@ REACHES: Mapping[str, Reach] = {
 """By namespace."""
 
 
-def reach_policies(namespaces: Sequence[str], settings: PlatformSettings) -> list[Manifest]:
+def reach_policies(
+    namespaces: Sequence[str], settings: PlatformSettings, repository: str | None = None
+) -> list[Manifest]:
     """Return one policy for each namespace of a part: default deny both ways, and its openings.
 
     Args:
         namespaces: Those that are there.
-        settings: A store of the site's own is outside, at a port that only the site knows.
+        settings: What a site has of its own is outside, at a port that only the site knows, and who forwards
+            people inside.
+        repository: What Argo CD syncs.
     """
     found = dict(REACHES)
     if settings.external_secrets.provider is not None:
         found[EXTERNAL_SECRETS] = replace(found[EXTERNAL_SECRETS], everywhere=True)
+    called = (repository, settings.argo_cd.oidc.issuer if settings.argo_cd.oidc else None)
+    out = dict.fromkeys((*found[ARGO_CD].out, *filter(None, map(_port, filter(None, called)))))
+    found[ARGO_CD] = replace(found[ARGO_CD], out=tuple(out))
+    if caller := settings.ingress_namespace:
+        for name, port in _PAGES.items():
+            callers = found[name].callers
+            more = {caller: (*callers.get(caller, ()), port)}
+            found[name] = replace(found[name], callers={**callers, **more})
     return [reach_policy(name, found[name]) for name in namespaces if name in found]
+
+
+def _port(url: str) -> int | None:
+    """Return the port that a URL names; `git@host:path` names none."""
+    try:
+        return urlsplit(url).port
+    # A number that is none Argo CD tells itself.
+    except ValueError:
+        return None
 
 
 def reach_policy(namespace: str, reach: Reach) -> Manifest:

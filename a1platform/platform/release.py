@@ -64,6 +64,8 @@ def release(
         version=source.version,
         repository_opts=RepositoryOptsArgs(repo=source.repository) if source.repository else None,
         values=dict(args.values),
+        # Else the provider leaves out a null, by which Helm takes a key of the chart away.
+        allow_null_values=True,
         timeout=args.seconds,
         atomic=True,
         cleanup_on_fail=True,

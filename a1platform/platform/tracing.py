@@ -12,6 +12,7 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare
 from a1platform.naming import labels, token
+from a1platform.platform.chart import program_version
 from a1platform.platform.namespaces import PROMETHEUS, TRACING
 from a1platform.platform.part import PartArgs
 from a1platform.platform.release import ReleaseArgs, release
@@ -36,6 +37,11 @@ _DISK_PER_BYTE = 5
 
 Seen with Jaeger 2.13 and spans of 430 bytes with ten attributes: 3.3, and 150 MB whatever is in it.
 """
+_SPAN_BYTES = 430
+_COUNTS_BYTES = (2, 14)
+"""The first Jaeger whose `tail_sampling` limits bytes; those before know spans a second only."""
+_LEAST_SPANS = 50
+"""In a second: fewer would leave every trace of a workflow out as a whole, a call of one tool being five."""
 _WHOLE_SECONDS = 10
 """How long the spans of a trace are waited for; then it is taken, or left, as a whole."""
 _WAITING_TRACES = 20000
@@ -95,10 +101,12 @@ class Tracing(pulumi.ComponentResource):
 
 def values(args: PartArgs[TracingSettings]) -> dict[str, Any]:
     """Return the chart's values: one pod with a store of its own."""
+    version = program_version(args.chart)
+    by_spans = version is not None and version < _COUNTS_BYTES
     heap = int(args.sizing.size("jaeger").memory_mib * _HEAP_SHARE)
     ours: dict[str, Any] = {
         "fullnameOverride": NAME,
-        "userconfig": configuration(args.settings, args.sizing),
+        "userconfig": configuration(args.settings, args.sizing, by_spans=by_spans),
         "jaeger": {
             "resources": resources("jaeger", args.sizing),
             # Else the store's caches grow until the kernel ends the pod.
@@ -122,18 +130,21 @@ def values(args: PartArgs[TracingSettings]) -> dict[str, Any]:
     return merged(whole, {"jaeger": {"podLabels": {"a1platform/configuration": digest[:16]}}})
 
 
-def configuration(settings: TracingSettings, sizing: Sizing) -> Manifest:
+def configuration(settings: TracingSettings, sizing: Sizing, *, by_spans: bool = False) -> Manifest:
     """Return Jaeger's own configuration: spans in by OTLP, as many as fit, kept in a store on the volume.
 
     Args:
         settings: Tracing's slice of the settings.
         sizing: How large its containers are.
+        by_spans: Whether it knows no limit by bytes.
     """
     hours = int(settings.retention[:-1]) * _HOURS[settings.retention[-1]]
+    room = mebibytes(_size(settings, sizing)) * 1024 * 1024 // _DISK_PER_BYTE
+    policy, kept = (_spans_limit if by_spans else _bytes_limit)(room, hours)
     store = {
         "ephemeral": False,
         "directories": {"keys": f"{_FOLDER}/keys", "values": f"{_FOLDER}/values"},
-        "ttl": {"spans": f"{hours}h"},
+        "ttl": {"spans": kept},
     }
     metrics = {"pull": {"exporter": {"prometheus": {"host": _EVERY, "port": _METRICS_PORT}}}}
     return {
@@ -157,26 +168,41 @@ def configuration(settings: TracingSettings, sizing: Sizing) -> Manifest:
             "jaeger_query": {"storage": {"traces": _STORE}},
         },
         "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"{_EVERY}:{OTLP_PORT}"}}}},
-        "processors": {"tail_sampling": _limit(_size(settings, sizing), hours), "batch": {}},
+        "processors": {
+            "tail_sampling": {
+                "decision_wait": f"{_WHOLE_SECONDS}s",
+                "num_traces": _WAITING_TRACES,
+                "policies": [{"name": "volume", **policy}],
+            },
+            "batch": {},
+        },
         "exporters": {"jaeger_storage_exporter": {"trace_storage": _STORE}},
     }
 
 
-def _limit(size: str, hours: int) -> Manifest:
-    """Return what lets whole traces through as long as what is kept fits on the volume.
+def _bytes_limit(room: int, hours: int) -> tuple[Manifest, str]:
+    """Return what lets whole traces through as long as what is kept fits on the volume, and how long that is.
 
     Badger knows no limit, and K3s's volumes have none either: what is not written cannot fill the disk. Half
     of what fits may come at once, the other half evenly over the retention, so that within any such time no
     more than all of it does.
     """
-    half = mebibytes(size) * 1024 * 1024 // _DISK_PER_BYTE // 2
+    half = room // 2
     rate = max(1, half // (hours * 3600))
     limit = {"bytes_per_second": rate, "burst_capacity": half}
-    return {
-        "decision_wait": f"{_WHOLE_SECONDS}s",
-        "num_traces": _WAITING_TRACES,
-        "policies": [{"name": "volume", "type": "bytes_limiting", "bytes_limiting": limit}],
-    }
+    return {"type": "bytes_limiting", "bytes_limiting": limit}, f"{hours}h"
+
+
+def _spans_limit(room: int, hours: int) -> tuple[Manifest, str]:
+    """Return the same for a Jaeger that counts spans within each second, and forgets them after it.
+
+    What a quiet hour leaves over helps no busy second, so few a second would mean no trace at all: where the
+    volume holds fewer over the retention, it is the retention that gets shorter.
+    """
+    spans, seconds = room // _SPAN_BYTES, hours * 3600
+    rate = max(_LEAST_SPANS, spans // seconds)
+    policy = {"type": "rate_limiting", "rate_limiting": {"spans_per_second": rate}}
+    return policy, f"{min(seconds, spans // rate)}s"
 
 
 def _size(settings: TracingSettings, sizing: Sizing) -> str:

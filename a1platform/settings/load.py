@@ -31,6 +31,17 @@ def load(further: Further = nothing) -> A1Settings:
     return parse(values, further, connects=not pulumi.runtime.is_dry_run())
 
 
+def holds_secret(key: str) -> bool:
+    """Tell whether anything in a value of the current stack's configuration is encrypted.
+
+    Pulumi tells it of a whole key, not of the place in it.
+
+    Args:
+        key: A key below `a1platform:`.
+    """
+    return pulumi.runtime.config.is_config_secret(f"{PROJECT}:{key}")
+
+
 def parse(
     values: Mapping[str, JsonValue], further: Further = nothing, *, connects: bool = True
 ) -> A1Settings:

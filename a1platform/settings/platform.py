@@ -21,6 +21,10 @@ PartName = Literal[
 Level = Literal["first", "second", "third", "emergency"]
 """A step of the escalation path, see `a1platform.observability.escalation`."""
 
+NamespaceName = Annotated[
+    str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["ingress-nginx"])
+]
+
 _URL = re.compile(r"^https?://[^\s/]+\S*$")
 
 
@@ -112,7 +116,7 @@ class TracingSettings(PartSettings):
 
     Attributes:
         enabled: Whether it is installed.
-        retention: How long spans are kept.
+        retention: How long spans are kept at most.
         storage: Size of its volume, by default that of the profile. Traces that would not fit on it within
             the retention are not kept.
     """
@@ -146,6 +150,8 @@ class PlatformSettings(Settings):
         profile: Sizes: all of the platform on two cores, or real nodes.
         network_policies: Whether the namespaces of the parts deny all traffic but what each is made of; that
             of the services always does.
+        ingress_namespace: Namespace of an ingress controller, whose pods may then call the pages of Argo CD
+            and Grafana; the Ingress itself is the site's own.
         sizes: Sizes of single containers that differ from the profile's, such as `prometheus`.
         gatekeeper: See `GatekeeperSettings`.
         external_secrets: See `ExternalSecretsSettings`.
@@ -158,6 +164,7 @@ class PlatformSettings(Settings):
 
     profile: Profile = Profile.SMALL
     network_policies: bool = True
+    ingress_namespace: NamespaceName | None = None
     sizes: dict[Container, SizeSettings] = Field(default_factory=dict)
     gatekeeper: GatekeeperSettings = GatekeeperSettings()
     external_secrets: ExternalSecretsSettings = ExternalSecretsSettings()

@@ -5,13 +5,14 @@ import signal
 
 import pulumi
 
+from a1platform.bundle import BundleError
 from a1platform.bundle import load as load_bundle
 from a1platform.cluster.component import SYSTEM, K3sCluster, K3sClusterArgs
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report
 from a1platform.refusal import problems
-from a1platform.settings.load import load
+from a1platform.settings.load import holds_secret, load
 from a1platform.settings.node import peer_addresses
 from a1platform.settings.placeholder import placeholder_nodes
 
@@ -25,11 +26,14 @@ machines = settings.nodes or (placeholder_nodes() if pulumi.runtime.is_dry_run()
 if not machines:
     raise pulumi.RunError("no machine is configured: run `make up` for a sandbox node, or `a1 init HOST`")
 watch = watched if settings.nodes and not settings.node_is_gone else unwatched
-bundle = load_bundle(settings.bundle) if settings.bundle else None
-parts = image_parts(settings.platform, settings.services, bundle)
-if bundle:
-    # Not all of it: another part may be damaged, or being made anew.
-    bundle.verify((SYSTEM, *parts))
+try:
+    bundle = load_bundle(settings.bundle) if settings.bundle else None
+    parts = image_parts(settings.platform, settings.services, bundle)
+    if bundle:
+        # Not all of it: another part may be damaged, or being made anew.
+        bundle.verify((SYSTEM, *parts))
+except BundleError as error:
+    raise pulumi.RunError(str(error)) from None
 
 nodes = [
     HardenedNode(
@@ -79,6 +83,8 @@ platform = Platform(
         access=settings.access,
         namespaces=(NAMESPACE,),
         secrets=credentials.content,
+        secret=holds_secret("platform"),
+        repository=settings.services.gitops.repo_url,
         bundle=bundle,
         images=cluster.images,
         on_server=on_server(cluster.server),

@@ -1,9 +1,14 @@
 """Every part is one Helm release: its name, its pin, where it comes from, how it is awaited."""
 
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks
+
 from a1platform.platform.chart import OFFICIAL
 from a1platform.platform.component import PlatformArgs
 from a1platform.platform.selection import OPTIONAL
-from tests.components.conftest import Declared
+from tests.components.conftest import Declared, Echo
 from tests.components.platform.program import RELEASE, RELEASES, Declare, of_type, program, settings_of
 
 
@@ -49,6 +54,31 @@ def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -
 
 def test_a_preview_shows_every_release(declare: Declare) -> None:
     assert set(of_type(declare(program(PlatformArgs()), preview=True), RELEASE)) == set(RELEASES)
+
+
+class NotThere(Echo):
+    """A stack that is not there yet: in its preview nothing has an identity."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        """Answer a registration."""
+        return "", super().new_resource(args)[1]
+
+
+def test_a_preview_of_what_is_not_there_leaves_no_release_known_whole_and_so_downloads_no_chart(
+    declare: Declare,
+) -> None:
+    # The provider fetches the chart of each release of which it knows every input.
+    declared = declare(program(PlatformArgs()), preview=True, answers=NotThere())
+    told = {name: one.inputs["description"] for name, one in of_type(declared, RELEASE).items()}
+    assert set(told) == set(RELEASES)
+    assert all(isinstance(text, pulumi.output.Unknown) for text in told.values())
+    later = of_type(declare(program(PlatformArgs()), preview=True), RELEASE)
+    assert all(one.inputs["description"].startswith("a1platform: chart ") for one in later.values())
+
+
+def test_a_null_among_the_values_takes_the_charts_own_key_away(online: dict[str, Declared]) -> None:
+    # Else the provider leaves nulls out, and Helm sees none.
+    assert all(one.inputs["allowNullValues"] is True for one in of_type(online, RELEASE).values())
 
 
 def test_everything_goes_with_the_cluster_and_through_its_provider(online: dict[str, Declared]) -> None:

@@ -82,3 +82,52 @@ def test_what_is_known_only_later_is_left_to_helm(chart: Path) -> None:
 def test_a_chart_without_a_schema_takes_everything(tmp_path: Path) -> None:
     check_values("thing", tmp_path, {"replicas": "many"})
     check_values("thing", tmp_path / "missing", {"replicas": "many"})
+
+
+_PART = {"properties": {"size": {"type": "string"}, "global": {"properties": {"zone": {"type": "string"}}}}}
+
+
+@pytest.fixture
+def umbrella(chart: Path) -> Path:
+    """The chart with another one below it, twice: by its name, and by an alias."""
+    names = [{"name": "part", "condition": "part.enabled"}, {"name": "part", "alias": "second"}]
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({"name": "thing", "dependencies": names}))
+    part = chart / "charts" / "part"
+    part.mkdir(parents=True)
+    (part / "Chart.yaml").write_text(yaml.safe_dump({"name": "part"}))
+    (part / "values.yaml").write_text(yaml.safe_dump({"size": "1Gi"}))
+    (part / "values.schema.json").write_text(json.dumps({**_PART, "required": ["size"]}))
+    return chart
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"part": {"size": "2Gi"}, "second": {"size": "3Gi"}},
+        {"part": {"enabled": False, "size": 2}},
+        {"part": {"size": pulumi.Output.from_input("later")}},
+    ],
+)
+def test_what_the_charts_below_a_chart_take_is_taken(umbrella: Path, values: dict[str, Any]) -> None:
+    check_values("thing", umbrella, values)
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"part": {"size": 2}}, "part.size: found a value of type int, expected type 'string'"),
+        ({"second": {"size": 2}}, "second.size: found a value of type int, expected type 'string'"),
+        ({"part": {"size": None}}, "part: 'size' is a required property"),
+        (
+            {"part": {"enabled": False}, "global": {"zone": 1}},
+            "second.global.zone: found a value of type int, expected type 'string'",
+        ),
+    ],
+)
+def test_what_a_chart_below_a_chart_refuses_is_told_under_its_name(
+    umbrella: Path, values: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(ChartValuesError) as refused:
+        check_values("thing", umbrella, values)
+    assert str(refused.value) == f"the chart of release thing refuses its values:\n  {line}"

@@ -60,5 +60,7 @@ def test_only_a_release_whose_chart_keeps_kinds_is_told_to_upgrade_them(
     assert result.opts.protect is True
     assert result.opts.hooks is not None
     assert result.opts.hooks.before_update == [hook]
+    # A part that was off and comes again finds kinds of its earlier version, which Helm leaves as they are.
+    assert result.opts.hooks.before_create == [hook]
     assert attached(RELEASE, chart=str(tmp_path / "other")) is None
     assert attached("kubernetes:core/v1:Namespace", chart=str(chart)) is None

@@ -3,7 +3,15 @@
 import pytest
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.namespaces import EXTERNAL_SECRETS, IMAGE_SCANNING, PARTS, PROMETHEUS, SECRETS
+from a1platform.platform.namespaces import (
+    ARGO_CD,
+    EXTERNAL_SECRETS,
+    IMAGE_SCANNING,
+    KEDA,
+    PARTS,
+    PROMETHEUS,
+    SECRETS,
+)
 from a1platform.platform.network import REACHES, reach_policies
 from a1platform.settings.platform import PlatformSettings
 
@@ -62,3 +70,53 @@ def test_a_store_of_the_sites_own_is_reached_wherever_it_is() -> None:
     vault = {"externalSecrets": {"provider": {"vault": {"server": "https://vault.example.com:8200"}}}}
     assert _egress(PlatformSettings.model_validate(vault)) == [{}]
     assert {} not in _egress(PlatformSettings())
+
+
+def _oidc(issuer: str) -> PlatformSettings:
+    login = {"issuer": issuer, "clientId": "a", "clientSecret": "b", "url": "https://cd.example.com"}
+    return PlatformSettings.model_validate({"argoCd": {"oidc": {**login, "admins": ["ops"]}}})
+
+
+def _out(settings: PlatformSettings, repository: str | None = None) -> list[int]:
+    (policy,) = reach_policies([ARGO_CD], settings, repository)
+    return [port["port"] for rule in policy["spec"]["egress"] if "to" not in rule for port in rule["ports"]]
+
+
+_USUAL = [6443, 22, 80, 443, 9418]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "repository", "more"),
+    [
+        ("https://id.example.com:8443/realms/a", "ssh://git@git.example.com:2222/a.git", [2222, 8443]),
+        ("https://id.example.com:8443/realms/a", "https://git.example.com:8443/a.git", [8443]),
+        ("https://id.example.com/realms/a", "git@git.example.com:a/b.git", []),
+        ("https://id.example.com:443", "https://git.example.com/a.git", []),
+        ("https://id.example.com", None, []),
+        ("https://id.example.com:port", "https://git.example.com:70000/a.git", []),
+    ],
+)
+def test_argo_cd_reaches_its_repository_and_its_provider_at_whatever_port_the_settings_name(
+    issuer: str, repository: str | None, more: list[int]
+) -> None:
+    assert _out(_oidc(issuer), repository) == [*_USUAL, *more]
+
+
+def test_nobody_reaches_a_page_for_people_unless_the_settings_name_who_forwards_them() -> None:
+    def opened(settings: PlatformSettings) -> dict[tuple[str, str], list[int]]:
+        return {
+            (policy["metadata"]["namespace"], peer): [port["port"] for port in rule["ports"]]
+            for policy in reach_policies(NAMESPACES, settings)
+            for rule in policy["spec"]["ingress"]
+            for one in rule.get("from", [])
+            for peer in one.get("namespaceSelector", {}).get("matchLabels", {}).values()
+        }
+
+    usual = opened(PlatformSettings())
+    named = opened(PlatformSettings.model_validate({"ingressNamespace": "ingress-nginx"}))
+    assert {one: ports for one, ports in named.items() if one not in usual} == {
+        (ARGO_CD, "ingress-nginx"): [8080],
+        (PROMETHEUS, "ingress-nginx"): [3000],
+    }
+    assert usual.items() <= named.items()
+    assert usual[PROMETHEUS, KEDA] == [9090]

@@ -1,9 +1,12 @@
 """Jaeger and Trivy Operator: what they are told, and what they are kept from."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from a1platform.platform import image_scanning, namespaces, tracing
-from a1platform.platform.chart import OFFICIAL
+from a1platform.platform.chart import OFFICIAL, Chart
 from a1platform.platform.part import PartArgs
 from a1platform.platform.sizes import Sizing, mebibytes
 from a1platform.services import catalog
@@ -12,6 +15,7 @@ from a1platform.services.model import Capabilities
 from a1platform.services.resolve import resolve
 from a1platform.settings.platform import ImageScanningSettings, PlatformSettings, TracingSettings
 from a1platform.settings.services import Profile, ServicesSettings
+from sandbox.recipes.tracing import VERSION
 
 _HUB = catalog.TRACEHUB
 
@@ -73,6 +77,43 @@ def test_within_the_retention_no_more_is_kept_than_fits_on_the_volume(
     most = limit["burst_capacity"] + limit["bytes_per_second"] * hours * 3600
     # Of a fifth of the volume, for a byte of spans takes five on the disk, nothing is given away either.
     assert 0.9 < most * 5 / (mebibytes(claim) * 1024 * 1024) <= 1
+
+
+def _of_a_folder(folder: Path, version: str, settings: TracingSettings, profile: Profile) -> dict[str, Any]:
+    (folder / "Chart.yaml").write_text(f'name: jaeger\nversion: 0.0.0\nappVersion: "{version}"\n')
+    values = tracing.values(PartArgs(Chart(str(folder), version), settings, Sizing(profile)))
+    found: dict[str, Any] = values["userconfig"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("settings", "profile", "rate", "kept"),
+    [
+        ({}, Profile.SMALL, 50, 19976),
+        ({}, Profile.STANDARD, 50, 99882),
+        ({"storage": "10Gi", "retention": "6h"}, Profile.SMALL, 231, 21600),
+        ({"storage": "1Ti", "retention": "1y"}, Profile.STANDARD, 50, 10228015),
+    ],
+)
+def test_a_jaeger_that_counts_spans_lets_a_whole_trace_in_and_keeps_no_more_than_fits(
+    tmp_path: Path, settings: dict[str, str], profile: Profile, rate: int, kept: int
+) -> None:
+    chosen = TracingSettings.model_validate(settings)
+    configuration = _of_a_folder(tmp_path, VERSION, chosen, profile)
+    (policy,) = configuration["processors"]["tail_sampling"]["policies"]
+    assert policy["rate_limiting"] == {"spans_per_second": rate}
+    assert policy["type"] == "rate_limiting"
+    (store,) = configuration["extensions"]["jaeger_storage"]["backends"].values()
+    assert store["badger"]["ttl"] == {"spans": f"{kept}s"}
+    claim = tracing.volume(chosen, Sizing(profile))["spec"]["resources"]["requests"]["storage"]
+    # 430 bytes a span, and five on the disk for each of them: docs/adr/0012-jaegers-store.md.
+    assert 0.9 < rate * kept * 430 * 5 / (mebibytes(claim) * 1024 * 1024) <= 1
+
+
+@pytest.mark.parametrize("version", ["2.14.0", "v2.20.1", "3.0.0"])
+def test_a_jaeger_of_a_bundle_that_counts_bytes_is_told_bytes(tmp_path: Path, version: str) -> None:
+    found = _of_a_folder(tmp_path, version, TracingSettings(), Profile.SMALL)
+    assert found == tracing.configuration(TracingSettings(), Sizing(Profile.SMALL))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ Diagnostics:
         ("wait: remote command exited without exit status or exit signal", "run the command again"),
         ('failed to write remote file x: sftp: "Failure" (SSH_FX_FAILURE)', "disk is full"),
         ("install: error writing x: No space left on device", "disk is full"),
+        ("ctr: failed to copy: write /var/lib/rancher/x: no space left on device", "disk is full"),
+        (
+            'persistentvolumeclaims "jaeger" is forbidden: only dynamically provisioned pvc can be resized',
+            "docs/platform.md",
+        ),
+        ("spec.resources.requests.storage: Forbidden: field can not be less than status.capacity", "smaller"),
     ],
 )
 def test_an_error_of_a_plugin_comes_with_what_to_do(error: str, help_: str) -> None:

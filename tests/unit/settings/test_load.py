@@ -10,7 +10,7 @@ import yaml
 
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.naming import PROJECT
-from a1platform.settings.load import SettingsError, load, parse
+from a1platform.settings.load import SettingsError, holds_secret, load, parse
 from tests.unit.settings.refused import Entry, refused
 
 ROOT = Path(__file__).parents[3]
@@ -171,6 +171,16 @@ def test_the_configuration_is_read_as_pulumi_hands_it_over(node: Entry) -> None:
     finally:
         pulumi.runtime.set_all_config({})
     assert (settings.nodes[0].name, settings.node_is_gone, settings.k3s.max_pods) == ("a1", True, 60)
+
+
+def test_a_key_with_anything_encrypted_in_it_is_told_from_others() -> None:
+    # Pulumi names the whole key of what was set by `--secret --path`.
+    keys = [f"{PROJECT}:platform"]
+    pulumi.runtime.set_all_config({keys[0]: "{}", f"{PROJECT}:k3s": "{}"}, keys)
+    try:
+        assert [key for key in ("platform", "k3s", "access") if holds_secret(key)] == ["platform"]
+    finally:
+        pulumi.runtime.set_all_config({}, [])
 
 
 def test_a_preview_needs_nobodys_key_and_checks_everything_else(
