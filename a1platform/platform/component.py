@@ -38,6 +38,7 @@ class PlatformArgs:
         policies: What Gatekeeper refuses.
         access: Who may do what in the cluster.
         namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
+        accounts_with_token: Accounts of the services whose pods call the Kubernetes API, as namespace/name.
         secrets: What the cluster-local store holds, Secret to key to value.
         bundle: What everything is installed from; without one, charts and images are downloaded.
         images: What brings a part's images to the nodes, by part; without a bundle the nodes pull them.
@@ -50,6 +51,7 @@ class PlatformArgs:
     policies: PolicySettings = field(default_factory=PolicySettings)
     access: AccessSettings = field(default_factory=AccessSettings)
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
+    accounts_with_token: tuple[str, ...] = ()
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     bundle: Bundle | None = None
     images: Mapping[str, Sequence[pulumi.Resource]] = field(default_factory=dict)
@@ -169,7 +171,10 @@ class Platform(pulumi.ComponentResource):
         self.services_need.append(gatekeeper)
         if self._args.policies.enabled:
             waits = (gatekeeper.release,)
-            wanted = PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, crds=crds, after=waits)
+            accounts = self._args.accounts_with_token
+            wanted = PoliciesArgs(
+                self._args.policies, namespaces.GATEKEEPER, accounts, crds=crds, after=waits
+            )
             self.services_need.append(Policies(f"{self._name}-policies", wanted, below))
 
     def _others(self, after: Sequence[pulumi.Resource]) -> None:

@@ -67,7 +67,7 @@ from a1platform.platform.recovery import on_server  # noqa: E402
 from a1platform.services.component import McpServices, McpServicesArgs  # noqa: E402
 from a1platform.services.credentials import Credentials  # noqa: E402
 from a1platform.services.model import Capabilities  # noqa: E402
-from a1platform.services.resolve import NAMESPACE  # noqa: E402
+from a1platform.services.resolve import NAMESPACE, accounts_with_token  # noqa: E402
 
 inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.installed)
 credentials = Credentials("credentials")
@@ -78,6 +78,7 @@ platform = Platform(
         policies=settings.policies,
         access=settings.access,
         namespaces=(NAMESPACE,),
+        accounts_with_token=accounts_with_token(),
         secrets=credentials.content,
         bundle=bundle,
         images=cluster.images,
