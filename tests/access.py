@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from a1platform.platform.access import PLATFORM_ENGINEER, READ_ONLY, SERVICE_DEVELOPER
+from a1platform.platform.network import REACHES
 from a1platform.services.resolve import NAMESPACE
 
 
@@ -62,11 +63,24 @@ QUESTIONS = [
         for role in _ALL
     ),
     # A platform engineer runs the platform, and has the break-glass path of one policy.
-    _may(PLATFORM_ENGINEER, "patch", APPS, "deployments", "argocd"),
+    _may(PLATFORM_ENGINEER, "patch", APPS, "deployments", NAMESPACE),
     _may(PLATFORM_ENGINEER, "create", "", "pods/exec", NAMESPACE),
+    _may(PLATFORM_ENGINEER, "delete", "", "pods", "argocd"),
+    _may(PLATFORM_ENGINEER, "patch", "argoproj.io", "applications", "argocd"),
     _may(PLATFORM_ENGINEER, "create", "", "pods/eviction", "keda"),
     _may(PLATFORM_ENGINEER, "patch", "", "nodes"),
     _may(PLATFORM_ENGINEER, "patch", CONSTRAINTS, "a1podprivilege"),
+    # But it does not act as the accounts of the parts, which have rights on the whole cluster.
+    *(
+        _may_not(PLATFORM_ENGINEER, verb, group, resource, namespace)
+        for namespace in ("kube-system", "default", *REACHES)
+        for verb, group, resource in (
+            ("create", "", "pods"),
+            ("create", "", "pods/exec"),
+            ("patch", APPS, "deployments"),
+            ("patch", APPS, "daemonsets"),
+        )
+    ),
     _may_not(PLATFORM_ENGINEER, "delete", CONSTRAINTS, "a1podprivilege"),
     _may_not(PLATFORM_ENGINEER, "delete", "", "namespaces"),
     # A service developer restarts pods and looks into them from outside, in the services' namespace alone.

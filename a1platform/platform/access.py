@@ -1,7 +1,9 @@
 """The named roles for people: what each may do, as ClusterRoles, and who holds them.
 
 No role reads Secrets, hands out rights or changes what is admitted to the cluster; that takes the operator's
-own kubeconfig. Every right is named, as the policies on wildcards ask of others.
+own kubeconfig. Nor does one get there by a detour: whoever may write a pod, or run a program in one, may do
+what its account may, so that is given where the services run and nowhere else: no account there has much.
+Every right is named, as the policies on wildcards ask of others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +14,8 @@ from a1platform.platform.policy_set import load
 from a1platform.settings.access import AccessSettings, RoleSubjects
 
 PLATFORM_ENGINEER = "a1-platform-engineer"
+PLATFORM_ENGINEER_WORKLOADS = "a1-platform-engineer-workloads"
+"""What a platform engineer may do beside it in the namespaces of the services."""
 SERVICE_DEVELOPER = "a1-service-developer"
 READ_ONLY = "a1-read-only"
 
@@ -68,15 +72,15 @@ _RUN: Rights = {
         "networking.k8s.io": ("ingresses", "networkpolicies"),
         "policy": ("poddisruptionbudgets",),
     },
-    ("create",): {"": ("pods/eviction", "pods/exec", "pods/portforward")},
-    # Cordon; force a refresh; sync; scale by hand.
+    ("create",): {"": ("pods/exec",)},
+    # Scale by hand; force a refresh.
     ("patch", "update"): {
-        "": ("nodes",),
         "apps": ("deployments/scale", "statefulsets/scale"),
-        "argoproj.io": ("applications",),
         "external-secrets.io": ("externalsecrets",),
     },
 }
+# Cordon; sync.
+_TEND: Rights = {("patch", "update"): {"": ("nodes",), "argoproj.io": ("applications",)}}
 # A pod that is deleted is made anew, which is a restart. Whoever may write a Deployment may mount any Secret
 # beside it, so what the services are is changed where they are declared.
 _CARE: Rights = {
@@ -92,14 +96,15 @@ def roles() -> list[Manifest]:
     # The break-glass path: one policy is weakened, never Gatekeeper.
     weaken: Rights = {("patch", "update"): {"constraints.gatekeeper.sh": constraints}}
     return [
-        _role(PLATFORM_ENGINEER, look, _RUN, weaken),
+        _role(PLATFORM_ENGINEER, look, _CARE, _TEND, weaken),
+        _role(PLATFORM_ENGINEER_WORKLOADS, _RUN),
         _role(SERVICE_DEVELOPER, look, _CARE),
         _role(READ_ONLY, look),
     ]
 
 
 def bindings(settings: AccessSettings, namespaces: Sequence[str]) -> list[Manifest]:
-    """Return who holds the roles: developers in the namespaces of the services, the others everywhere.
+    """Return who holds the roles: what reaches into pods in the services' namespaces, the rest everywhere.
 
     Args:
         settings: The people.
@@ -110,6 +115,7 @@ def bindings(settings: AccessSettings, namespaces: Sequence[str]) -> list[Manife
         *_binding(READ_ONLY, settings.read_only),
     ]
     for namespace in namespaces:
+        found += _binding(PLATFORM_ENGINEER_WORKLOADS, settings.platform_engineers, namespace)
         found += _binding(SERVICE_DEVELOPER, settings.service_developers, namespace)
     return found
 

@@ -39,6 +39,7 @@ class PlatformArgs:
         policies: What Gatekeeper refuses.
         access: Who may do what in the cluster.
         namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
+        accounts_with_token: Accounts of the services whose pods call the Kubernetes API, as namespace/name.
         secrets: What the cluster-local store holds, Secret to key to value.
         secret: Whether the settings hold what is secret, so that what a site writes itself, its values for
             charts and its store, has to be.
@@ -54,6 +55,7 @@ class PlatformArgs:
     policies: PolicySettings = field(default_factory=PolicySettings)
     access: AccessSettings = field(default_factory=AccessSettings)
     namespaces: tuple[str, ...] = ("a1-orchestrator",)
+    accounts_with_token: tuple[str, ...] = ()
     secrets: Mapping[str, Mapping[str, pulumi.Input[str]]] = field(default_factory=dict)
     secret: bool = False
     repository: str | None = None
@@ -176,7 +178,10 @@ class Platform(pulumi.ComponentResource):
         self.services_need.append(gatekeeper)
         if self._args.policies.enabled:
             waits = (gatekeeper.release,)
-            wanted = PoliciesArgs(self._args.policies, namespaces.GATEKEEPER, crds=crds, after=waits)
+            accounts = self._args.accounts_with_token
+            wanted = PoliciesArgs(
+                self._args.policies, namespaces.GATEKEEPER, accounts, crds=crds, after=waits
+            )
             self.services_need.append(Policies(f"{self._name}-policies", wanted, below))
 
     def _others(self, after: Sequence[pulumi.Resource]) -> None:

@@ -27,6 +27,7 @@ class PoliciesArgs:
     Attributes:
         settings: Its slice of the settings.
         gatekeeper_namespace: The namespace in which Gatekeeper runs.
+        accounts_with_token: Accounts whose pods call the Kubernetes API, as namespace/name.
         folder: The policies.
         crds: The monitoring stack's kinds, where they are installed.
         after: What they wait for: a Gatekeeper that answers.
@@ -34,6 +35,7 @@ class PoliciesArgs:
 
     settings: PolicySettings
     gatekeeper_namespace: str = "gatekeeper-system"
+    accounts_with_token: tuple[str, ...] = ()
     folder: Path = POLICIES
     crds: pulumi.Resource | None = None
     after: Sequence[pulumi.Resource] = ()
@@ -54,7 +56,7 @@ class Policies(pulumi.ComponentResource):
     def __init__(self, name: str, args: PoliciesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare Gatekeeper's configuration, templates and constraints; with monitoring, the alerts."""
         super().__init__(naming.token("platform", "Policies"), name, None, opts)
-        policies = load(args.folder).configured(args.settings)
+        policies = load(args.folder).configured(args.settings, args.accounts_with_token)
         manifest = policies.gatekeeper_config(args.gatekeeper_namespace)
         config = self._declare(f"{name}-config", manifest, None, args.after)
         for policy in policies.policies:

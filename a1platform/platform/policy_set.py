@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,15 +68,20 @@ class PolicySet:
     policies: tuple[Policy, ...]
     system_namespaces: Mapping[str, str]
 
-    def configured(self, settings: PolicySettings) -> "PolicySet":
+    def configured(self, settings: PolicySettings, accounts_with_token: Sequence[str] = ()) -> "PolicySet":
         """Return the policies as the settings want them: where, how strictly, with which exemptions.
+
+        Args:
+            settings: What is wanted.
+            accounts_with_token: Accounts that may have a token beside the settings' own, as namespace/name.
 
         Raises:
             PolicyError: The settings name an unknown policy or parameter, or a system namespace.
         """
         if found := self.problems(settings):
             raise PolicyError("\n".join(found))
-        return replace(self, policies=tuple(self._configure(policy, settings) for policy in self.policies))
+        configured = (self._configure(policy, settings, accounts_with_token) for policy in self.policies)
+        return replace(self, policies=tuple(configured))
 
     def problems(self, settings: PolicySettings) -> list[str]:
         """Return a line, which begins with its key, for each thing in the settings that is not there."""
@@ -104,12 +109,17 @@ class PolicySet:
             if name in spared
         ]
 
-    def _configure(self, policy: Policy, settings: PolicySettings) -> Policy:
+    def _configure(
+        self, policy: Policy, settings: PolicySettings, accounts_with_token: Sequence[str]
+    ) -> Policy:
         constraint = copy.deepcopy(policy.constraint)
         spec = constraint["spec"]
         given = settings.parameters.get(policy.name, {})
         if given:
             spec["parameters"] = {**spec.get("parameters", {}), **given}
+        if accounts_with_token and "accountsWithToken" in policy.parameters:
+            listed = spec["parameters"]["accountsWithToken"]
+            spec["parameters"]["accountsWithToken"] = sorted({*listed, *accounts_with_token})
         exemptions = [exemption for exemption in settings.exemptions if exemption.policy == policy.name]
         if exemptions:
             constraint["metadata"]["annotations"] = {

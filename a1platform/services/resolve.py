@@ -36,6 +36,15 @@ def resolve(
     return tuple(_args(entry, present, settings, capabilities or Capabilities()) for entry in present)
 
 
+def accounts_with_token(catalog: Iterable[CatalogEntry] = CATALOG) -> tuple[str, ...]:
+    """Return the accounts of the services that declare rights, as namespace/name.
+
+    Args:
+        catalog: The services.
+    """
+    return tuple(f"{NAMESPACE}/{entry.name}" for entry in catalog if entry.rules)
+
+
 def _args(
     entry: CatalogEntry, present: list[CatalogEntry], settings: ServicesSettings, capabilities: Capabilities
 ) -> McpServiceArgs:

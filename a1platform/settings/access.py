@@ -37,8 +37,9 @@ class AccessSettings(Settings):
     """Who holds which role; the rights are those of `a1platform/platform/access.py`.
 
     Attributes:
-        platform_engineers: Run the platform: everything but Secrets, RBAC and the admission of objects; the
-            group `a1:platform-engineers` where nobody is named.
+        platform_engineers: Run the platform: see everything but Secrets, restart, drain, sync and weaken a
+            policy everywhere, change what runs in the namespace of the services; the group
+            `a1:platform-engineers` where nobody is named.
         service_developers: Look after the services: read them, their logs, restart their pods; the group
             `a1:service-developers` where nobody is named.
         read_only: Look at everything but Secrets; the group `a1:read-only` where nobody is named.

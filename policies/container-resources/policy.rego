@@ -8,12 +8,21 @@ stated[container] {
 	container := workload.spec[{"containers", "initContainers"}[_]][_]
 }
 
+# To the kernel a limit of 0 is none.
+positive(amount) {
+	quantity.value(amount) > 0
+}
+
+within(limit, request, ratio) {
+	quantity.value(limit) <= quantity.value(request) * ratio
+}
+
 violation[{"msg": msg}] {
 	container := stated[_]
 	list := {"requests", "limits"}[_]
 	resource := input.parameters.resources[_]
-	object.get(container, ["resources", list, resource], null) == null
-	msg := sprintf("%s: set resources.%s.%s", [workload.name(container), list, resource])
+	not positive(object.get(container, ["resources", list, resource], 0))
+	msg := sprintf("%s: set resources.%s.%s to more than 0", [workload.name(container), list, resource])
 }
 
 violation[{"msg": msg}] {
@@ -21,6 +30,6 @@ violation[{"msg": msg}] {
 	ratio := input.parameters.maxRatio[resource]
 	limit := container.resources.limits[resource]
 	request := container.resources.requests[resource]
-	quantity.value(limit) > quantity.value(request) * ratio
+	not within(limit, request, ratio)
 	msg := sprintf("%s: lower resources.limits.%s (%v) to at most %v times the request (%v), or raise the request", [workload.name(container), resource, limit, ratio, request])
 }

@@ -1,9 +1,15 @@
 # What all policies on pods ask: which pod does an object describe, and what holds for each of its containers.
 package lib.workload
 
-# An object that is being deleted is let through: refusing an update of its finalizers would keep it for ever.
+# An object that is being deleted can lose its finalizers, for a refusal would keep it for ever; it still works until
+# then, so nothing else of it may change. The audit has no object of before and judges what is there.
 subject = input.review.object {
-	not input.review.object.metadata.deletionTimestamp
+	not leaving
+}
+
+leaving {
+	input.review.object.metadata.deletionTimestamp
+	object.remove(input.review.object, ["metadata"]) == object.remove(input.review.oldObject, ["metadata"])
 }
 
 # The pod itself, or the template that the object makes its pods from.

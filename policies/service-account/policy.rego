@@ -11,7 +11,8 @@ pod = workload.spec {
 }
 
 may_have_token {
-	pod.serviceAccountName == input.parameters.accountsWithToken[_]
+	key := sprintf("%s/%s", [workload.subject.metadata.namespace, pod.serviceAccountName])
+	key == input.parameters.accountsWithToken[_]
 }
 
 violation[{"msg": msg}] {
@@ -25,7 +26,14 @@ violation[{"msg": msg}] {
 	msg := "pod: set automountServiceAccountToken to false; a pod that calls the Kubernetes API has its account listed in the policy"
 }
 
-# Kubernetes itself makes and keeps the account 'default'.
+violation[{"msg": msg}] {
+	volume := pod.volumes[_]
+	volume.projected.sources[_].serviceAccountToken
+	not may_have_token
+	msg := sprintf("volume '%s': remove serviceAccountToken from projected.sources; a pod that calls the Kubernetes API has its account listed in the policy", [volume.name])
+}
+
+# A pod that may have a token asks for it itself. Kubernetes itself makes and keeps the account 'default'.
 violation[{"msg": msg}] {
 	account.metadata.name != "default"
 	object.get(account, "automountServiceAccountToken", true)

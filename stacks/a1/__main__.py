@@ -71,7 +71,7 @@ from a1platform.platform.recovery import on_server  # noqa: E402
 from a1platform.services.component import McpServices, McpServicesArgs  # noqa: E402
 from a1platform.services.credentials import Credentials  # noqa: E402
 from a1platform.services.model import Capabilities  # noqa: E402
-from a1platform.services.resolve import NAMESPACE  # noqa: E402
+from a1platform.services.resolve import NAMESPACE, accounts_with_token  # noqa: E402
 
 inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.installed)
 credentials = Credentials("credentials")
@@ -82,6 +82,7 @@ platform = Platform(
         policies=settings.policies,
         access=settings.access,
         namespaces=(NAMESPACE,),
+        accounts_with_token=accounts_with_token(),
         secrets=credentials.content,
         secret=holds_secret("platform"),
         repository=settings.services.gitops.repo_url,

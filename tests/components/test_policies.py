@@ -68,6 +68,15 @@ def test_an_enforcement_action_of_the_settings_reaches_the_constraint(policies: 
     assert declared["policies-image-tag"].inputs["spec"]["enforcementAction"] == "dryrun"
 
 
+def test_the_accounts_that_may_have_a_token_reach_the_constraint(
+    declare: Callable[..., dict[str, Declared]],
+) -> None:
+    args = PoliciesArgs(PolicySettings(), accounts_with_token=("a1-orchestrator/mcp-reader",))
+    declared = declare(lambda: Policies("policies", args).enforcement)
+    parameters = declared["policies-service-account"].inputs["spec"]["parameters"]
+    assert parameters == {"accountsWithToken": ["a1-orchestrator/mcp-reader"]}
+
+
 def test_an_ingress_in_any_namespace_is_known_to_the_policies(declared: dict[str, Declared]) -> None:
     spec = declared["policies-config"].inputs["spec"]
     assert {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"} in spec["sync"]["syncOnly"]

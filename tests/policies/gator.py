@@ -1,6 +1,7 @@
 """Gatekeeper's own evaluator, called as a program."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,33 @@ class Gator:
             )
             for entry in json.loads(done.stdout or "null") or []
         ]
+
+    def refusing_update(self, policies: PolicySet, before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+        """Return the policies that refuse an update; admission, unlike the audit, sees both sides of it."""
+        group, _, version = after["apiVersion"].rpartition("/")
+        request = {
+            "operation": "UPDATE",
+            "kind": {"group": group, "version": version, "kind": after["kind"]},
+            "name": after["metadata"]["name"],
+            "namespace": after["metadata"].get("namespace", ""),
+            "object": after,
+            "oldObject": before,
+        }
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+        files, tests = {"review.yaml": review}, []
+        case = {"name": "update", "object": "review.yaml", "assertions": [{"violations": "no"}]}
+        for one in policies.policies:
+            template, constraint = f"{one.name}-template.yaml", f"{one.name}-constraint.yaml"
+            files |= {template: one.template, constraint: one.constraint}
+            tests.append({"name": one.name, "template": template, "constraint": constraint, "cases": [case]})
+        suite = {"apiVersion": "test.gatekeeper.sh/v1alpha1", "kind": "Suite", "tests": tests}
+        for name, content in {**files, "suite.yaml": suite}.items():
+            (self.folder / name).write_text(yaml.safe_dump(content))
+        command = [str(self.program), "verify", "--verbose", str(self.folder / "suite.yaml")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        judged = {name: word for word, name in re.findall(r"^--- (\w+): (\S+)", done.stdout, re.MULTILINE)}
+        assert judged.keys() == {one.name for one in policies.policies}, done.stdout + done.stderr
+        return {name for name, word in judged.items() if word == "FAIL"}
 
     def mutated(self, mutators: Iterable[dict[str, Any]], pod: dict[str, Any]) -> dict[str, Any]:
         """Return a pod after the mutations.

@@ -8,6 +8,8 @@ from tests.policies.gator import Gator
 
 __all__ = ["brought", "declare"]
 
+OF_THE_CLUSTER = {"cluster-admin", "k3s-cloud-controller-manager", "local-path-provisioner-role", "system:*"}
+
 
 def test_no_policy_refuses_or_warns_of_what_a_chart_brings(
     gator: Gator, policies: PolicySet, brought: list[Manifest]
@@ -22,3 +24,9 @@ def test_the_roles_of_the_parts_are_let_through_by_their_names_alone(
     none = PolicySettings(parameters={"rbac-cluster-wildcards": {"allowed": []}})
     found = gator.violations(load().configured(none), brought)
     assert {one.policy for one in found} == {"rbac-cluster-wildcards"}
+    assert {one.object.removeprefix("ClusterRole/") for one in found} == _allowed() - OF_THE_CLUSTER
+
+
+def _allowed() -> set[str]:
+    [policy] = [one for one in load().policies if one.name == "rbac-cluster-wildcards"]
+    return set(policy.constraint["spec"]["parameters"]["allowed"])

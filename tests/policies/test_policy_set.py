@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from a1platform.platform.namespaces import PARTS
 from a1platform.platform.policy_set import POLICIES, Policy, PolicyError, PolicySet, load
 from a1platform.services.catalog import CATALOG
+from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.policies import PolicyExemption, PolicySettings
 from tests.policies.gator import Gator
 
@@ -60,6 +63,15 @@ def test_no_constraint_reaches_a_system_namespace(policies: PolicySet) -> None:
 
 def test_every_system_namespace_has_a_reason(policies: PolicySet) -> None:
     assert [name for name, reason in policies.system_namespaces.items() if len(reason) < 10] == []
+
+
+def test_every_namespace_is_reached_or_is_on_record_with_the_reason_why_not(policies: PolicySet) -> None:
+    others = yaml.safe_load((POLICIES / "other-namespaces.yaml").read_text())
+    assert [name for name, reason in others.items() if len(reason) < 10] == []
+    recorded = [*PolicySettings().namespaces, *policies.system_namespaces, *others]
+    there = {"default", "kube-node-lease", "kube-public", "kube-system", NAMESPACE}
+    there.update(name for names in PARTS.values() for name in names)
+    assert sorted(recorded) == sorted(there)
 
 
 def test_a_template_its_rego_and_its_constraint_carry_one_name(policies: PolicySet) -> None:
@@ -177,12 +189,49 @@ def test_a_trusted_registry_given_in_the_settings_replaces_the_default(gator: Ga
     assert "image-registry" in {violation.policy for violation in gator.violations(policies, [pod])}
 
 
+def _leaving(manifest: dict[str, Any], **changed: object) -> dict[str, Any]:
+    metadata = {
+        **manifest["metadata"],
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "finalizers": ["a1/hold"],
+    }
+    return {**manifest, "metadata": metadata, **changed}
+
+
 def test_an_object_that_is_being_deleted_can_always_lose_its_finalizers(
     gator: Gator, policies: PolicySet
 ) -> None:
     pod = _privileged("a1-orchestrator")
-    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert gator.violations(policies, [pod]) == []
+    assert "pod-privilege" in gator.refusing_update(policies, pod, pod)
+    held = _leaving(pod)
+    free = {**held, "metadata": {**held["metadata"], "finalizers": []}}
+    assert gator.refusing_update(policies, held, free) == set()
+
+
+def test_an_object_that_is_being_deleted_cannot_become_what_is_refused(
+    gator: Gator, policies: PolicySet
+) -> None:
+    labels = {"app.kubernetes.io/name": "echo", "app.kubernetes.io/part-of": "a1platform"}
+    metadata = {"name": "echo", "namespace": "a1-orchestrator", "labels": labels}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"type": "ClusterIP"}}
+    exposed = _leaving(service, spec={"type": "NodePort"})
+    assert gator.refusing_update(policies, _leaving(service), exposed) == {"service-exposure"}
+    # The audit has no object of before.
+    assert {one.policy for one in gator.violations(policies, [exposed])} == {"service-exposure"}
+
+
+def test_a_binding_that_is_being_deleted_cannot_take_in_somebody_else(
+    gator: Gator, policies: PolicySet
+) -> None:
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "masters"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "Group", "name": "system:masters"}],
+    }
+    everybody = _leaving(binding, subjects=[{"kind": "Group", "name": "system:authenticated"}])
+    assert gator.refusing_update(policies, _leaving(binding), everybody) == {"rbac-cluster-admin"}
 
 
 def test_the_documentation_lists_every_policy_with_its_default_action(policies: PolicySet) -> None:

@@ -13,6 +13,17 @@ Connect = Callable[..., contextlib.AbstractAsyncContextManager[Client]]
 """Opens a client of the gateway, with headers beside its own."""
 
 
+def ready_pods(api: kr8s.Api, namespace: str, selector: dict[str, str]) -> list[Pod]:
+    """Return the pods that are ready and stay.
+
+    Args:
+        api: The cluster.
+        namespace: Where the pods are.
+        selector: Their labels.
+    """
+    return [pod for pod in listed(Pod, api, namespace=namespace, label_selector=selector) if _is_ready(pod)]
+
+
 def ready_pod(api: kr8s.Api, namespace: str, selector: dict[str, str]) -> Pod:
     """Return a pod that is ready and stays.
 
@@ -21,11 +32,9 @@ def ready_pod(api: kr8s.Api, namespace: str, selector: dict[str, str]) -> Pod:
         namespace: Where the pod is.
         selector: Its labels.
     """
-    pods = listed(Pod, api, namespace=namespace, label_selector=selector)
-    ready = [pod for pod in pods if _is_ready(pod)]
-    assert ready, f"no pod of {selector} in {namespace} is ready; there are {len(pods)}"
-    chosen: Pod = ready[0]
-    return chosen
+    ready = ready_pods(api, namespace, selector)
+    assert ready, f"no pod of {selector} in {namespace} is ready"
+    return ready[0]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import kr8s
 import pytest
 import yaml
-from kr8s.objects import NetworkPolicy, Service
+from kr8s.objects import NetworkPolicy, Pod, Service
 
 from a1platform import naming
 from a1platform.naming import PROJECT
@@ -19,7 +19,7 @@ from a1platform.services.catalog import CATALOG
 from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
-from tests.smoke.reach import ready_pod
+from tests.smoke.reach import ready_pod, ready_pods
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
@@ -36,6 +36,13 @@ _INNER = (
     ("prometheus", "kps-alertmanager", 9093),
 )
 """Services that only their own namespace, or one that is named, may call."""
+_KEPT = [
+    (NAMESPACE, entry.name, port)
+    for entry in CATALOG
+    for port in (HTTP_PORT, OPERATIONS_PORT)
+    if port == OPERATIONS_PORT or not entry.public
+]
+"""What the services keep from other namespaces: everything but the gateway's own port."""
 _OPEN = ("kube-dns.kube-system.svc", 53)
 _TRY = """\
 import asyncio, json, sys
@@ -73,9 +80,10 @@ def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     public = {entry.name for entry in entries if entry.public}
     wanted, found = {}, {}
     for entry in entries:
-        others = [name for name in names if name != entry.name]
-        targets = [(name, port) for name in others for port in (HTTP_PORT, OPERATIONS_PORT)]
-        answers = _tried(api, entry.name, targets)
+        pod = ready_pod(api, NAMESPACE, naming.selector(entry.name))
+        hosts = {name: name for name in names if name != entry.name} | _twin(api, pod, entry.name)
+        targets = [(name, port) for name in hosts for port in (HTTP_PORT, OPERATIONS_PORT)]
+        answers = _tried(pod, [(hosts[name], port) for name, port in targets])
         for (target, port), answer in zip(targets, answers, strict=True):
             found[f"{entry.name} to {target}:{port}"] = answer
             # The gateway is open to all; but whoever may call nothing out does not get there either.
@@ -87,17 +95,19 @@ def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
 
 
 def test_a_service_does_not_get_to_the_api_server(api: kr8s.Api) -> None:
-    assert _tried(api, "mcp-gateway", [("kubernetes.default.svc", 443)]) == [False]
+    pod = ready_pod(api, NAMESPACE, naming.selector("mcp-gateway"))
+    assert _tried(pod, [("kubernetes.default.svc", 443)]) == [False]
 
 
 @pytest.fixture
 def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
-    """A pod in a namespace that nobody knows, which tries to get to what the parts keep to themselves."""
+    """A pod in a namespace that nobody knows, which tries what parts and services keep to themselves."""
     config = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
     if not config.get(f"{PROJECT}:platform", {}).get("networkPolicies", True):
         pytest.skip("platform.networkPolicies is off")
     there = {(one.namespace, one.name): one.raw for one in listed(Service, api, namespace=kr8s.ALL)}
-    targets = [(f"{name}.{space}.svc", port) for space, name, port in _INNER if (space, name) in there]
+    kept = [*_INNER, *_KEPT]
+    targets = [(f"{name}.{space}.svc", port) for space, name, port in kept if (space, name) in there]
     name = f"a1-smoke-{secrets.token_hex(4)}"
     image = ready_pod(api, NAMESPACE, naming.selector("mcp-gateway")).raw["spec"]["containers"][0]["image"]
     space: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
@@ -106,14 +116,16 @@ def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
         yield {**pod, "targets": targets}
 
 
-def test_a_stranger_gets_to_nothing_that_a_part_keeps_to_itself(stranger: Manifest, rest: Rest) -> None:
+def test_a_stranger_gets_to_nothing_that_a_part_or_a_service_keeps_to_itself(
+    stranger: Manifest, rest: Rest
+) -> None:
     def phase() -> str:
         found = rest.get(stranger)
         return str(found["status"]["phase"]) if found else ""
 
     assert eventually(phase, 120, wanted=lambda seen: seen in {"Succeeded", "Failed"}) == "Succeeded"
     *inner, opened = json.loads(rest.log(stranger).splitlines()[-1])
-    assert stranger["targets"]
+    assert {host.split(".")[1] for host, _ in stranger["targets"]} > {NAMESPACE}
     assert opened, "the name server answers everybody: the pod itself is cut off, so nothing is proven"
     assert [one for one, got in zip(stranger["targets"], inner, strict=True) if got] == []
 
@@ -132,9 +144,18 @@ def _pod(where: Manifest, image: str, targets: list[tuple[str, int]]) -> Manifes
     return {"apiVersion": "v1", "kind": "Pod", "metadata": where, "spec": {**spec, "containers": [container]}}
 
 
-def _tried(api: kr8s.Api, service: str, targets: list[tuple[str, int]]) -> list[bool]:
-    """Return for each target whether a pod of the service gets a connection."""
-    pod = ready_pod(api, NAMESPACE, naming.selector(service))
+def _twin(api: kr8s.Api, pod: Pod, service: str) -> dict[str, str]:
+    """Return a service with the address of another pod of it, where it has one.
+
+    Its name could lead to the pod that asks, and no policy comes between a pod and itself.
+    """
+    pods = ready_pods(api, NAMESPACE, naming.selector(service))
+    others = [one.raw["status"]["podIP"] for one in pods if one.name != pod.name]
+    return {service: others[0]} if others else {}
+
+
+def _tried(pod: Pod, targets: list[tuple[str, int]]) -> list[bool]:
+    """Return for each target whether a pod gets a connection."""
     done = pod.exec([_PYTHON, "-c", _TRY, json.dumps(targets)])
     answers: list[bool] = json.loads(done.stdout)
     return answers

@@ -1,6 +1,7 @@
 """Who may talk to whom: nobody, but for what the catalog declares."""
 
 from a1platform import naming
+from a1platform.cluster.config import API_PORT
 from a1platform.delivery.manifest import Manifest
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.platform.network import in_namespace, name_resolution, tcp
@@ -10,7 +11,10 @@ from a1platform.services.model import OPERATIONS_PORT, McpServiceArgs
 
 
 def service_policy(args: McpServiceArgs) -> Manifest:
-    """Return the policy of one service: its callers and Prometheus in, what it calls out."""
+    """Return the policy of one service: its callers and Prometheus in, what it calls out.
+
+    A service that declares rights on the Kubernetes API gets to it too.
+    """
     entry = args.entry
     ingress = [{"from": [_pods(caller)], "ports": [tcp(entry.port)]} for caller in args.callers]
     if entry.public:
@@ -19,6 +23,9 @@ def service_policy(args: McpServiceArgs) -> Manifest:
     egress = [{"to": [_pods(callee)], "ports": [tcp(port)]} for callee, port in sorted(args.callees.items())]
     if JAEGER_URL in args.environment.values():
         egress.append({"to": [in_namespace(JAEGER_NAMESPACE)], "ports": [tcp(JAEGER_PORT)]})
+    if entry.rules:
+        # At the address of whichever node the API server runs on, so no peer fits it.
+        egress.append({"ports": [tcp(API_PORT)]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -13,6 +13,8 @@ from a1platform.settings.services import QuotaSettings
 
 _LARGEST = Size(2000, 2048, 2000, 2048)
 """What one container may ask for, where no service needs more."""
+_SMALLEST = {"cpu": "1m", "memory": "1Mi"}
+"""More than 0, which to the kernel is no limit at all."""
 _UNSAID = {"default": {"cpu": "500m", "memory": "128Mi"}, "defaultRequest": {"cpu": "50m", "memory": "128Mi"}}
 """What a container gets that does not say what it needs."""
 
@@ -70,7 +72,7 @@ def quota(services: Sequence[McpServiceArgs], settings: QuotaSettings) -> list[M
         "cpu": cores(max(_LARGEST.cpu_limit_milli, *(one.size.cpu_limit_milli for one in services))),
         "memory": memory(max(_LARGEST.memory_limit_mib, *(one.size.memory_limit_mib for one in services))),
     }
-    limits = {"limits": [{"type": "Container", **_UNSAID, "max": largest}]}
+    limits = {"limits": [{"type": "Container", **_UNSAID, "min": _SMALLEST, "max": largest}]}
     namespace = services[0].namespace
     return [
         _object("ResourceQuota", "services", namespace, {"hard": hard}),

@@ -18,13 +18,13 @@ _GRACE_SECONDS = 35
 
 
 def service_account(args: McpServiceArgs) -> Manifest:
-    """Return the account, which has a token only where the service talks to the Kubernetes API."""
+    """Return the account; without a token: a pod that talks to the Kubernetes API asks for one itself."""
     pulled = {"imagePullSecrets": [{"name": args.pull_secret}]} if args.pull_secret else {}
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": metadata(args),
-        "automountServiceAccountToken": bool(args.entry.rules),
+        "automountServiceAccountToken": False,
         **pulled,
     }
 

@@ -11,6 +11,11 @@ test_each_wildcard_is_told_with_its_place {
 	rbac.wildcards({"rules": rules}) == {"rules[0].verbs", "rules[1].nonResourceURLs"}
 }
 
+test_a_wildcard_beside_something_else_is_one {
+	rules := [{"nonResourceURLs": ["/*"]}, {"resources": ["pods", "*/exec"]}]
+	rbac.wildcards({"rules": rules}) == {"rules[0].nonResourceURLs", "rules[1].resources"}
+}
+
 test_a_binding_has_none {
 	rbac.wildcards({"roleRef": {"name": "view"}}) == set()
 }

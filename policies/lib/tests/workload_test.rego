@@ -25,9 +25,30 @@ test_containers_of_every_kind_are_seen {
 	{container.name | container := found[_]} == {"main", "first", "debug"}
 }
 
-test_what_is_being_deleted_is_not_looked_at {
-	pod := {"kind": "Pod", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": spec}
-	not workload.subject with input as {"review": {"object": pod}}
+leaving = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+
+held = object.union(leaving, {"finalizers": ["a1/hold"]})
+
+test_what_is_being_deleted_is_not_looked_at_while_only_its_metadata_changes {
+	review := {"object": {"kind": "Pod", "metadata": leaving, "spec": spec}, "oldObject": {"kind": "Pod", "metadata": held, "spec": spec}}
+	not workload.subject with input as {"review": review}
+}
+
+test_what_is_being_deleted_is_looked_at_when_it_becomes_something_else {
+	before := {"kind": "Service", "metadata": held, "spec": {"type": "ClusterIP"}}
+	after := {"kind": "Service", "metadata": held, "spec": {"type": "NodePort"}}
+	workload.subject == after with input as {"review": {"object": after, "oldObject": before}}
+}
+
+test_what_is_being_deleted_is_looked_at_by_the_audit {
+	service := {"kind": "Service", "metadata": held, "spec": {"type": "NodePort"}}
+	workload.subject == service with input as {"review": {"object": service, "oldObject": null}}
+	workload.subject == service with input as {"review": {"object": service}}
+}
+
+test_what_stays_is_looked_at_even_when_nothing_changes {
+	service := {"kind": "Service", "metadata": {}, "spec": {"type": "NodePort"}}
+	workload.subject == service with input as {"review": {"object": service, "oldObject": service}}
 }
 
 test_a_container_wins_over_its_pod {

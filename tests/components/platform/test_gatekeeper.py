@@ -43,3 +43,9 @@ def test_policies_can_be_switched_off_alone(declare: Declare) -> None:
     declared = declare(program(PlatformArgs(policies=PolicySettings(enabled=False))))
     assert "platform-gatekeeper-release" in declared
     assert not [name for name in declared if "polic" in name]
+
+
+def test_the_accounts_of_services_with_rights_reach_the_policy_on_tokens(declare: Declare) -> None:
+    declared = declare(program(PlatformArgs(accounts_with_token=("a1-orchestrator/mcp-reader",))))
+    [policy] = [one for one in declared.values() if one.inputs.get("kind") == "A1ServiceAccount"]
+    assert policy.inputs["spec"]["parameters"] == {"accountsWithToken": ["a1-orchestrator/mcp-reader"]}

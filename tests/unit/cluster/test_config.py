@@ -91,6 +91,15 @@ def test_the_audit_log_never_holds_the_content_of_a_secret() -> None:
     )
 
 
+def test_the_audit_log_leaves_out_the_noise_of_events_and_leases_and_tells_who_deletes_one() -> None:
+    rules = yaml.safe_load(config.audit_policy())["rules"]
+    for resource in ("events", "leases"):
+        quiet = [one for one in rules if one["level"] == "None" and resource in str(one.get("resources"))]
+        verbs = {verb for one in quiet for verb in one["verbs"]}
+        assert {"get", "list", "watch", "update", "patch"} <= verbs
+        assert not {"delete", "deletecollection"} & verbs
+
+
 def test_no_pod_of_the_system_namespaces_gets_a_token_it_does_not_ask_for() -> None:
     accounts = list(yaml.safe_load_all(config.default_accounts()))
     assert {account["metadata"]["name"] for account in accounts} == {"default"}

@@ -4,7 +4,13 @@ import pytest
 from pydantic import ValidationError
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.access import READ_ONLY, SERVICE_DEVELOPER, bindings, roles
+from a1platform.platform.access import (
+    PLATFORM_ENGINEER_WORKLOADS,
+    READ_ONLY,
+    SERVICE_DEVELOPER,
+    bindings,
+    roles,
+)
 from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.access import AccessSettings, RoleSubjects
 from tests.access import QUESTIONS, Question
@@ -15,17 +21,19 @@ BINDINGS = bindings(AccessSettings(), (NAMESPACE,))
 
 def _may(question: Question) -> bool:
     """Answer as the API server does: a binding that reaches there, and a rule of its role that names all."""
-    reaches = [
-        one
+    [people] = [one["subjects"] for one in BINDINGS if one["metadata"]["name"] == question.role]
+    held = {
+        one["roleRef"]["name"]
         for one in BINDINGS
-        if one["roleRef"]["name"] == question.role
+        if one["subjects"] == people
         and one["metadata"].get("namespace", question.namespace) == question.namespace
-    ]
-    return bool(reaches) and any(
+    }
+    return any(
         question.verb in rule["verbs"]
         and question.group in rule["apiGroups"]
         and question.resource in rule["resources"]
-        for rule in ROLES[question.role]
+        for name in held
+        for rule in ROLES[name]
     )
 
 
@@ -44,11 +52,10 @@ def test_who_only_reads_has_no_verb_that_changes_anything() -> None:
     assert {verb for rule in ROLES[READ_ONLY] for verb in rule["verbs"]} == {"get", "list", "watch"}
 
 
-def test_developers_are_bound_in_the_namespaces_of_the_services_only() -> None:
+@pytest.mark.parametrize("name", [SERVICE_DEVELOPER, PLATFORM_ENGINEER_WORKLOADS])
+def test_what_belongs_to_the_services_is_bound_in_their_namespaces_only(name: str) -> None:
     assert [
-        (one["kind"], one["metadata"].get("namespace"))
-        for one in BINDINGS
-        if one["roleRef"]["name"] == SERVICE_DEVELOPER
+        (one["kind"], one["metadata"].get("namespace")) for one in BINDINGS if one["roleRef"]["name"] == name
     ] == [("RoleBinding", NAMESPACE)]
 
 
@@ -65,6 +72,7 @@ def test_the_settings_say_who_holds_a_role_and_a_role_that_nobody_holds_is_bound
     )
     assert _subjects(bindings(settings, (NAMESPACE,))) == {
         "a1-platform-engineer": [("Group", "sre"), ("User", "alice")],
+        "a1-platform-engineer-workloads": [("Group", "sre"), ("User", "alice")],
         "a1-service-developer": [("Group", "a1:service-developers")],
     }
 

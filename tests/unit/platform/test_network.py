@@ -1,5 +1,8 @@
 """Who may talk to whom in the namespaces of the parts."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from a1platform.delivery.manifest import Manifest
@@ -19,11 +22,29 @@ NAMESPACES = [name for names in PARTS.values() for name in names]
 POLICIES = {
     one["metadata"]["namespace"]: one["spec"] for one in reach_policies(NAMESPACES, PlatformSettings())
 }
+DOCUMENT = Path(__file__).parents[3] / "docs" / "platform.md"
 EVERY = pytest.mark.parametrize("namespace", NAMESPACES)
 
 
 def test_every_namespace_of_a_part_says_what_it_is_reached_by_and_what_it_reaches() -> None:
     assert set(REACHES) == set(NAMESPACES) == set(POLICIES)
+
+
+def test_the_documentation_tells_of_every_namespace_what_is_open() -> None:
+    section = DOCUMENT.read_text(encoding="utf-8").partition("\n## Network\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| `")]
+    told = {name: cells for names, *cells in rows for name in re.findall(r"`([\w-]+)`", names)}
+    assert {
+        name: (
+            set(re.findall(r"\d+", webhooks)),
+            set(re.findall(r"\d+", scraped)),
+            "out to everything" in beside,
+        )
+        for name, (webhooks, scraped, beside) in told.items()
+    } == {
+        name: (set(map(str, reach.webhooks)), set(map(str, reach.scraped)), reach.everywhere)
+        for name, reach in REACHES.items()
+    }
 
 
 @EVERY

@@ -203,7 +203,7 @@ def test_permissions_and_a_token_exist_only_where_they_are_declared() -> None:
     assert _one(reader, "Role")["rules"] == [
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
     ]
-    assert _one(reader, "ServiceAccount")["automountServiceAccountToken"] is True
+    assert _one(reader, "ServiceAccount")["automountServiceAccountToken"] is False
     assert _pod(reader)["automountServiceAccountToken"] is True
     assert not [one for one in service_objects(SERVICES[0]) if one["kind"] in {"Role", "RoleBinding"}]
 

@@ -1,7 +1,10 @@
 """Who may talk to whom."""
 
+from dataclasses import replace
+
 from a1platform.services.builders.network import namespace_policies, service_policy
 from a1platform.services.catalog import CATALOG
+from a1platform.services.model import Rule
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import ServicesSettings
 
@@ -43,6 +46,16 @@ def test_nobody_reaches_the_internet() -> None:
         for peer in rule["to"]
         if "ipBlock" in peer
     ]
+
+
+def test_only_a_service_that_declares_rights_gets_to_the_api_server() -> None:
+    rule = Rule(("",), ("configmaps",), ("get",))
+    entry = replace(CATALOG[-1], calls=(), rules=(rule,))
+    [reader] = resolve(ServicesSettings(), catalog=(entry,))
+    assert service_policy(reader)["spec"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 6443}]}]
+    assert 6443 not in {
+        port["port"] for spec in POLICIES.values() for one in spec["egress"] for port in one["ports"]
+    }
 
 
 def test_prometheus_may_read_the_operations_port_of_every_service_and_no_other() -> None:

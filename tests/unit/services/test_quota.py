@@ -77,6 +77,7 @@ def test_the_limit_of_a_container_admits_every_container_of_the_catalog(profile:
         _, asked = _resources(service)
         for resource in ("cpu", "memory"):
             assert _amount(asked["limits"][resource]) <= _amount(limit["max"][resource])
+            assert 0 < _amount(limit["min"][resource]) <= _amount(asked["requests"][resource])
     for resource in ("cpu", "memory"):
         default, request = limit["default"][resource], limit["defaultRequest"][resource]
         assert _amount(request) <= _amount(default) <= _amount(limit["max"][resource])
