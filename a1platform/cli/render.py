@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.delivery import yaml_sink
+from a1platform.observability.dashboards import MARK
 from a1platform.platform.selection import charts
 from a1platform.services.model import Capabilities
 from a1platform.services.render import dashboard_files, manifest_files
@@ -36,13 +37,17 @@ def render(
         raise typer.BadParameter("; ".join(problems.lines(error, A1Settings, "services"))) from None
     except (StackFileError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
+    dashboards = root / "dashboards"
     trees = {
         root / settings.gitops.path: manifest_files(services, settings.gitops, settings.quota),
-        root / "dashboards": dashboard_files(services),
+        dashboards: dashboard_files(services),
     }
     if not check:
         for folder, files in trees.items():
-            yaml_sink.write(folder, files)
+            try:
+                yaml_sink.write(folder, files, MARK if folder == dashboards else yaml_sink.HEADER)
+            except ValueError as error:
+                raise typer.BadParameter(str(error)) from error
             typer.echo(f"{folder}: {len(files)} files")
         return
     lines = [

@@ -20,7 +20,8 @@ _IMAGE = re.compile(
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
 )
 _GIT_URL = re.compile(r"(git|https?|ssh)://[^\s]+|git@[^\s:]+:[^\s]+")
-_PASSWORD_IN_URL = re.compile(r"[a-z]+://[^/@\s]*:[^/@\s]*@")
+# A token may stand in the user's place, and the URL in Applications and in the state; SSH asks for a user.
+_SECRET_IN_URL = re.compile(r"(?!ssh://[^/:\s]*@)[a-z]+://[^/\s]*@", re.IGNORECASE)
 _OVER_SSH = ("ssh://", "git@")
 
 
@@ -50,9 +51,10 @@ def fixed_image(text: str) -> str:
 
 
 def _git_url(text: str) -> str:
-    if _PASSWORD_IN_URL.match(text):
+    if _SECRET_IN_URL.match(text):
         raise ValueError(
-            "found a URL with a password, which is not shown, expected it in credentials.password"
+            "found a URL with a user or password, which is not shown, expected what opens the repository in "
+            "credentials.username and .password"
         )
     if _GIT_URL.fullmatch(text) is None:
         raise ValueError(
@@ -116,7 +118,10 @@ class GitopsSettings(Settings):
 
     repo_url: GitUrl | None = None
     revision: str = Field(default="main", min_length=1)
-    path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$", examples=["manifests"])
+    # No step begins with a dot: `..` leads out, and `.git` is no folder to render into.
+    path: str = Field(
+        default="manifests", pattern=r"^[^/.\s][^/\s]*(/[^/.\s][^/\s]*)*$", examples=["manifests"]
+    )
     credentials: GitCredentials | None = None
 
     def between(self, given: object) -> Iterator[Problem]:

@@ -91,9 +91,36 @@ def test_check_fails_and_names_each_file_that_differs(tmp_path: Path) -> None:
 def test_a_file_of_a_service_that_is_gone_is_removed(tmp_path: Path) -> None:
     stale = tmp_path / "manifests/mcp-gone/service.yaml"
     stale.parent.mkdir(parents=True)
-    stale.write_text("")
+    stale.write_text(yaml_sink.to_yaml({"kind": "Service"}))
+    dashboard = tmp_path / "dashboards/a1-gone.json"
+    dashboard.parent.mkdir()
+    dashboard.write_text(next(iter(dashboard_files(resolve(ServicesSettings())).values())))
     assert _run("--root", str(tmp_path))[0] == 0
     assert not stale.parent.exists()
+    assert not dashboard.exists()
+
+
+@pytest.mark.parametrize("path", ["manifests/mcp-own/deployment.yaml", "dashboards/own.json"])
+def test_a_folder_with_files_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, path: str) -> None:
+    own = tmp_path / path
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    code, output = _run("--root", str(tmp_path))
+    assert code != 0
+    assert f"found {path.partition('/')[2]}, expected a folder of rendered" in " ".join(
+        output.replace("│", " ").split()
+    )
+    assert own.read_text() == "{}"
+    assert [one for one in (tmp_path / path.split("/")[0]).rglob("*") if one.is_file()] == [own]
+
+
+def test_files_of_another_kind_are_left_where_they_are(tmp_path: Path) -> None:
+    own = tmp_path / "manifests/README.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("# Ours\n")
+    assert _run("--root", str(tmp_path))[0] == 0
+    assert own.read_text() == "# Ours\n"
+    assert _run("--root", str(tmp_path), "--check") == (0, "")
 
 
 def test_an_image_without_a_tag_is_refused_before_anything_is_written(tmp_path: Path) -> None:

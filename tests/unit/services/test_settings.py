@@ -55,6 +55,37 @@ def test_argocd_takes_plain_git_and_http_repositories(url: str) -> None:
     assert settings.gitops.repo_url == url
 
 
+@pytest.mark.parametrize("path", ["manifests", "m", "sites/a1/manifests"])
+def test_a_folder_of_the_repository_is_taken(path: str) -> None:
+    assert ServicesSettings.model_validate({"gitops": {"path": path}}).gitops.path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/..", "..", ".", "a/../..", "a/./b", "a//b", "/etc", "a/", "", ".git", "a/.git/hooks"]
+)
+def test_a_path_that_leaves_its_folder_or_is_hidden_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"services\.gitops\.path: found .*, expected .*manifests"):
+        parse({"services": {"gitops": {"path": path}}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://of-mine@git.example.com/a1.git",
+        "HTTPS://of-mine@git.example.com/a1.git",
+        "http://of-mine:@git.example.com/a1.git",
+        "git://of-mine@git.example.com/a1.git",
+        "ssh://git:of-mine@git.example.com/a1.git",
+    ],
+)
+def test_a_url_that_could_hold_a_token_is_refused_unshown_and_says_where_it_goes(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"expected .* in credentials\.username and \.password"
+    ) as refused:
+        parse({"services": {"gitops": {"repoUrl": url}}})
+    assert "of-mine" not in str(refused.value)
+
+
 def test_a_key_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValidationError, match="replicas"):
         ServicesSettings.model_validate({"replicas": 3})
@@ -90,7 +121,11 @@ def test_a_private_repository_is_read_by_what_goes_with_its_url(
         (None, TOKEN, "expected a repoUrl over http"),
         ("https://git.example.com/a1.git", {}, "found neither, expected password or sshPrivateKey"),
         ("https://git.example.com/a1.git", {**KEY, **TOKEN}, "found both, expected password or"),
-        ("https://me:of-mine@git.example.com/a1.git", TOKEN, "a URL with a password, which is not shown"),
+        (
+            "https://me:of-mine@git.example.com/a1.git",
+            TOKEN,
+            "a URL with a user or password, which is not sh",
+        ),
     ],
 )
 def test_credentials_that_open_nothing_are_refused_and_never_shown(
