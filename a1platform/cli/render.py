@@ -24,7 +24,7 @@ def render(
         Path | None,
         typer.Option(help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults."),
     ] = None,
-    image: Annotated[str | None, typer.Option(help="Image of the services, by digest or tag.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the services, by digest.")] = None,
     profile: Annotated[Profile | None, typer.Option(help="Size of the pods.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only tell where files differ.")] = False,  # noqa: FBT002
 ) -> None:

@@ -37,7 +37,7 @@ pytest_plugins = ["tests.smoke.mcp_client"]
 _UP = ("up", "--yes", "--skip-preview")
 _FOREIGN = "docker.io/rancher/mirrored-metrics-server:v0.7.2"
 """A program that is on every node, ends at once without its own account, and says why."""
-_NEVER_READY = "docker.io/a1platform/never-ready:1.0.0"
+_NEVER_READY = "docker.io/a1platform/mcp-services:1.0.0-never-ready"
 _CTR = "/usr/local/bin/k3s ctr --namespace k8s.io images"
 _AT_REST_SECONDS = 1200
 

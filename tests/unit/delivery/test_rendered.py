@@ -111,7 +111,7 @@ def test_a_folder_with_files_of_somebody_else_is_refused_and_left_as_it_is(tmp_p
         output.replace("│", " ").split()
     )
     assert own.read_text() == "{}"
-    assert [one for one in (tmp_path / path.split("/")[0]).rglob("*") if one.is_file()] == [own]
+    assert [one for one in (tmp_path / path.split("/", maxsplit=1)[0]).rglob("*") if one.is_file()] == [own]
 
 
 def test_files_of_another_kind_are_left_where_they_are(tmp_path: Path) -> None:
@@ -123,10 +123,10 @@ def test_files_of_another_kind_are_left_where_they_are(tmp_path: Path) -> None:
     assert _run("--root", str(tmp_path), "--check") == (0, "")
 
 
-def test_an_image_without_a_tag_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp")
+def test_an_image_without_a_digest_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp:1.0.0")
     assert code != 0
-    assert "neither a tag nor a digest" in " ".join(output.replace("│", " ").split())
+    assert "without a digest" in " ".join(output.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -181,7 +181,7 @@ def test_secrets_come_from_the_cluster_store_and_are_looked_at_every_15_minutes(
 
 def test_a_private_registry_is_opened_by_a_secret_of_the_store_that_every_account_names() -> None:
     name = "mcp-registry"
-    settings = ServicesSettings(image="registry.example.com/a1/mcp-services:1.0.0", pull_secret=name)
+    settings = ServicesSettings(pull_secret=name)
     services = resolve(settings)
     (fetched,) = [one for one in shared_objects(services) if one["kind"] == "ExternalSecret"]
     assert fetched["spec"]["target"]["name"] == name

@@ -15,13 +15,14 @@ from a1platform.settings.services import Profile, ServicesSettings
 MILLI_PER_CALL = {GATEWAY: 2.3, "mcp-policy-proxy": 2.8, ORCHESTRATOR: 4.3}
 """Thousandths of a core for a second that a call costs, measured on the sandbox node."""
 AUTOSCALER_TOLERANCE = 1.1
+DIGEST = "@sha256:" + "0" * 64
 SETTINGS = ServicesSettings()
 SIXTH = CatalogEntry(
     name="mcp-sixth",
     role="sixth",
     sizes=CATALOG[0].sizes,
     port=7000,
-    image="registry.example.com/sixth:1.0.0",
+    image=f"registry.example.com/sixth{DIGEST}",
     calls=(CONFIG,),
     secrets=(SecretFile("mcp-sixth", "token", "/etc/mcp/sixth"),),
     trigger=Trigger("sum(rate(sixth_jobs_total[1m]))", 10),
@@ -51,7 +52,7 @@ def test_one_more_entry_is_one_more_service_with_everything_that_a_service_has()
     (container,) = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"][
         "containers"
     ]
-    assert container["image"] == "registry.example.com/sixth:1.0.0"
+    assert container["image"] == SIXTH.image
     assert container["ports"][0]["containerPort"] == 7000
     assert {"name": "PORT", "value": "7000"} in container["env"]
 
@@ -140,17 +141,17 @@ def test_a_port_that_is_taken_or_privileged_is_refused_with_the_entry(port: int,
 
 
 def test_an_entry_with_an_image_that_changes_by_itself_is_refused() -> None:
-    wrong = dataclasses.replace(SIXTH, image="registry.example.com/sixth:latest")
-    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.image: found .* tagged latest"):
+    wrong = dataclasses.replace(SIXTH, image="registry.example.com/sixth:1.0.0")
+    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.image: found .* without a digest"):
         resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
 def test_an_override_reaches_its_service_and_no_other() -> None:
-    override = {"minReplicas": 3, "cpuMilli": 50, "image": "registry.example.com:5000/mcp:2.0.0"}
+    override = {"minReplicas": 3, "cpuMilli": 50, "image": f"registry.example.com:5000/mcp{DIGEST}"}
     services = resolve(ServicesSettings.model_validate({"overrides": {GATEWAY: override}}))
     gateway, other = services[0], services[1]
     assert (gateway.autoscaling.min_replicas, gateway.size.cpu_milli) == (3, 50)
-    assert gateway.image == "registry.example.com:5000/mcp:2.0.0"
+    assert gateway.image == override["image"]
     assert (other.autoscaling.min_replicas, other.size.cpu_milli) == (2, 100)
     assert other.image == SETTINGS.image
 

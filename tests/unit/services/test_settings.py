@@ -13,21 +13,27 @@ DIGEST = "sha256:" + "0" * 64
     "image",
     [
         "a1platform/mcp-services:0.1.0",
-        "registry.example.com:5000/team/mcp:1.2.3",
+        "docker.io/a1platform/mcp-services:0.1.0-0123456789ab",
+        f"registry.example.com:5000/team/mcp:1.2.3@{DIGEST}",
         f"registry.example.com/mcp@{DIGEST}",
         f"registry.example.com/mcp:1.2.3@{DIGEST}",
     ],
 )
-def test_an_image_by_tag_or_digest_is_taken(image: str) -> None:
+def test_an_image_by_digest_or_of_the_bundle_is_taken(image: str) -> None:
     assert ServicesSettings(image=image).image == image
 
 
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        ("registry.example.com/mcp:latest", "tagged latest"),
-        ("registry.example.com/mcp", "neither a tag nor a digest"),
-        ("registry.example.com:5000/mcp", "neither a tag nor a digest"),
+        ("a1platform/mcp-services:latest", "tagged latest"),
+        ("a1platform/mcp-services", "neither a tag nor a digest"),
+        (f"registry.example.com/mcp:latest@{DIGEST}", "tagged latest"),
+        ("registry.example.com/mcp:1.2.3", "without a digest"),
+        ("registry.example.com/a1platform/mcp-services:0.1.0", "without a digest"),
+        ("registry.example.com:5000/mcp", "without a digest"),
+        (f"registry.example.com//mcp@{DIGEST}", "expected an image such as"),
+        (f"registry.example.com/mcp/@{DIGEST}", "expected an image such as"),
         ("registry.example.com/mcp@sha256:abc", "expected an image such as"),
         ("Not An Image", "expected an image such as"),
     ],
