@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from a1platform.services.capacity import Room, capacity_problems
 from a1platform.services.catalog import CATALOG
-from a1platform.services.checks import override_problems
+from a1platform.services.checks import settings_problems
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
 from a1platform.services.resolve import resolve
 from a1platform.settings.model import A1Settings
@@ -26,7 +26,7 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
         A line for each problem, with its key, what was found and what is expected.
     """
     settings: A1Settings = right.settings
-    found = override_problems(settings.services, catalog) if right.has(_SERVICES) else []
+    found = settings_problems(settings.services, catalog) if right.has(_SERVICES) else []
     if right.has((*_SERVICES, "pullSecret"), _STORE):
         found += _pull_problems(settings)
     # Those that are left out, as they are without External Secrets, need no room.

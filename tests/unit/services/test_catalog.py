@@ -1,8 +1,12 @@
 """The catalog, and what settings make of it."""
 
 import dataclasses
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from a1platform.observability.slo import Slo
 from a1platform.services.builders import service_objects
@@ -87,10 +91,101 @@ def test_a_call_to_no_service_is_refused_with_the_caller_and_the_name() -> None:
         resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
-@pytest.mark.parametrize("name", ["Mcp_Sixth", "mcp-gateway", "mcp-gateway-pods"])
+@pytest.mark.parametrize("name", ["Mcp_Sixth", "mcp-gateway", "6th", "shared", "root", "m" * 59])
 def test_a_name_that_no_service_can_have_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"^catalog\.(Mcp_Sixth|mcp-gateway)"):
+    with pytest.raises(ValueError, match=rf"^catalog\.{name}: found "):
         resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, name=name)))
+
+
+def test_a_name_that_another_service_needs_for_its_pods_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^catalog\.mcp-gateway: found mcp-gateway-pods too"):
+        resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, name="mcp-gateway-pods")))
+
+
+def test_the_longest_name_leaves_room_for_that_of_its_headless_service() -> None:
+    longest = dataclasses.replace(SIXTH, name="m" * 58)
+    objects = service_objects(resolve(SETTINGS, catalog=(*CATALOG, longest))[-1])
+    assert max(len(one["metadata"]["name"]) for one in objects) == 63
+
+
+TOKEN = SIXTH.secrets[0]
+SMALL, STANDARD = SIXTH.sizes[Profile.SMALL], SIXTH.sizes[Profile.STANDARD]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"secrets": (TOKEN, TOKEN)}, ".secrets: found token twice, expected one file of this key"),
+        (
+            {"secrets": (TOKEN, SecretFile("mcp-other", "token", "/etc/mcp/other"))},
+            ".secrets: found token twice, expected one file of this key",
+        ),
+        (
+            {"secrets": (TOKEN, SecretFile("mcp-other", "key", "/etc/other/sixth"))},
+            ".secrets: found /etc/mcp/sixth and /etc/other/sixth, expected folders with different last steps",
+        ),
+        (
+            {"secrets": (dataclasses.replace(TOKEN, folder="/etc/mcp/Sixth_"),)},
+            ".secrets: found /etc/mcp/Sixth_, expected a folder whose last step is a DNS label",
+        ),
+        (
+            {"documents": "/etc/mcp/sixth"},
+            ".secrets: found /etc/mcp/sixth, expected a folder where nothing else is mounted",
+        ),
+        ({"sizes": {Profile.SMALL: SMALL}}, ".sizes: found no standard, expected a size for each profile"),
+        (
+            {
+                "sizes": {
+                    Profile.SMALL: dataclasses.replace(SMALL, cpu_limit_milli=1),
+                    Profile.STANDARD: STANDARD,
+                }
+            },
+            ".sizes.small: found a CPU limit of 1, expected at least the request, 80",
+        ),
+        (
+            {
+                "sizes": {
+                    Profile.SMALL: SMALL,
+                    Profile.STANDARD: dataclasses.replace(STANDARD, memory_limit_mib=9),
+                }
+            },
+            ".sizes.standard: found a memory limit of 9, expected at least the request, 256",
+        ),
+    ],
+)
+def test_what_no_pod_can_be_made_of_is_refused_with_the_entry(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(f"catalog.mcp-sixth{told}")):
+        resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, **change)))
+
+
+def test_a_pull_secret_of_a_services_own_name_is_refused() -> None:
+    told = r"^services\.pullSecret: found mcp-gateway, expected another name: this is the Secret of a service"
+    with pytest.raises(ValueError, match=told):
+        resolve(ServicesSettings(pull_secret=GATEWAY))
+
+
+POLICY = Path(__file__).parents[3] / "policies/container-resources/constraint.yaml"
+RATIO = yaml.safe_load(POLICY.read_text())["spec"]["parameters"]["maxRatio"]["memory"]
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_smallest_override_keeps_the_limit_within_what_our_own_policy_admits(
+    entry: CatalogEntry, profile: Profile
+) -> None:
+    override = {entry.name: {"memoryMib": 32, "cpuMilli": 1}}
+    services = resolve(ServicesSettings.model_validate({"profile": profile, "overrides": override}))
+    (size,) = [one.size for one in services if one.entry.name == entry.name]
+    assert (size.memory_mib, size.cpu_milli) == (32, 1)
+    assert 32 <= size.memory_limit_mib <= 32 * RATIO
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_an_override_that_is_no_other_size_changes_no_limit(entry: CatalogEntry) -> None:
+    size = entry.sizes[Profile.SMALL]
+    override = {entry.name: {"memoryMib": size.memory_mib}}
+    services = resolve(ServicesSettings.model_validate({"overrides": override}))
+    assert [one.size for one in services if one.entry.name == entry.name] == [size]
 
 
 def test_an_override_of_no_service_is_refused_with_its_key() -> None:
