@@ -1,5 +1,7 @@
 """What the configuration cannot mean is refused before a machine is touched, with its key."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +76,50 @@ def test_a_registry_that_the_store_has_nothing_for_is_refused_with_the_missing_k
     parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}, service_problems)
     own: dict[str, Any] = {"externalSecrets": {"provider": {"vault": {}}}}
     parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}, service_problems)
+
+
+ARGO_CD: dict[str, Any] = {"delivery": "argocd", "gitops": {"repoUrl": "https://git.example.com/a1.git"}}
+OFF: dict[str, Any] = {"argoCd": {"enabled": False}}
+
+
+def _bundle(folder: Path, *parts: str, **left_out: str) -> dict[str, Any]:
+    chart = {"path": "charts/one", "version": "1.0.0", "sha256": "0" * 64}
+    listed = {name: {"origin": "a test", "images": [], "chart": chart} for name in parts}
+    content = {"schema": 1, "parts": listed, "leftOut": left_out}
+    (folder / "bundle.json").write_text(json.dumps(content))
+    return {"bundle": str(folder), "k3s": {"releaseUrl": "https://mirror.example.com"}}
+
+
+def test_delivery_by_an_argo_cd_that_is_switched_off_is_refused_with_the_key() -> None:
+    parse({"services": ARGO_CD}, service_problems)
+    told = _refused({"services": ARGO_CD, "platform": OFF})
+    assert (
+        told
+        == "delivery: found argocd, expected pulumi, as argo-cd is left out: switched off in the settings"
+    )
+
+
+def test_delivery_by_an_argo_cd_that_the_bundle_lacks_is_refused_with_the_reason(tmp_path: Path) -> None:
+    lacks = _bundle(tmp_path, "external-secrets", "mcp-services", **{"argo-cd": "it could not be built"})
+    told = _refused({"services": ARGO_CD, **lacks})
+    assert told == "delivery: found argocd, expected pulumi, as argo-cd is left out: it could not be built"
+    holds = _bundle(tmp_path, "external-secrets", "mcp-services", "argo-cd")
+    parse({"services": ARGO_CD, **holds}, service_problems)
+
+
+def test_services_that_are_left_out_are_delivered_by_nobody(tmp_path: Path) -> None:
+    parse({"services": {**ARGO_CD, "enabled": False}, "platform": OFF}, service_problems)
+    parse({"services": ARGO_CD, **_bundle(tmp_path, "external-secrets")}, service_problems)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"platform": {"argoCd": {"enabled": "x"}}}, {"bundle": "nowhere"}, {"services": {"delivery": "x"}}],
+)
+def test_argo_cd_is_not_asked_for_by_a_key_that_is_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse({"services": ARGO_CD, "platform": OFF, **wrong}, service_problems)
+    assert "as argo-cd is left out" not in str(caught.value)
 
 
 def test_services_that_are_left_out_need_no_room() -> None:
