@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from a1platform.bundle import Bundle
 from a1platform.bundle import load as load_bundle
 from a1platform.platform.selection import charts, has_services, report
-from a1platform.services.capacity import Room, capacity_problems
+from a1platform.services.capacity import Room, Taken, capacity_problems, taken
 from a1platform.services.catalog import CATALOG
 from a1platform.services.checks import settings_problems
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
@@ -32,22 +33,24 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
     found = settings_problems(settings.services, catalog) if right.has(_SERVICES) else []
     if right.has((*_SERVICES, "pullSecret"), _STORE):
         found += _pull_problems(settings)
-    if right.has(_SERVICES, ("platform",), ("bundle",)):
-        found += _delivery_problems(settings)
+    others = Taken()
+    if right.has(("platform",), ("bundle",)):
+        bundle = load_bundle(settings.bundle) if settings.bundle else None
+        others = taken(settings.platform, bundle)
+        found += _delivery_problems(settings, bundle) if right.has(_SERVICES) else []
     # Those that are left out, as they are without External Secrets, need no room.
     installed = settings.services.enabled and settings.platform.external_secrets.enabled
     if not found and right.has(_SERVICES, _STORE, *_ROOM) and installed:
         services = resolve(settings.services, catalog=catalog)
-        found = capacity_problems(services, settings.services, Room.of(settings))
+        found = capacity_problems(services, settings.services, Room.of(settings, others))
     return found
 
 
-def _delivery_problems(settings: A1Settings) -> list[str]:
+def _delivery_problems(settings: A1Settings, bundle: Bundle | None) -> list[str]:
     """Return a line where the services are to be delivered by an Argo CD that is not installed."""
     services, platform = settings.services, settings.platform
     if services.delivery is not Delivery.ARGOCD:
         return []
-    bundle = load_bundle(settings.bundle) if settings.bundle else None
     if "argo-cd" in charts(platform, bundle) or not has_services(platform, services, bundle):
         return []
     why = report(platform, bundle)["argo-cd"]

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from a1platform.naming import PROJECT
+from a1platform.services.capacity import Room, Taken
 from a1platform.services.refusal import service_problems
 from a1platform.settings.load import SettingsError, parse
+from a1platform.settings.model import A1Settings
+from a1platform.settings.node import NodeSettings
 from sandbox.stack_settings import stack_settings
 
 HEAD = "the configuration is refused:\n  a1platform:services."
@@ -26,8 +29,9 @@ def test_the_defaults_fit_the_machine_that_the_preflight_asks_for(profile: str) 
     parse({"services": {"profile": profile}}, service_problems)
 
 
-def test_the_sandbox_has_room_for_the_services() -> None:
+def test_a_sandbox_on_two_cores_has_room_for_the_services() -> None:
     config = stack_settings([])["config"]
+    config[f"{PROJECT}:preflight"] |= {"vcpus": 2, "memoryMib": 7000}
     parse({key.removeprefix(f"{PROJECT}:"): value for key, value in config.items()}, service_problems)
 
 
@@ -44,11 +48,11 @@ def test_the_sandbox_has_room_for_the_services() -> None:
         ),
         (
             {"minReplicas": 9},
-            "minReplicas: found pods 54 for the fewest pods of all services, expected at most 50: k3s.max",
+            "minReplicas: found pods 54 for the fewest pods of all services, expected at most 32: k3s.max",
         ),
         (
             {"overrides": {"mcp-config": {"cpuMilli": 5000}}},
-            "minReplicas: found cpuMilli 10820 for the fewest pods of all services, expected at most 8000: p",
+            "minReplicas: found cpuMilli 10820 for the fewest pods of all services, expected at most 7310: p",
         ),
         (
             {"overrides": {"mcp-confg": {}}},
@@ -60,6 +64,28 @@ def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected
     services: dict[str, Any], line: str
 ) -> None:
     assert _refused({"services": services}).startswith(line)
+
+
+def test_what_the_parts_and_k3s_take_is_no_room_for_the_services() -> None:
+    two_cores: dict[str, Any] = {"preflight": {"vcpus": 2}}
+    parse(two_cores, service_problems)
+    told = _refused({**two_cores, "services": {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}})
+    assert told == (
+        "minReplicas: found cpuMilli 1520 for the fewest pods of all services, expected at most 1310: "
+        "preflight.vcpus of 1 node, less 690 for the parts and K3s"
+    )
+    alone = {part: {"enabled": False} for part in ("argoCd", "gatekeeper", "keda", "monitoring")}
+    parse(
+        {**two_cores, "platform": alone, "services": {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}},
+        service_problems,
+    )
+
+
+def test_a_machine_that_is_lost_has_no_room() -> None:
+    nodes = tuple(
+        NodeSettings.model_construct(name=name, is_gone=name != "there") for name in ("lost", "there")
+    )
+    assert Room.of(A1Settings().model_copy(update={"nodes": nodes}), Taken()).nodes == 1
 
 
 def test_a_profile_too_large_for_a_node_is_told_with_the_service() -> None:
