@@ -69,22 +69,20 @@ def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected
 def test_what_the_parts_and_k3s_take_is_no_room_for_the_services() -> None:
     two_cores: dict[str, Any] = {"preflight": {"vcpus": 2}}
     parse(two_cores, service_problems)
-    told = _refused({**two_cores, "services": {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}})
-    assert told == (
+    services: dict[str, Any] = {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}
+    assert _refused({**two_cores, "services": services}) == (
         "minReplicas: found cpuMilli 1520 for the fewest pods of all services, expected at most 1310: "
         "preflight.vcpus of 1 node, less 690 for the parts and K3s"
     )
-    alone = {part: {"enabled": False} for part in ("argoCd", "gatekeeper", "keda", "monitoring")}
-    parse(
-        {**two_cores, "platform": alone, "services": {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}},
-        service_problems,
-    )
+    few: dict[str, Any] = {
+        part: {"enabled": False} for part in ("argoCd", "gatekeeper", "keda", "monitoring")
+    }
+    parse({**two_cores, "platform": few, "services": services}, service_problems)
 
 
 def test_a_machine_that_is_lost_has_no_room() -> None:
-    nodes = tuple(
-        NodeSettings.model_construct(name=name, is_gone=name != "there") for name in ("lost", "there")
-    )
+    said: list[dict[str, Any]] = [{"is_gone": True}, {"is_gone": False}]
+    nodes = [NodeSettings.model_construct(**one) for one in said]
     assert Room.of(A1Settings().model_copy(update={"nodes": nodes}), Taken()).nodes == 1
 
 
