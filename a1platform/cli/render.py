@@ -22,7 +22,11 @@ def render(
     root: Annotated[Path, typer.Option(help="Folder with manifests/ and dashboards/.")] = Path(),
     stack: Annotated[
         Path | None,
-        typer.Option(help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults.",
+        ),
     ] = None,
     image: Annotated[str | None, typer.Option(help="Image of the services, by digest.")] = None,
     profile: Annotated[Profile | None, typer.Option(help="Size of the pods.")] = None,
@@ -62,7 +66,11 @@ def render(
 
 
 def _settings(file: StackFile | None, image: str | None, profile: Profile | None) -> ServicesSettings:
+    if file:
+        file.check()
     given = file.services() if file else ServicesSettings()
+    if not given.enabled:
+        raise ValueError("services.enabled: found false, expected true, as only the services are rendered")
     said = {key: value for key, value in (("image", image), ("profile", profile)) if value is not None}
     return ServicesSettings.model_validate({**given.model_dump(), **said})
 
