@@ -1,5 +1,6 @@
 """What the configuration cannot mean is refused before a machine is touched, with its key."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,13 @@ import pytest
 
 from a1platform.naming import PROJECT
 from a1platform.services.capacity import Room, Taken
+from a1platform.services.catalog import CATALOG
+from a1platform.services.model import SecretFile
 from a1platform.services.refusal import service_problems
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.model import A1Settings
 from a1platform.settings.node import NodeSettings
+from a1platform.settings.together import Right
 from sandbox.stack_settings import stack_settings
 
 HEAD = "the configuration is refused:\n  a1platform:services."
@@ -100,6 +104,25 @@ def test_a_registry_that_the_store_has_nothing_for_is_refused_with_the_missing_k
     parse({"services": {"pullSecret": "mcp-registry"}, "platform": held}, service_problems)
     own: dict[str, Any] = {"externalSecrets": {"provider": {"vault": {}}}}
     parse({"services": {"pullSecret": "mcp-registry"}, "platform": own}, service_problems)
+
+
+def _sixth_problems(**store: object) -> list[str]:
+    token = SecretFile("mcp-sixth", "token", "/etc/mcp/sixth")
+    entry = dataclasses.replace(CATALOG[3], name="mcp-sixth", secrets=(token,))
+    settings = A1Settings.model_validate({"platform": {"externalSecrets": store}})
+    return service_problems(Right(settings), (*CATALOG, entry))
+
+
+def test_a_secret_that_a_new_entry_mounts_and_nobody_gives_is_refused_with_the_missing_key() -> None:
+    lacks = (
+        "platform.externalSecrets.secrets.mcp-sixth.token: found nothing, expected a value, as "
+        "catalog.mcp-sixth mounts it, or another store"
+    )
+    assert _sixth_problems() == [lacks]
+    assert _sixth_problems(secrets={"mcp-sixth": {"other": "x"}}) == [lacks]
+    assert _sixth_problems(secrets={"mcp-sixth": {"token": "x"}}) == []
+    assert _sixth_problems(provider={"vault": {}}) == []
+    assert _sixth_problems(enabled=False) == []
 
 
 ARGO_CD: dict[str, Any] = {"delivery": "argocd", "gitops": {"repoUrl": "https://git.example.com/a1.git"}}
