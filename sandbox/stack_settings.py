@@ -1,6 +1,7 @@
 """The settings of the sandbox's stack: the same program, told what a container is and a machine is not."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def stack_settings(
     """
     config: dict[str, Any] = {
         "nodes": [node_entry(node) for node in nodes],
-        "preflight": {"vcpus": 1, "memoryMib": 2048, "diskMib": 8192, "clockSynchronised": False},
+        "preflight": {**_machine(), "diskMib": 8192, "clockSynchronised": False},
         # Its own kernel, as far as sysctls go: what is not of the network namespace is a copy in each node.
         "hardening": {
             concern: {"enabled": False, "reason": reason} for concern, reason in _NOT_IN_A_CONTAINER.items()
@@ -60,6 +61,13 @@ def stack_settings(
     if bundle is not None:
         config["bundle"] = str(bundle)
     return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}
+
+
+def _machine() -> dict[str, int]:
+    """Return what a node sees of this machine, which is what the services have room in."""
+    told = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    memory = next(int(line.split()[1]) // 1024 for line in told if line.startswith("MemTotal:"))
+    return {"vcpus": len(os.sched_getaffinity(0)), "memoryMib": memory}
 
 
 def write(path: Path, settings: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.delivery import yaml_sink
+from a1platform.observability.dashboards import MARK
 from a1platform.platform.selection import charts
 from a1platform.services.model import Capabilities
 from a1platform.services.render import dashboard_files, manifest_files
@@ -21,9 +22,13 @@ def render(
     root: Annotated[Path, typer.Option(help="Folder with manifests/ and dashboards/.")] = Path(),
     stack: Annotated[
         Path | None,
-        typer.Option(help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="A Pulumi.<stack>.yaml whose services and parts are rendered, not the defaults.",
+        ),
     ] = None,
-    image: Annotated[str | None, typer.Option(help="Image of the services, by digest or tag.")] = None,
+    image: Annotated[str | None, typer.Option(help="Image of the services, by digest.")] = None,
     profile: Annotated[Profile | None, typer.Option(help="Size of the pods.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only tell where files differ.")] = False,  # noqa: FBT002
 ) -> None:
@@ -36,13 +41,17 @@ def render(
         raise typer.BadParameter("; ".join(problems.lines(error, A1Settings, "services"))) from None
     except (StackFileError, ValueError) as error:
         raise typer.BadParameter(str(error)) from error
+    dashboards = root / "dashboards"
     trees = {
         root / settings.gitops.path: manifest_files(services, settings.gitops, settings.quota),
-        root / "dashboards": dashboard_files(services),
+        dashboards: dashboard_files(services),
     }
     if not check:
         for folder, files in trees.items():
-            yaml_sink.write(folder, files)
+            try:
+                yaml_sink.write(folder, files, MARK if folder == dashboards else yaml_sink.HEADER)
+            except ValueError as error:
+                raise typer.BadParameter(str(error)) from error
             typer.echo(f"{folder}: {len(files)} files")
         return
     lines = [
@@ -57,7 +66,11 @@ def render(
 
 
 def _settings(file: StackFile | None, image: str | None, profile: Profile | None) -> ServicesSettings:
+    if file:
+        file.check()
     given = file.services() if file else ServicesSettings()
+    if not given.enabled:
+        raise ValueError("services.enabled: found false, expected true, as only the services are rendered")
     said = {key: value for key, value in (("image", image), ("profile", profile)) if value is not None}
     return ServicesSettings.model_validate({**given.model_dump(), **said})
 

@@ -27,7 +27,9 @@ def _metadata(name: str) -> Manifest:
 
 
 def app_project(namespace: str, kinds: Iterable[tuple[str, str]]) -> Manifest:
-    """Return the project that allows our repository, our namespace and the kinds we render, and nothing else.
+    """Return the project that allows our repository, our namespace and our kinds, and nothing else.
+
+    What Argo CD may not make it may not remove either: a kind that is no longer rendered has to stay allowed.
 
     Args:
         namespace: The only destination.

@@ -48,28 +48,37 @@ def file_name(manifest: Manifest, owner: str) -> str:
     return f"{kind}.yaml" if name == owner else f"{kind}-{name.removeprefix(f'{owner}-')}.yaml"
 
 
-def write(root: Path, files: Mapping[str, str]) -> None:
-    """Make a folder hold exactly these files, touching only what differs.
+def write(root: Path, files: Mapping[str, str], mark: str = HEADER) -> None:
+    """Make a folder hold exactly these files of their kind, touching only what differs.
 
     Args:
         root: The folder.
         files: Text by path below the folder.
+        mark: What every file holds that was ever written here, and nothing of anybody else's.
+
+    Raises:
+        ValueError: The folder holds other files of this kind; nothing is touched.
     """
+    extras = sorted(_existing(root, files) - set(files))
+    foreign = [one for one in extras if mark not in (root / one).read_text(errors="replace")]
+    if foreign:
+        count = f"{foreign[0]} and {len(foreign) - 1} more" if foreign[1:] else foreign[0]
+        raise ValueError(f"{root}: found {count}, expected a folder of rendered files only")
     for path, text in files.items():
         target = root / path
         if not target.is_file() or target.read_text() != text:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text)
-    for extra in _existing(root) - set(files):
+    for extra in extras:
         (root / extra).unlink()
-    for folder in sorted((one for one in root.rglob("*") if one.is_dir()), reverse=True):
-        if not any(folder.iterdir()):
+        folder = (root / extra).parent
+        if folder != root and not any(folder.iterdir()):
             folder.rmdir()
 
 
 def differences(root: Path, files: Mapping[str, str]) -> list[str]:
-    """Say, one line a file, where a folder does not hold exactly these files."""
-    existing = _existing(root)
+    """Say, one line a file, where a folder does not hold exactly these files of their kind."""
+    existing = _existing(root, files)
     changed = [path for path in existing & set(files) if (root / path).read_text() != files[path]]
     return sorted(
         [f"missing: {path}" for path in set(files) - existing]
@@ -78,5 +87,7 @@ def differences(root: Path, files: Mapping[str, str]) -> list[str]:
     )
 
 
-def _existing(root: Path) -> set[str]:
-    return {one.relative_to(root).as_posix() for one in root.rglob("*") if one.is_file()}
+def _existing(root: Path, files: Mapping[str, str]) -> set[str]:
+    kinds = {Path(one).suffix for one in files}
+    found = (one for one in root.rglob("*") if one.is_file() and one.suffix in kinds)
+    return {one.relative_to(root).as_posix() for one in found}

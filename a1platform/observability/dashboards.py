@@ -10,6 +10,9 @@ from a1platform.observability.slo import Objective, Slo
 
 _DATASOURCE = {"type": "prometheus", "uid": "prometheus"}
 _WIDTH, _HEIGHT = 8, 7
+_TAG = "a1"
+MARK = f'"tags": [\n    "{_TAG}"\n  ]'
+"""What every dashboard's text holds that is made here."""
 _COLUMNS = 24 // _WIDTH
 """Grafana's grid is 24 wide."""
 
@@ -132,7 +135,7 @@ def _dashboard(uid: str, title: str, rows: dict[str, list[Panel]]) -> Manifest:
     return {
         "uid": uid,
         "title": title,
-        "tags": ["a1"],
+        "tags": [_TAG],
         "schemaVersion": 39,
         "timezone": "utc",
         "refresh": "30s",

@@ -93,8 +93,6 @@ class Platform(pulumi.ComponentResource):
     """Whether ScaledObjects work on the cluster."""
     has_monitoring: bool
     """Whether ServiceMonitors and PrometheusRules work on the cluster."""
-    has_argo_cd: bool
-    """Whether Applications work on the cluster."""
     has_tracing: bool
     """Whether Jaeger takes spans."""
 
@@ -122,7 +120,6 @@ class Platform(pulumi.ComponentResource):
         self._charts = charts(args.settings, args.bundle)
         installed = self._charts.keys()
         self.has_keda, self.has_monitoring = "keda" in installed, "monitoring" in installed
-        self.has_argo_cd = "argo-cd" in installed
         spaces = [one for part in NAMES if part in installed for one in namespaces.PARTS[part]]
         self.has_tracing = "tracing" in installed
         ready = namespaces.declare_namespaces(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from a1platform.delivery.manifest import Manifest
+from a1platform.settings.platform import PartName
 from a1platform.settings.services import Profile
 from a1platform.settings.sizes import Container, SizeSettings
 
@@ -72,6 +73,39 @@ SIZES: Mapping[Container, Mapping[Profile, Size]] = {
 
 OPTIONAL = frozenset({"jaeger", "image-scanning", "image-scanning-once"})
 """Containers of parts that are off by default: beside what a small node is promised to carry."""
+
+
+CONTAINERS: Mapping[PartName, tuple[Container, ...]] = {
+    "gatekeeper": ("gatekeeper-controller", "gatekeeper-audit"),
+    "external-secrets": ("external-secrets", "external-secrets-webhook", "external-secrets-certificates"),
+    "keda": ("keda-operator", "keda-metrics", "keda-webhooks"),
+    "argo-cd": (
+        "argocd-controller",
+        "argocd-repository",
+        "argocd-server",
+        "argocd-redis",
+        "argocd-once",
+    ),
+    "monitoring": (
+        "prometheus-operator",
+        "prometheus-reloader",
+        "prometheus",
+        "alertmanager",
+        "kube-state-metrics",
+        "node-exporter",
+        "grafana",
+        "grafana-sidecar",
+    ),
+    "tracing": ("jaeger",),
+    "image-scanning": ("image-scanning", "image-scanning-once"),
+}
+"""The containers of each part."""
+PASSING = frozenset({"argocd-once", "image-scanning-once"})
+"""Containers that end, so that others get their room."""
+SIDECARS = frozenset({"prometheus-reloader", "grafana-sidecar"})
+"""Containers that are in the pod of another one."""
+SYSTEM = Size(200, 1024)
+"""What CoreDNS and metrics-server reserve, and the memory of K3s and the host."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,46 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from a1platform.bundle import Bundle
+from a1platform.platform.selection import NAMES, charts, has_grafana
+from a1platform.platform.sizes import CONTAINERS, PASSING, SIDECARS, SYSTEM, Sizing
 from a1platform.services.model import McpServiceArgs
 from a1platform.settings.model import A1Settings
+from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServiceOverride, ServicesSettings
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What others need of all machines together, at least: one pod of everything, on one of them.
+
+    Attributes:
+        cpu_milli: Thousandths of a core.
+        memory_mib: Memory.
+        pods: Pods.
+    """
+
+    cpu_milli: int = SYSTEM.cpu_milli
+    memory_mib: int = SYSTEM.memory_mib
+    pods: int = 0
+
+
+def taken(settings: PlatformSettings, bundle: Bundle | None) -> Taken:
+    """Return what K3s and the installed parts need.
+
+    Args:
+        settings: The platform's slice.
+        bundle: What everything is installed from, if not from the internet.
+    """
+    installed, grafana = charts(settings, bundle), has_grafana(settings, bundle)
+    every = [one for part in NAMES if part in installed for one in CONTAINERS[part] if one not in PASSING]
+    there = [one for one in every if grafana or not one.startswith("grafana")]
+    sizes = [Sizing(settings.profile, settings.sizes).size(one) for one in there]
+    return Taken(
+        SYSTEM.cpu_milli + sum(one.cpu_milli for one in sizes),
+        SYSTEM.memory_mib + sum(one.memory_mib for one in sizes),
+        len(set(there) - SIDECARS),
+    )
 
 
 @dataclass(frozen=True)
@@ -17,24 +54,27 @@ class Room:
         cpu_milli: Thousandths of a core of each.
         memory_mib: Memory of each.
         pods: Pods that each takes.
+        taken: See `Taken`.
     """
 
     nodes: int
     cpu_milli: int
     memory_mib: int
     pods: int
+    taken: Taken
 
     @staticmethod
-    def of(settings: A1Settings) -> "Room":
-        """Return the room on the configured machines, or on the sandbox's one node."""
+    def of(settings: A1Settings, taken: Taken) -> "Room":
+        """Return the room on the configured machines that are not lost, or on the sandbox's one node."""
+        nodes = sum(not node.is_gone for node in settings.nodes) or 1
         least = settings.preflight
-        return Room(len(settings.nodes) or 1, least.vcpus * 1000, least.memory_mib, settings.k3s.max_pods)
+        return Room(nodes, least.vcpus * 1000, least.memory_mib, settings.k3s.max_pods, taken)
 
 
 def capacity_problems(
     services: Sequence[McpServiceArgs], settings: ServicesSettings, room: Room
 ) -> list[str]:
-    """Return what cannot be placed, even with nothing else on the machines: a pod, or the fewest of all.
+    """Return what cannot be placed: a pod on an empty machine, or the fewest of all beside the parts.
 
     Args:
         services: The resolved services.
@@ -60,24 +100,18 @@ def _pod_problems(one: McpServiceArgs, settings: ServicesSettings, room: Room) -
 
 def _sum_problems(services: Sequence[McpServiceArgs], room: Room) -> Iterator[str]:
     fewest = [(one.size, one.autoscaling.min_replicas) for one in services]
+    milli = sum(size.cpu_milli * count for size, count in fewest)
+    mib = sum(size.memory_mib * count for size, count in fewest)
+    taken = room.taken
     asked = (
-        ("pods", sum(count for _, count in fewest), room.pods, "k3s.maxPods"),
-        (
-            "cpuMilli",
-            sum(size.cpu_milli * count for size, count in fewest),
-            room.cpu_milli,
-            "preflight.vcpus",
-        ),
-        (
-            "memoryMib",
-            sum(size.memory_mib * count for size, count in fewest),
-            room.memory_mib,
-            "preflight.memoryMib",
-        ),
+        ("pods", sum(count for _, count in fewest), room.pods, taken.pods, "k3s.maxPods"),
+        ("cpuMilli", milli, room.cpu_milli, taken.cpu_milli, "preflight.vcpus"),
+        ("memoryMib", mib, room.memory_mib, taken.memory_mib, "preflight.memoryMib"),
     )
-    for what, amount, each, promise in asked:
-        limit = each * room.nodes
+    for what, amount, each, others, promise in asked:
+        limit = max(0, each * room.nodes - others)
         if amount > limit:
             nodes = f"{room.nodes} node{'s' if room.nodes > 1 else ''}"
             found = f"found {what} {amount} for the fewest pods of all services"
-            yield f"services.minReplicas: {found}, expected at most {limit}: {promise} of {nodes}"
+            less = f"{promise} of {nodes}, less {others} for the parts and K3s"
+            yield f"services.minReplicas: {found}, expected at most {limit}: {less}"

@@ -30,6 +30,10 @@ _API_KEYS = SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth")
 _INTERNAL_KEY = SecretFile("mcp-internal", "key", "/etc/mcp/internal")
 
 
+GENERATED = {"mcp-auth": ("api-keys.json", "jwks.json"), "mcp-internal": ("key",)}
+"""What the cluster-local store holds of itself (`credentials.py`); all else a site has to give."""
+
+
 def direct(name: str, port: int = HTTP_PORT) -> str:
     """URL of a service for its ordinary callers, through its ClusterIP."""
     return f"http://{name}:{port}"

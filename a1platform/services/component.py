@@ -14,12 +14,12 @@ from a1platform.services.builders import service_objects
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.failure import EXPLAINED, failure_hook
 from a1platform.services.model import HTTP_PORT, Capabilities, McpServiceArgs
+from a1platform.services.pruning import AUTOSCALERS, handing_over, inventory, pruning
 from a1platform.services.render import root_application, root_project
 from a1platform.services.resolve import NAMESPACE, resolve
 from a1platform.services.shared import shared_objects
 from a1platform.settings.services import Delivery, GitCredentials, GitopsSettings, ServicesSettings
 
-_AUTOSCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
 _SYNCED_WITHIN_SECONDS = 900
 _WAITS_FOR = {
     # Never for a Service: the provider calls one ready when it has pods, and those come from the Deployment.
@@ -34,11 +34,15 @@ _WAITS_FOR = {
 class McpService(pulumi.ComponentResource):
     """One service: every object that its arguments give, each a child."""
 
+    declared: list[pulumi.Resource]
+    """The objects."""
+
     def __init__(
         self,
         name: str,
         args: McpServiceArgs,
         after: Sequence[pulumi.Resource] = (),
+        handover: pulumi.ResourceHookBinding | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the objects.
@@ -47,6 +51,7 @@ class McpService(pulumi.ComponentResource):
             name: Logical name.
             args: The resolved service.
             after: What every object waits for; a component's own `depends_on` does not reach its children.
+            handover: What makes room for a plain autoscaler where KEDA's may have been.
             opts: Provider and parent.
         """
         super().__init__(token("services", "McpService"), name, None, opts)
@@ -54,7 +59,9 @@ class McpService(pulumi.ComponentResource):
         for manifest in service_objects(args):
             kind = manifest["kind"]
             needed = [one for other in _WAITS_FOR.get(kind, ()) for one in declared.get(other, [])]
-            declared.setdefault(kind, []).append(_declare(manifest, self, [*after, *needed]))
+            hooks = handover if kind == "HorizontalPodAutoscaler" else None
+            declared.setdefault(kind, []).append(_declare(manifest, self, [*after, *needed], hooks))
+        self.declared = [one for kind in declared.values() for one in kind]
         self.register_outputs({})
 
 
@@ -66,8 +73,8 @@ class McpServicesArgs:
         settings: Their slice of the configuration.
         capabilities: What the installed platform offers.
         after: What every object waits for: namespace, secret store, operators, policies, Argo CD.
-        on_server: Runs a script on a server of the cluster, to tell why a service does not become ready;
-            without it a failure says no more than Pulumi does.
+        on_server: Runs a script on a server of the cluster, to tell why a service does not become ready, and
+            to delete what is no longer declared; without it a failure says no more than Pulumi does.
     """
 
     settings: ServicesSettings
@@ -127,8 +134,16 @@ class McpServices(pulumi.ComponentResource):
     def _services(self, services: Sequence[McpServiceArgs], args: McpServicesArgs) -> None:
         objects = shared_objects(services, args.settings.quota)
         shared = [_declare(one, self, args.after) for one in objects]
-        for one in services:
-            McpService(one.entry.name, one, [*args.after, *shared], pulumi.ResourceOptions(parent=self))
+        run, own = args.on_server, pulumi.ResourceOptions(parent=self)
+        handover = handing_over(run) if run else None
+        after = [*args.after, *shared]
+        made = [McpService(one.entry.name, one, after, handover, own) for one in services]
+        if run is None:
+            return
+        objects += [one for service in services for one in service_objects(service)]
+        everything = [*shared, *(one for service in made for one in service.declared)]
+        options = pulumi.ResourceOptions(parent=self, depends_on=everything, hooks=pruning(run))
+        declare(inventory(objects, NAMESPACE), options)
 
 
 def _access(credentials: GitCredentials) -> dict[str, pulumi.Input[str]]:
@@ -140,7 +155,10 @@ def _access(credentials: GitCredentials) -> dict[str, pulumi.Input[str]]:
 
 
 def _declare(
-    manifest: Manifest, parent: pulumi.Resource, needed: Sequence[pulumi.Resource]
+    manifest: Manifest,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
+    hooks: pulumi.ResourceHookBinding | None = None,
 ) -> pulumi.CustomResource:
     """Declare an object of the services in a way that Argo CD can take it over.
 
@@ -148,6 +166,9 @@ def _declare(
     no pod hangs on it, and one that a later version replaces by the other kind has to.
     """
     options = pulumi.ResourceOptions(
-        parent=parent, depends_on=list(needed), retain_on_delete=manifest["kind"] not in _AUTOSCALERS
+        parent=parent,
+        depends_on=list(needed),
+        retain_on_delete=manifest["kind"] not in AUTOSCALERS,
+        hooks=hooks,
     )
     return declare(applied_as(argocd.FIELD_MANAGER, manifest), options)

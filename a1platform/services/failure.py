@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from a1platform import naming
-from a1platform.platform.recovery import RunOnServer
+from a1platform.platform.recovery import RunOnServer, warnings_script
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
@@ -39,7 +39,10 @@ def selector(kind: str, inputs: Mapping[str, Any]) -> str:
 
 
 def look_script(namespace: str, pods: str) -> str:
-    """Return the script that prints pods and, of those that are not ready, events and last lines.
+    """Return the script that prints pods, of those that are not ready events and last lines, and warnings.
+
+    The warnings are those of the whole namespace: that a pod cannot even be made, for want of quota or as a
+    policy refuses it, stands at its ReplicaSet.
 
     Args:
         namespace: Where the pods are.
@@ -61,6 +64,8 @@ ask get pods --selector {shlex.quote(pods)} --no-headers --output "custom-column
     ask logs "$pod" --previous --tail {_LINES} 2>/dev/null
     ask logs "$pod" --tail {_LINES} 2>&1
   done | cut -c 1-{_CHARACTERS}
+echo {shlex.quote(f"newest warnings in {namespace}:")}
+timeout 20 bash -c {shlex.quote(warnings_script(namespace))} </dev/null 2>&1 | cut -c 1-{_CHARACTERS}
 """
 
 

@@ -6,7 +6,7 @@ from a1platform.delivery import argocd
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.yaml_sink import file_name, to_yaml
 from a1platform.observability.dashboards import dashboards, to_json
-from a1platform.services.builders import service_objects
+from a1platform.services.builders import KINDS, service_objects
 from a1platform.services.model import McpServiceArgs
 from a1platform.services.resolve import NAMESPACE
 from a1platform.services.shared import FOLDER, objectives, shared_objects
@@ -27,8 +27,7 @@ def manifest_files(
     """
     folders = {FOLDER: shared_objects(services, room)}
     folders |= {args.entry.name: service_objects(args) for args in services}
-    kinds = [(_group(manifest), manifest["kind"]) for manifests in folders.values() for manifest in manifests]
-    root = [argocd.app_project(NAMESPACE, kinds)]
+    root = [argocd.app_project(NAMESPACE, KINDS)]
     root += [argocd.application(name, f"{gitops.path}/{name}", NAMESPACE) for name in folders]
     files: dict[str, str] = {}
     for folder, manifests in {"root": root, **folders}.items():
@@ -66,8 +65,3 @@ def _repository(gitops: GitopsSettings) -> str:
     if gitops.repo_url is None:
         raise ValueError("services.gitops.repoUrl: Argo CD needs to know the repository")
     return gitops.repo_url
-
-
-def _group(manifest: Manifest) -> str:
-    group, slash, _ = manifest["apiVersion"].partition("/")
-    return group if slash else ""

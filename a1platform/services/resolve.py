@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from a1platform.services.catalog import CATALOG, GATEWAY, JAEGER_URL, TRACEHUB
-from a1platform.services.checks import catalog_problems, override_problems
+from a1platform.services.checks import catalog_problems, settings_problems
 from a1platform.services.model import Autoscaling, Capabilities, CatalogEntry, McpServiceArgs, Size
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
 NAMESPACE = "a1-orchestrator"
+_MOST_MEMORY = 4
+"""Times the request that a memory limit may be; the policy `container-resources` refuses more."""
 
 
 def resolve(
@@ -28,7 +30,7 @@ def resolve(
             which starts with the key (`checks.py`).
     """
     listed = tuple(catalog)
-    if wrong := [*catalog_problems(listed), *override_problems(settings, listed)]:
+    if wrong := [*catalog_problems(listed), *settings_problems(settings, listed)]:
         raise ValueError("\n".join(wrong))
     chosen = [entry for entry in listed if settings.example or not entry.example]
     names = {entry.name for entry in chosen}
@@ -71,10 +73,11 @@ def _args(
 def _size(size: Size, override: ServiceOverride) -> Size:
     cpu = override.cpu_milli or size.cpu_milli
     memory = override.memory_mib or size.memory_mib
+    most = min(size.memory_limit_mib, _MOST_MEMORY * memory)
     guaranteed = size.cpu_milli == size.cpu_limit_milli
     return Size(
         cpu_milli=cpu,
         memory_mib=memory,
         cpu_limit_milli=cpu if guaranteed else max(cpu, size.cpu_limit_milli),
-        memory_limit_mib=memory if guaranteed else max(memory, size.memory_limit_mib),
+        memory_limit_mib=memory if guaranteed else max(memory, most),
     )

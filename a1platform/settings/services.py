@@ -14,13 +14,15 @@ from a1platform.settings.together import Problem, gives
 DEFAULT_IMAGE = "a1platform/mcp-services:0.1.0"
 """The one image of all roles, as the bundle holds it."""
 
+_OF_THE_BUNDLE = re.compile(r"(docker\.io/)?a1platform/mcp-services")
 _IMAGE = re.compile(
-    r"(?P<name>[a-z0-9][a-z0-9._/-]*(?::[0-9]+/[a-z0-9._/-]+)?)"
+    r"(?P<name>[a-z0-9][a-z0-9._-]*(?::[0-9]+(?=/))?(?:/[a-z0-9][a-z0-9._-]*)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
 )
 _GIT_URL = re.compile(r"(git|https?|ssh)://[^\s]+|git@[^\s:]+:[^\s]+")
-_PASSWORD_IN_URL = re.compile(r"[a-z]+://[^/@\s]*:[^/@\s]*@")
+# A token may stand in the user's place, and the URL in Applications and in the state; SSH asks for a user.
+_SECRET_IN_URL = re.compile(r"(?!ssh://[^/:\s]*@)[a-z]+://[^/\s]*@", re.IGNORECASE)
 _OVER_SSH = ("ssh://", "git@")
 
 
@@ -31,12 +33,19 @@ def fixed_image(text: str) -> str:
         text: The reference.
 
     Raises:
-        ValueError: It is none, or what it names can change: no tag, or the tag `latest`.
+        ValueError: It is none, or what it names can change: it has no digest, but for an image of the bundle,
+            whose checksums hold what it is; that one has neither a tag nor a digest, or the tag `latest`.
     """
     found = _IMAGE.fullmatch(text)
     if found is None:
         raise ValueError(
-            f"found {shown(text)}, expected an image such as registry.example.com/mcp-services:1.2.3"
+            f"found {shown(text)}, expected an image such as "
+            "registry.example.com/mcp-services:1.2.3@sha256:<64 hexadecimal digits>"
+        )
+    if found["digest"] is None and _OF_THE_BUNDLE.fullmatch(found["name"]) is None:
+        raise ValueError(
+            f"found {shown(text)} without a digest, expected @sha256:<64 hexadecimal digits> behind it: in a "
+            "registry a tag can be given to another image"
         )
     if found["digest"] is None and found["tag"] is None:
         raise ValueError(
@@ -50,9 +59,10 @@ def fixed_image(text: str) -> str:
 
 
 def _git_url(text: str) -> str:
-    if _PASSWORD_IN_URL.match(text):
+    if _SECRET_IN_URL.match(text):
         raise ValueError(
-            "found a URL with a password, which is not shown, expected it in credentials.password"
+            "found a URL with a user or password, which is not shown, expected what opens the repository in "
+            "credentials.username and .password"
         )
     if _GIT_URL.fullmatch(text) is None:
         raise ValueError(
@@ -62,7 +72,7 @@ def _git_url(text: str) -> str:
 
 
 Image = Annotated[str, AfterValidator(fixed_image)]
-"""An image reference that says exactly what runs: by digest or by a tag other than `latest`."""
+"""An image reference that says exactly what runs: by digest, or as an image of the bundle by its version."""
 GitUrl = Annotated[str, AfterValidator(_git_url)]
 """A repository address that Argo CD understands."""
 
@@ -116,7 +126,10 @@ class GitopsSettings(Settings):
 
     repo_url: GitUrl | None = None
     revision: str = Field(default="main", min_length=1)
-    path: str = Field(default="manifests", pattern=r"^[^/.][^\s]*[^/\s]$", examples=["manifests"])
+    # No step begins with a dot: `..` leads out, and `.git` is no folder to render into.
+    path: str = Field(
+        default="manifests", pattern=r"^[^/.\s][^/\s]*(/[^/.\s][^/\s]*)*$", examples=["manifests"]
+    )
     credentials: GitCredentials | None = None
 
     def between(self, given: object) -> Iterator[Problem]:
@@ -152,7 +165,7 @@ class ServiceOverride(Settings):
     """What one service has otherwise than the catalog says; absent values stay as they are.
 
     Attributes:
-        image: Another image.
+        image: Another image, by digest.
         min_replicas: Fewest pods.
         max_replicas: Most pods.
         cpu_milli: CPU request of a pod, in thousandths of a core.
@@ -177,7 +190,7 @@ class ServicesSettings(Settings):
     Attributes:
         enabled: Whether they are installed.
         delivery: Whether Pulumi declares the objects or Argo CD syncs them from `manifests/`.
-        image: The image of all roles.
+        image: The image of all roles: that of the bundle, or another by digest.
         pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
         profile: The column of the catalog's size table.
         min_replicas: Fewest pods of each service; one alone is interrupted when its node is drained.

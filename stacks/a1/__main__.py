@@ -108,7 +108,8 @@ services = (
 )
 told = services_report(settings.platform, settings.services, bundle)
 if not services:
-    pulumi.log.info(f"{SERVICES}: {told}")
+    # As on a move to another delivery, no object of them is deleted with its declaration.
+    pulumi.log.info(f"{SERVICES}: {told}; those of an earlier run stay (docs/services.md)")
 StackOutputs(
     kubeconfig=cluster.kubeconfig,
     k3s_version=cluster.version,

@@ -25,6 +25,7 @@ class Declared:
         retained: Whether it stays when its declaration goes.
         ignored: Inputs whose changes are passed over.
         secret_outputs: Outputs that are secret by option.
+        hooks: Names of what is done before it is created or updated.
     """
 
     type: str
@@ -38,6 +39,7 @@ class Declared:
     retained: bool
     ignored: tuple[str, ...]
     secret_outputs: tuple[str, ...]
+    hooks: tuple[str, ...] = ()
 
 
 def _plain(value: Any) -> tuple[Any, bool]:  # noqa: ANN401 - whatever a property can be
@@ -97,6 +99,7 @@ class Engine(mocks.MockMonitor):
             retained=request.retainOnDelete,
             ignored=tuple(request.ignoreChanges),
             secret_outputs=tuple(request.additionalSecretOutputs),
+            hooks=(*request.hooks.before_create, *request.hooks.before_update),
         )
         register: Callable[[Any], Any] = super().RegisterResource
         return register(request)

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 from mcp_services.core.api_keys import ApiKeys
 
-from a1platform.services.catalog import store_keys
+from a1platform.services.catalog import GENERATED, store_keys
 from a1platform.services.credentials import Credentials, api_keys
 from tests.components.conftest import Declared
 
@@ -32,7 +32,7 @@ def test_the_store_is_filled_with_exactly_what_the_catalog_asks_of_it(declare: D
         return pulumi.Output.from_input(dict(credentials.content)).apply(found.append)
 
     declare(program)
-    assert {source: tuple(sorted(keys)) for source, keys in found[0].items()} == store_keys()
+    assert {source: tuple(sorted(keys)) for source, keys in found[0].items()} == GENERATED == store_keys()
     assert json.loads(found[0]["mcp-auth"]["jwks.json"]) == {"keys": []}
 
 

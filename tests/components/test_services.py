@@ -1,12 +1,14 @@
 """The component `McpServices` against a recording mock engine: what it declares and in which order."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pulumi
 import pytest
 
+from a1platform.platform.recovery import RunOnServer
 from a1platform.services.component import McpServices, McpServicesArgs
 from a1platform.services.model import Capabilities
 from a1platform.settings.services import ServicesSettings
@@ -18,17 +20,34 @@ GIT = "git://10.0.0.1/a1.git"
 Declare = Callable[..., dict[str, Declared]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hooks() -> Iterator[None]:
+    """Register hooks nowhere: the mock engine calls none."""
+
+    def register(_: object) -> asyncio.Future[None]:
+        return asyncio.ensure_future(asyncio.sleep(0))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("resource", "error"):
+            patch.setattr(f"pulumi.resource_hooks.register_{kind}_hook", register)
+        yield
+
+
 @pytest.fixture(scope="module")
 def services(declare: Declare) -> Declare:
     """Declare the services as settings ask for, on a platform with these capabilities."""
 
-    def run(settings: ServicesSettings, capabilities: Capabilities | None = None) -> dict[str, Declared]:
+    def run(
+        settings: ServicesSettings,
+        capabilities: Capabilities | None = None,
+        on_server: RunOnServer | None = None,
+    ) -> dict[str, Declared]:
         def program() -> pulumi.Output[Any]:
             platform = pulumi.ComponentResource("test:index:Platform", "platform")
             part = pulumi.CustomResource(
                 "kubernetes:core/v1:Namespace", "ns", {}, pulumi.ResourceOptions(parent=platform)
             )
-            given = McpServicesArgs(settings, capabilities or Capabilities(), (part,))
+            given = McpServicesArgs(settings, capabilities or Capabilities(), (part,), on_server)
             return McpServices("services", given).names
 
         return declare(program)
@@ -181,6 +200,48 @@ def test_a_run_ends_when_argo_cd_has_everything_of_this_revision_healthy(service
         "jsonpath={.status.sync.status}=Synced",
         "jsonpath={.status.health.status}=Healthy",
     ]
+
+
+def _answer(_: str) -> str:
+    return ""
+
+
+def test_what_is_no_longer_declared_is_looked_for_after_everything_is_applied(services: Declare) -> None:
+    declared = services(ServicesSettings(), on_server=_answer)
+    inventory = declared["a1-inventory-configmap"]
+    others = {name for name in _objects(declared) if name != "a1-inventory-configmap"}
+    assert set(inventory.after) == others
+    assert inventory.hooks == ("a1-prune",)
+    # Kept, it would be an object that nobody owns once Argo CD delivers.
+    assert inventory.retained is False
+    listed = inventory.inputs["metadata"]["annotations"]["a1platform/declared"].splitlines()
+    assert len(listed) == len(others)
+
+
+def test_what_leaves_the_configuration_leaves_the_inventory_and_so_updates_it(services: Declare) -> None:
+    def listed(**settings: object) -> set[str]:
+        declared = services(ServicesSettings.model_validate(settings), on_server=_answer)
+        annotations = declared["a1-inventory-configmap"].inputs["metadata"]["annotations"]
+        return set(annotations["a1platform/declared"].splitlines())
+
+    without = listed(example=False, quota={"enabled": False})
+    assert without < listed()
+    gone = listed() - without
+    assert {"resourcequota/services", "limitrange/containers", "deployment.apps/mcp-example-tools"} <= gone
+
+
+def test_nothing_is_deleted_by_a_move_to_argo_cd(services: Declare) -> None:
+    settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": {"repoUrl": GIT}})
+    objects = _objects(services(settings, on_server=_answer))
+    assert not [name for name, one in objects.items() if one.hooks]
+    assert "a1-inventory-configmap" not in objects
+
+
+def test_a_plain_autoscaler_comes_after_kedas_of_the_same_name_is_gone(services: Declare) -> None:
+    objects = _objects(services(ServicesSettings(), Capabilities(keda=False), _answer))
+    plain = [one for one in objects.values() if one.type.endswith(":HorizontalPodAutoscaler")]
+    assert len(plain) == 6
+    assert all(one.hooks == ("a1-handover",) for one in plain)
 
 
 def test_the_root_application_goes_when_the_delivery_moves_back_to_pulumi(services: Declare) -> None:

@@ -6,7 +6,7 @@ sandbox only: they change the stack's configuration and run `pulumi up`.
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,28 @@ from typing import Any
 import kr8s
 import pytest
 import yaml
-from kr8s.objects import Deployment
+from kr8s.objects import Deployment, HorizontalPodAutoscaler
 
 from a1platform.cli.stack_file import StackFile
 from a1platform.delivery.argocd import ROOT
+from a1platform.delivery.manifest import identity
 from a1platform.naming import PROJECT
 from a1platform.node.connection import connected, run_script
+from a1platform.services.builders import service_objects
 from a1platform.services.catalog import EXAMPLE
-from a1platform.services.resolve import NAMESPACE
+from a1platform.services.model import Capabilities
+from a1platform.services.pruning import AUTOSCALERS
+from a1platform.services.resolve import NAMESPACE, resolve
+from a1platform.services.shared import shared_objects
+from a1platform.settings.services import ServicesSettings
 from sandbox import chosen
 from sandbox.pulumi import Stack
 from tests.disruptive.least import await_the_least
-from tests.smoke.conftest import Outputs
+from tests.smoke.conftest import Outputs, listed
 from tests.smoke.gitops import applications, state
 from tests.smoke.pods import running_since
 from tests.smoke.reach import Connect
+from tests.smoke.rest import Rest
 from tests.smoke.wait import eventually
 
 pytestmark = [pytest.mark.disruptive, pytest.mark.timeout(3600)]
@@ -37,7 +44,7 @@ pytest_plugins = ["tests.smoke.mcp_client"]
 _UP = ("up", "--yes", "--skip-preview")
 _FOREIGN = "docker.io/rancher/mirrored-metrics-server:v0.7.2"
 """A program that is on every node, ends at once without its own account, and says why."""
-_NEVER_READY = "docker.io/a1platform/never-ready:1.0.0"
+_NEVER_READY = "docker.io/a1platform/mcp-services:1.0.0-never-ready"
 _CTR = "/usr/local/bin/k3s ctr --namespace k8s.io images"
 _AT_REST_SECONDS = 1200
 
@@ -98,8 +105,40 @@ def pods(settings: Settings, api: kr8s.Api, outputs: Outputs) -> dict[str, list[
     return running_since(api, *outputs.services)
 
 
-def test_moving_the_delivery_to_pulumi_ends_and_restarts_no_pod(
-    settings: Settings, pods: dict[str, list[str]], api: kr8s.Api, outputs: Outputs
+Kept = Callable[[], None]
+
+
+def _uids(rest: Rest, outputs: Outputs) -> dict[str, str | None]:
+    """Return the UID of each object of the services, autoscalers aside; one that is made anew has another."""
+    there = {part for part, told in outputs.parts.items() if not told.startswith("left out")}
+    offered = Capabilities(keda="keda" in there, monitoring="monitoring" in there)
+    services = resolve(ServicesSettings(), offered)
+    objects = [*shared_objects(services), *(one for args in services for one in service_objects(args))]
+    found = {identity(one): rest.get(one) for one in objects if one["kind"] not in AUTOSCALERS}
+    return {name: one["metadata"]["uid"] if one else None for name, one in found.items()}
+
+
+@pytest.fixture(scope="module")
+def kept(pods: dict[str, list[str]], rest: Rest, api: kr8s.Api, outputs: Outputs) -> Kept:
+    """Require that every object is the one from before any move, and that each service has one autoscaler."""
+    assert pods
+    before = _uids(rest, outputs)
+    assert None not in before.values()
+
+    def scaled() -> list[str]:
+        every = listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
+        return sorted(one.raw["spec"]["scaleTargetRef"]["name"] for one in every)
+
+    def require() -> None:
+        wanted = sorted(outputs.services)
+        assert eventually(scaled, 120, wanted=lambda seen: seen == wanted) == wanted
+        assert _uids(rest, outputs) == before
+
+    return require
+
+
+def test_moving_the_delivery_to_pulumi_ends_and_restarts_no_pod_and_makes_no_object_anew(
+    settings: Settings, pods: dict[str, list[str]], kept: Kept, api: kr8s.Api, outputs: Outputs
 ) -> None:
     settings.put(delivery="pulumi")
     settings.up()
@@ -107,6 +146,7 @@ def test_moving_the_delivery_to_pulumi_ends_and_restarts_no_pod(
     gone = eventually(lambda: applications(api), 120, wanted=lambda seen: not seen)
     assert gone == {}, "an Application is left, so an object has two owners"
     assert running_since(api, *outputs.services) == pods
+    kept()
 
 
 def test_pulumi_has_nothing_to_do_after_the_move(settings: Settings, pods: dict[str, list[str]]) -> None:
@@ -157,19 +197,21 @@ def test_up_succeeds_once_the_cause_is_gone_and_the_old_pods_were_never_replaced
     assert seen == pods
 
 
-def test_moving_the_delivery_back_to_argo_cd_ends_and_restarts_no_pod(
-    settings: Settings, pods: dict[str, list[str]], api: kr8s.Api, outputs: Outputs
+def test_moving_the_delivery_back_to_argo_cd_ends_and_restarts_no_pod_and_makes_no_object_anew(
+    settings: Settings, pods: dict[str, list[str]], kept: Kept, api: kr8s.Api, outputs: Outputs
 ) -> None:
     settings.put()
     settings.up()
     assert running_since(api, *outputs.services) == pods
 
     def unwell() -> dict[str, Any]:
-        return {name: state(one) for name, one in applications(api).items() if "Healthy" not in state(one)}
+        states = {name: state(one) for name, one in applications(api).items()}
+        return {name: one for name, one in states.items() if one != ("Synced", "Healthy")}
 
     assert set(applications(api)) >= {ROOT, *outputs.services}
     assert eventually(unwell, 300, wanted=lambda seen: not seen, every=2) == {}
     assert running_since(api, *outputs.services) == pods
+    kept()
 
 
 def _available(api: kr8s.Api) -> int:

@@ -51,7 +51,7 @@ def test_a_part_that_the_bundle_lacks_is_not_declared_and_its_reason_is_told(
 
     def made() -> pulumi.Output[Any]:
         platform = Platform("platform", PlatformArgs(bundle=bundle))
-        assert [platform.has_keda, platform.has_monitoring, platform.has_argo_cd] == [False] * 3
+        assert [platform.has_keda, platform.has_monitoring, platform.has_tracing] == [False] * 3
         return platform.parts.apply(told.append)
 
     declared = declare(made)

@@ -1,5 +1,7 @@
 """The committed files against what the catalog renders."""
 
+import dataclasses
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,17 @@ from typer.testing import CliRunner
 from a1platform.cli.render import render
 from a1platform.delivery import yaml_sink
 from a1platform.delivery.manifest import Manifest
+from a1platform.services.builders import KINDS, service_objects
+from a1platform.services.catalog import CATALOG
+from a1platform.services.model import Capabilities, Rule
 from a1platform.services.render import dashboard_files, manifest_files
 from a1platform.services.resolve import resolve
+from a1platform.services.shared import shared_objects
 from a1platform.settings.services import GitopsSettings, ServicesSettings
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = manifest_files(resolve(ServicesSettings()), GitopsSettings())
+PROJECT = "root/appproject-a1.yaml"
 
 
 def _documents() -> dict[str, Manifest]:
@@ -55,12 +62,29 @@ def test_every_folder_has_its_application_and_every_application_its_folder() -> 
     assert paths == {f"manifests/{path.split('/')[0]}" for path in FILES} - {"manifests/root"}
 
 
-def test_the_project_allows_each_rendered_kind_and_only_our_namespace() -> None:
-    documents = _documents()
-    project = documents["root/appproject-a1.yaml"]["spec"]
-    allowed = {one["kind"] for one in project["namespaceResourceWhitelist"]}
-    delivered = {one["kind"] for path, one in documents.items() if not path.startswith("root/")}
-    assert allowed == delivered - {"Kustomization"}
+def _kinds(capabilities: Capabilities) -> set[tuple[str, str]]:
+    rule = Rule(("",), ("configmaps",), ("get",))
+    catalog = [dataclasses.replace(one, rules=(rule,)) for one in CATALOG]
+    name = "mcp-registry"
+    services = resolve(ServicesSettings(pull_secret=name), capabilities, catalog)
+    objects = [*shared_objects(services), *(one for args in services for one in service_objects(args))]
+    groups = [(one["apiVersion"].rpartition("/")[0], one["kind"]) for one in objects]
+    return set(groups)
+
+
+EVERY = [Capabilities(*flags) for flags in itertools.product((True, False), repeat=3)]
+
+
+def test_the_project_allows_every_kind_that_any_cluster_gets_so_that_a_dropped_one_can_be_pruned() -> None:
+    assert set(KINDS) == {kind for one in EVERY for kind in _kinds(one)}
+    projects = {manifest_files(resolve(ServicesSettings(), one), GitopsSettings())[PROJECT] for one in EVERY}
+    assert projects == {FILES[PROJECT]}
+    allowed = yaml.safe_load(FILES[PROJECT])["spec"]["namespaceResourceWhitelist"]
+    assert {(one["group"], one["kind"]) for one in allowed} == set(KINDS)
+
+
+def test_the_project_allows_only_our_namespace() -> None:
+    project = _documents()[PROJECT]["spec"]
     assert [one["namespace"] for one in project["destinations"]] == ["a1-orchestrator"]
     assert project["clusterResourceWhitelist"] == []
 
@@ -91,15 +115,42 @@ def test_check_fails_and_names_each_file_that_differs(tmp_path: Path) -> None:
 def test_a_file_of_a_service_that_is_gone_is_removed(tmp_path: Path) -> None:
     stale = tmp_path / "manifests/mcp-gone/service.yaml"
     stale.parent.mkdir(parents=True)
-    stale.write_text("")
+    stale.write_text(yaml_sink.to_yaml({"kind": "Service"}))
+    dashboard = tmp_path / "dashboards/a1-gone.json"
+    dashboard.parent.mkdir()
+    dashboard.write_text(next(iter(dashboard_files(resolve(ServicesSettings())).values())))
     assert _run("--root", str(tmp_path))[0] == 0
     assert not stale.parent.exists()
+    assert not dashboard.exists()
 
 
-def test_an_image_without_a_tag_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp")
+@pytest.mark.parametrize("path", ["manifests/mcp-own/deployment.yaml", "dashboards/own.json"])
+def test_a_folder_with_files_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, path: str) -> None:
+    own = tmp_path / path
+    own.parent.mkdir(parents=True)
+    own.write_text("{}")
+    code, output = _run("--root", str(tmp_path))
     assert code != 0
-    assert "neither a tag nor a digest" in " ".join(output.replace("│", " ").split())
+    assert f"found {path.partition('/')[2]}, expected a folder of rendered" in " ".join(
+        output.replace("│", " ").split()
+    )
+    assert own.read_text() == "{}"
+    assert [one for one in (tmp_path / path.split("/", maxsplit=1)[0]).rglob("*") if one.is_file()] == [own]
+
+
+def test_files_of_another_kind_are_left_where_they_are(tmp_path: Path) -> None:
+    own = tmp_path / "manifests/README.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("# Ours\n")
+    assert _run("--root", str(tmp_path))[0] == 0
+    assert own.read_text() == "# Ours\n"
+    assert _run("--root", str(tmp_path), "--check") == (0, "")
+
+
+def test_an_image_without_a_digest_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    code, output = _run("--root", str(tmp_path), "--image", "registry.example.com/mcp:1.0.0")
+    assert code != 0
+    assert "without a digest" in " ".join(output.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,6 +188,31 @@ def test_a_stack_whose_settings_contradict_the_catalog_is_refused_with_the_key(t
     assert code != 0
     assert "services.overrides.mcp-gatewya: found no service" in " ".join(output.replace("│", " ").split())
     assert not (tmp_path / "manifests").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"services": {"delivery": "argocd"}}, "services.gitops: found no repoUrl"),
+        ({"k3s": {"maxPods": "x"}}, "k3s.maxPods: found 'x'"),
+        ({"services": {"minReplicas": 9}}, "services.minReplicas: found pods 54"),
+        ({"services": {"enabled": False}}, "services.enabled: found false, expected true"),
+    ],
+)
+def test_a_stack_that_up_would_refuse_or_has_no_services_is_not_rendered(
+    tmp_path: Path, config: dict[str, object], told: str
+) -> None:
+    code, output = _run("--root", str(tmp_path), "--stack", _stack(tmp_path, **config))
+    assert code != 0
+    assert told in " ".join(output.replace("│", " ").split())
+    assert [one.name for one in tmp_path.iterdir()] == ["Pulumi.test.yaml"]
+
+
+def test_a_stack_that_is_not_there_is_not_taken_for_the_defaults(tmp_path: Path) -> None:
+    code, output = _run("--root", str(tmp_path), "--stack", str(tmp_path / "Pulumi.gone.yaml"))
+    assert code != 0
+    assert "does not exist" in " ".join(output.replace("│", " ").split())
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("text", ["yes", "1", "a: b", "two\nlines\n", "null", "é"])

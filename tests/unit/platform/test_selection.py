@@ -97,9 +97,10 @@ def test_the_services_are_told_with_what_they_are_from_or_why_they_are_not_there
 
 
 def test_services_that_are_downloaded_are_told_with_their_image() -> None:
-    settings = ServicesSettings(image="registry.example.com/mcp-services:1.2.3")
+    image = f"registry.example.com/mcp-services@sha256:{'0' * 64}"
+    settings = ServicesSettings(image=image)
     told = services_report(PlatformSettings(), settings, None)
-    assert told == "image registry.example.com/mcp-services:1.2.3"
+    assert told == f"image {image}"
 
 
 def test_a_bundle_without_the_services_is_whole_without_them(folder: Path) -> None:

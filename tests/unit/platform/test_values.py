@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from a1platform.platform.sizes import OPTIONAL, PRIORITY, SIZES, Sizing, resources
+from a1platform.platform.sizes import CONTAINERS, OPTIONAL, PRIORITY, SIZES, Sizing, resources
 from a1platform.platform.values import merged
 from a1platform.services.resolve import resolve
-from a1platform.settings.platform import PlatformSettings
+from a1platform.settings.platform import PartName, PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
 from a1platform.settings.sizes import Container
 from tests.unit.platform.charts import Values, values_of
@@ -95,6 +95,11 @@ def test_a_container_may_be_of_a_size_of_its_own_and_what_is_not_said_stays() ->
 
 def test_the_settings_know_every_container_that_has_a_size() -> None:
     assert set(get_args(Container)) == set(SIZES)
+
+
+def test_every_container_is_of_one_part_and_every_part_has_some() -> None:
+    assert sorted(one for containers in CONTAINERS.values() for one in containers) == sorted(SIZES)
+    assert set(CONTAINERS) == set(get_args(PartName))
 
 
 def test_all_of_the_platform_fits_on_two_cores_in_the_small_profile() -> None:

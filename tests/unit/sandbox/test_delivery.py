@@ -122,8 +122,10 @@ def test_objects_of_a_part_that_goes_are_gone_before_it_and_none_of_a_new_part_i
 ) -> None:
     deliver(set(PARTS) - {"monitoring"}, *place)
     other = deliver(set(PARTS) - {"keda"}, *place)
-    assert not [text for text in other.first.values() if "keda.sh" in text or "monitoring.coreos.com" in text]
-    assert [text for text in other.files.values() if "monitoring.coreos.com" in text]
+    first, then = ("".join(files.values()) for files in (other.first, other.files))
+    assert "apiVersion: keda.sh" not in first
+    assert "apiVersion: monitoring.coreos.com" not in first
+    assert "apiVersion: monitoring.coreos.com" in then
     assert set(other.applications) == {"a1-root", *(path.split("/")[1] for path in other.first)} - {"root"}
 
 
@@ -145,9 +147,9 @@ def test_with_every_usual_part_the_repository_holds_what_is_committed_here() -> 
 
 def test_without_a_part_no_object_of_its_kinds_is_in_the_repository() -> None:
     texts = "".join(rendered(ServicesSettings(), offered_by({"argo-cd", "monitoring"})).values())
-    assert "keda.sh" not in texts
+    assert "apiVersion: keda.sh" not in texts
     # Its kinds come with a part of their own.
-    assert "monitoring.coreos.com" not in texts
+    assert "apiVersion: monitoring.coreos.com" not in texts
 
 
 def test_at_the_end_neither_server_nor_repository_is_left(place: tuple[str, int]) -> None:

@@ -134,6 +134,34 @@ def test_a_rolling_update_never_has_fewer_pods_and_ends_them_after_their_drain(
 
 
 @EVERY
+def test_the_pods_of_a_version_are_spread_over_nodes_and_none_waits_for_a_second_node(
+    service: McpServiceArgs,
+) -> None:
+    (constraint,) = _pod(service)["topologySpreadConstraints"]
+    assert (constraint["topologyKey"], constraint["maxSkew"]) == ("kubernetes.io/hostname", 1)
+    assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["labelSelector"] == _one(service, "Deployment")["spec"]["selector"]
+    assert constraint["matchLabelKeys"] == ["pod-template-hash"]
+
+
+@EVERY
+@pytest.mark.parametrize("tracing", [True, False])
+def test_every_service_sends_its_spans_to_tracehub_and_that_one_alone_to_jaeger(
+    service: McpServiceArgs,
+    tracing: bool,  # noqa: FBT001
+) -> None:
+    name = service.entry.name
+    (again,) = [
+        one for one in resolve(ServicesSettings(), Capabilities(tracing=tracing)) if one.entry.name == name
+    ]
+    (container,) = _pod(again)["containers"]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    assert variables["TRACES_URL"] == "http://mcp-tracehub:8080"
+    jaeger = tracing and name == "mcp-tracehub"
+    assert variables.get("JAEGER_OTLP_URL") == ("http://jaeger.tracing.svc:4318" if jaeger else None)
+
+
+@EVERY
 def test_probes_ask_for_life_and_readiness_on_the_operations_port(service: McpServiceArgs) -> None:
     (container,) = _pod(service)["containers"]
     paths = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}
@@ -181,7 +209,7 @@ def test_secrets_come_from_the_cluster_store_and_are_looked_at_every_15_minutes(
 
 def test_a_private_registry_is_opened_by_a_secret_of_the_store_that_every_account_names() -> None:
     name = "mcp-registry"
-    settings = ServicesSettings(image="registry.example.com/a1/mcp-services:1.0.0", pull_secret=name)
+    settings = ServicesSettings(pull_secret=name)
     services = resolve(settings)
     (fetched,) = [one for one in shared_objects(services) if one["kind"] == "ExternalSecret"]
     assert fetched["spec"]["target"]["name"] == name

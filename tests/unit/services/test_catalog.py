@@ -1,8 +1,12 @@
 """The catalog, and what settings make of it."""
 
 import dataclasses
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from a1platform.observability.slo import Slo
 from a1platform.services.builders import service_objects
@@ -15,13 +19,14 @@ from a1platform.settings.services import Profile, ServicesSettings
 MILLI_PER_CALL = {GATEWAY: 2.3, "mcp-policy-proxy": 2.8, ORCHESTRATOR: 4.3}
 """Thousandths of a core for a second that a call costs, measured on the sandbox node."""
 AUTOSCALER_TOLERANCE = 1.1
+DIGEST = "@sha256:" + "0" * 64
 SETTINGS = ServicesSettings()
 SIXTH = CatalogEntry(
     name="mcp-sixth",
     role="sixth",
     sizes=CATALOG[0].sizes,
     port=7000,
-    image="registry.example.com/sixth:1.0.0",
+    image=f"registry.example.com/sixth{DIGEST}",
     calls=(CONFIG,),
     secrets=(SecretFile("mcp-sixth", "token", "/etc/mcp/sixth"),),
     trigger=Trigger("sum(rate(sixth_jobs_total[1m]))", 10),
@@ -51,7 +56,7 @@ def test_one_more_entry_is_one_more_service_with_everything_that_a_service_has()
     (container,) = next(one for one in objects if one["kind"] == "Deployment")["spec"]["template"]["spec"][
         "containers"
     ]
-    assert container["image"] == "registry.example.com/sixth:1.0.0"
+    assert container["image"] == SIXTH.image
     assert container["ports"][0]["containerPort"] == 7000
     assert {"name": "PORT", "value": "7000"} in container["env"]
 
@@ -86,10 +91,101 @@ def test_a_call_to_no_service_is_refused_with_the_caller_and_the_name() -> None:
         resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
-@pytest.mark.parametrize("name", ["Mcp_Sixth", "mcp-gateway", "mcp-gateway-pods"])
+@pytest.mark.parametrize("name", ["Mcp_Sixth", "mcp-gateway", "6th", "shared", "root", "m" * 59])
 def test_a_name_that_no_service_can_have_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"^catalog\.(Mcp_Sixth|mcp-gateway)"):
+    with pytest.raises(ValueError, match=rf"^catalog\.{name}: found "):
         resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, name=name)))
+
+
+def test_a_name_that_another_service_needs_for_its_pods_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"^catalog\.mcp-gateway: found mcp-gateway-pods too"):
+        resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, name="mcp-gateway-pods")))
+
+
+def test_the_longest_name_leaves_room_for_that_of_its_headless_service() -> None:
+    longest = dataclasses.replace(SIXTH, name="m" * 58)
+    objects = service_objects(resolve(SETTINGS, catalog=(*CATALOG, longest))[-1])
+    assert max(len(one["metadata"]["name"]) for one in objects) == 63
+
+
+TOKEN = SIXTH.secrets[0]
+SMALL, STANDARD = SIXTH.sizes[Profile.SMALL], SIXTH.sizes[Profile.STANDARD]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"secrets": (TOKEN, TOKEN)}, ".secrets: found token twice, expected one file of this key"),
+        (
+            {"secrets": (TOKEN, SecretFile("mcp-other", "token", "/etc/mcp/other"))},
+            ".secrets: found token twice, expected one file of this key",
+        ),
+        (
+            {"secrets": (TOKEN, SecretFile("mcp-other", "key", "/etc/other/sixth"))},
+            ".secrets: found /etc/mcp/sixth and /etc/other/sixth, expected folders with different last steps",
+        ),
+        (
+            {"secrets": (dataclasses.replace(TOKEN, folder="/etc/mcp/Sixth_"),)},
+            ".secrets: found /etc/mcp/Sixth_, expected a folder whose last step is a DNS label",
+        ),
+        (
+            {"documents": "/etc/mcp/sixth"},
+            ".secrets: found /etc/mcp/sixth, expected a folder where nothing else is mounted",
+        ),
+        ({"sizes": {Profile.SMALL: SMALL}}, ".sizes: found no standard, expected a size for each profile"),
+        (
+            {
+                "sizes": {
+                    Profile.SMALL: dataclasses.replace(SMALL, cpu_limit_milli=1),
+                    Profile.STANDARD: STANDARD,
+                }
+            },
+            ".sizes.small: found a CPU limit of 1, expected at least the request, 80",
+        ),
+        (
+            {
+                "sizes": {
+                    Profile.SMALL: SMALL,
+                    Profile.STANDARD: dataclasses.replace(STANDARD, memory_limit_mib=9),
+                }
+            },
+            ".sizes.standard: found a memory limit of 9, expected at least the request, 256",
+        ),
+    ],
+)
+def test_what_no_pod_can_be_made_of_is_refused_with_the_entry(change: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(f"catalog.mcp-sixth{told}")):
+        resolve(SETTINGS, catalog=(*CATALOG, dataclasses.replace(SIXTH, **change)))
+
+
+def test_a_pull_secret_of_a_services_own_name_is_refused() -> None:
+    told = r"^services\.pullSecret: found mcp-gateway, expected another name: this is the Secret of a service"
+    with pytest.raises(ValueError, match=told):
+        resolve(ServicesSettings(pull_secret=GATEWAY))
+
+
+POLICY = Path(__file__).parents[3] / "policies/container-resources/constraint.yaml"
+RATIO = yaml.safe_load(POLICY.read_text())["spec"]["parameters"]["maxRatio"]["memory"]
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_the_smallest_override_keeps_the_limit_within_what_our_own_policy_admits(
+    entry: CatalogEntry, profile: Profile
+) -> None:
+    override = {entry.name: {"memoryMib": 32, "cpuMilli": 1}}
+    services = resolve(ServicesSettings.model_validate({"profile": profile, "overrides": override}))
+    (size,) = [one.size for one in services if one.entry.name == entry.name]
+    assert (size.memory_mib, size.cpu_milli) == (32, 1)
+    assert 32 <= size.memory_limit_mib <= 32 * RATIO
+
+
+@pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
+def test_an_override_that_is_no_other_size_changes_no_limit(entry: CatalogEntry) -> None:
+    size = entry.sizes[Profile.SMALL]
+    override = {entry.name: {"memoryMib": size.memory_mib}}
+    services = resolve(ServicesSettings.model_validate({"overrides": override}))
+    assert [one.size for one in services if one.entry.name == entry.name] == [size]
 
 
 def test_an_override_of_no_service_is_refused_with_its_key() -> None:
@@ -140,17 +236,17 @@ def test_a_port_that_is_taken_or_privileged_is_refused_with_the_entry(port: int,
 
 
 def test_an_entry_with_an_image_that_changes_by_itself_is_refused() -> None:
-    wrong = dataclasses.replace(SIXTH, image="registry.example.com/sixth:latest")
-    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.image: found .* tagged latest"):
+    wrong = dataclasses.replace(SIXTH, image="registry.example.com/sixth:1.0.0")
+    with pytest.raises(ValueError, match=r"^catalog\.mcp-sixth\.image: found .* without a digest"):
         resolve(SETTINGS, catalog=(*CATALOG, wrong))
 
 
 def test_an_override_reaches_its_service_and_no_other() -> None:
-    override = {"minReplicas": 3, "cpuMilli": 50, "image": "registry.example.com:5000/mcp:2.0.0"}
+    override = {"minReplicas": 3, "cpuMilli": 50, "image": f"registry.example.com:5000/mcp{DIGEST}"}
     services = resolve(ServicesSettings.model_validate({"overrides": {GATEWAY: override}}))
     gateway, other = services[0], services[1]
     assert (gateway.autoscaling.min_replicas, gateway.size.cpu_milli) == (3, 50)
-    assert gateway.image == "registry.example.com:5000/mcp:2.0.0"
+    assert gateway.image == override["image"]
     assert (other.autoscaling.min_replicas, other.size.cpu_milli) == (2, 100)
     assert other.image == SETTINGS.image
 

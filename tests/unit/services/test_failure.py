@@ -18,6 +18,7 @@ KUBECTL = """\
 #!/bin/bash
 echo "$*" >> "$0.asked"
 case "$*" in
+*"get events"*) echo 'gateway-7d FailedCreate exceeded quota: services' ;;
 *custom-columns*) printf 'gateway-new   false\\ngateway-old   true\\ngateway-waits <none>\\n' ;;
 *events*) echo 'Warning BackOff pod/gateway-new Back-off restarting failed container' ;;
 *"logs gateway-new --previous"*) echo 'no such document' ;;
@@ -51,6 +52,12 @@ def test_a_failed_service_is_told_with_its_pods_events_and_last_lines(tmp_path: 
     assert "container is waiting to start" in told
     assert "gateway-old" not in told
     assert max(map(len, told.splitlines())) <= 400
+
+
+def test_a_pod_that_could_not_even_be_made_is_told_by_the_warnings_of_the_namespace(tmp_path: Path) -> None:
+    told = explanation(lambda script: _run(script, tmp_path), "a1-orchestrator", DEPLOYMENT, INPUTS)
+    last = "newest warnings in a1-orchestrator:\ngateway-7d FailedCreate exceeded quota: services"
+    assert told.endswith(last)
 
 
 def test_only_the_pods_of_the_failed_service_are_looked_at(tmp_path: Path) -> None:

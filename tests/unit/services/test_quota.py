@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from a1platform.delivery.manifest import Manifest
-from a1platform.platform.sizes import OPTIONAL, SIZES
+from a1platform.platform.sizes import OPTIONAL, SIZES, SYSTEM
 from a1platform.services.builders import service_objects
 from a1platform.services.builders.quota import full_scale
 from a1platform.services.model import McpServiceArgs
@@ -18,7 +18,7 @@ from a1platform.settings.services import Profile, QuotaSettings, ServicesSetting
 
 PROFILES = pytest.mark.parametrize("profile", Profile)
 PARTS = [sizes for name, sizes in SIZES.items() if name not in OPTIONAL]
-SYSTEM_MIB, SYSTEM_MILLI = 1024, 500
+SYSTEM_MIB, SYSTEM_MILLI = SYSTEM.memory_mib, 500
 """K3s itself, its own pods and the host."""
 DOCS = Path(__file__).parents[3] / "docs" / "services.md"
 

@@ -13,21 +13,27 @@ DIGEST = "sha256:" + "0" * 64
     "image",
     [
         "a1platform/mcp-services:0.1.0",
-        "registry.example.com:5000/team/mcp:1.2.3",
+        "docker.io/a1platform/mcp-services:0.1.0-0123456789ab",
+        f"registry.example.com:5000/team/mcp:1.2.3@{DIGEST}",
         f"registry.example.com/mcp@{DIGEST}",
         f"registry.example.com/mcp:1.2.3@{DIGEST}",
     ],
 )
-def test_an_image_by_tag_or_digest_is_taken(image: str) -> None:
+def test_an_image_by_digest_or_of_the_bundle_is_taken(image: str) -> None:
     assert ServicesSettings(image=image).image == image
 
 
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        ("registry.example.com/mcp:latest", "tagged latest"),
-        ("registry.example.com/mcp", "neither a tag nor a digest"),
-        ("registry.example.com:5000/mcp", "neither a tag nor a digest"),
+        ("a1platform/mcp-services:latest", "tagged latest"),
+        ("a1platform/mcp-services", "neither a tag nor a digest"),
+        (f"registry.example.com/mcp:latest@{DIGEST}", "tagged latest"),
+        ("registry.example.com/mcp:1.2.3", "without a digest"),
+        ("registry.example.com/a1platform/mcp-services:0.1.0", "without a digest"),
+        ("registry.example.com:5000/mcp", "without a digest"),
+        (f"registry.example.com//mcp@{DIGEST}", "expected an image such as"),
+        (f"registry.example.com/mcp/@{DIGEST}", "expected an image such as"),
         ("registry.example.com/mcp@sha256:abc", "expected an image such as"),
         ("Not An Image", "expected an image such as"),
     ],
@@ -53,6 +59,37 @@ def test_argocd_without_a_repository_is_refused_with_both_keys() -> None:
 def test_argocd_takes_plain_git_and_http_repositories(url: str) -> None:
     settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": {"repoUrl": url}})
     assert settings.gitops.repo_url == url
+
+
+@pytest.mark.parametrize("path", ["manifests", "m", "sites/a1/manifests"])
+def test_a_folder_of_the_repository_is_taken(path: str) -> None:
+    assert ServicesSettings.model_validate({"gitops": {"path": path}}).gitops.path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["docs/..", "..", ".", "a/../..", "a/./b", "a//b", "/etc", "a/", "", ".git", "a/.git/hooks"]
+)
+def test_a_path_that_leaves_its_folder_or_is_hidden_is_refused(path: str) -> None:
+    with pytest.raises(SettingsError, match=r"services\.gitops\.path: found .*, expected .*manifests"):
+        parse({"services": {"gitops": {"path": path}}})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://of-mine@git.example.com/a1.git",
+        "HTTPS://of-mine@git.example.com/a1.git",
+        "http://of-mine:@git.example.com/a1.git",
+        "git://of-mine@git.example.com/a1.git",
+        "ssh://git:of-mine@git.example.com/a1.git",
+    ],
+)
+def test_a_url_that_could_hold_a_token_is_refused_unshown_and_says_where_it_goes(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"expected .* in credentials\.username and \.password"
+    ) as refused:
+        parse({"services": {"gitops": {"repoUrl": url}}})
+    assert "of-mine" not in str(refused.value)
 
 
 def test_a_key_that_is_not_known_is_refused() -> None:
@@ -90,7 +127,11 @@ def test_a_private_repository_is_read_by_what_goes_with_its_url(
         (None, TOKEN, "expected a repoUrl over http"),
         ("https://git.example.com/a1.git", {}, "found neither, expected password or sshPrivateKey"),
         ("https://git.example.com/a1.git", {**KEY, **TOKEN}, "found both, expected password or"),
-        ("https://me:of-mine@git.example.com/a1.git", TOKEN, "a URL with a password, which is not shown"),
+        (
+            "https://me:of-mine@git.example.com/a1.git",
+            TOKEN,
+            "a URL with a user or password, which is not sh",
+        ),
     ],
 )
 def test_credentials_that_open_nothing_are_refused_and_never_shown(

@@ -74,8 +74,8 @@ def test_keys_are_camel_case_as_in_the_rest_of_pulumi(node: Entry) -> None:
             "services.overrides.mcp-gateway.cpuMili: found an unknown key, expected cpuMilli, or another of ",
         ),
         (
-            {"services": {"image": "mcp-services:latest"}},
-            "services.image: found 'mcp-services:latest' tagged latest, expected a version or a digest",
+            {"services": {"image": "a1platform/mcp-services:latest"}},
+            "services.image: found 'a1platform/mcp-services:latest' tagged latest, expected a version or a d",
         ),
         ({"services": {"delivery": "argocd"}}, "services.gitops: found no repoUrl, expected the repository"),
         ({"bundle": "/nowhere"}, "bundle: found no bundle.json in '/nowhere', expected a bundle"),
