@@ -6,10 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.dev import Stack
+from yarl import URL
 
 if TYPE_CHECKING:
     from mcp_services.testing import Connect
@@ -144,3 +146,51 @@ async def test_the_rest_interface_runs_a_workflow_under_the_same_rules(stack: St
     assert answer.json()["output"]["echo"]["text"] == "late"
     assert wrong.status_code == 422
     assert later.status_code == 501
+
+
+@pytest.mark.parametrize("name", ["patient%2Decho", "patient%252Decho", "patient%25252Decho"])
+async def test_a_workflow_has_one_name_by_rest_however_often_it_is_decoded(stack: Stack, name: str) -> None:
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/{name}/runs"
+    async with aiohttp.ClientSession(headers={"X-API-Key": stack.api_key}) as http:
+        given = {"text": "late", "seconds": 0}
+        async with http.post(URL(url, encoded=True), json=given) as answer:
+            assert answer.status == 404
+
+
+async def test_a_result_is_withheld_from_every_way_in_and_from_the_steps_of_workflows(
+    stack: Stack, connect: Connect
+) -> None:
+    policies = stack.documents / "policies.yaml"
+    before = policies.read_text()
+    denied = (
+        ("no-harm", "result", "example__*", 'result.text.contains("harm")'),
+        ("no-woe", "result", "workflow_run", 'result.text.contains("woe")'),
+        ("no-xyz", "call", "workflow_run", 'args.input.text == "xyz"'),
+    )
+    rules = "".join(
+        f"\n  - {{name: {name}, phases: [{phase}], effect: deny, tools: ['{tool}'], when: '{when}'}}"
+        for name, phase, tool, when in denied
+    )
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/patient-echo/runs"
+
+    async def run(text: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}) as http:
+            return await http.post(url, json={"text": text, "seconds": 0})
+
+    try:
+        policies.write_text(before + rules)
+        await asyncio.sleep(3)
+        harm, woe, xyz, fine = [await run(text) for text in ("harm", "woe", "xyz", "fine")]
+        async with connect() as client:
+            with pytest.raises(MCPError, match="no-harm"):
+                await client.call_tool("example__echo", {"text": "harm"})
+    finally:
+        policies.write_text(before)
+        await asyncio.sleep(3)
+    assert (harm.json()["status"], harm.json()["output"]) == ("refused", None)
+    assert "no-harm" in harm.json()["error"]
+    assert [(one.status_code, one.json()["error"]["data"]["rule"]) for one in (woe, xyz)] == [
+        (403, "no-woe"),
+        (403, "no-xyz"),
+    ]
+    assert fine.json()["status"] == "succeeded"

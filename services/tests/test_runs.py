@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from mcp_services.core.identity import Subject
 from mcp_services.dev import Stack, free_base_port
-from mcp_services.documents import Step, Workflow
+from mcp_services.documents import Workflow
 from mcp_services.orchestrator.federation import Call
 from mcp_services.orchestrator.runs import DurableRuns
 from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run
@@ -38,7 +38,7 @@ class Tools:
         return CallToolResult(content=[TextContent(type="text", text=call.tool)])
 
 
-async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+async def allow(*_: object) -> None:
     return None
 
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Step, Workflow
+from mcp_services.documents import Phase, Step, Workflow
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
 from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError, Run, Status
 from mcp_types import CallToolResult, TextContent
@@ -46,7 +47,7 @@ class Tools:
         return CallToolResult(content=[text], structured_content={"result": call.args.get("x")})
 
 
-async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+async def allow(*_: object) -> None:
     return None
 
 
@@ -84,7 +85,7 @@ async def test_a_step_is_tried_as_often_as_it_says() -> None:
 async def test_a_refused_step_never_reaches_its_tool_and_the_run_names_the_rule() -> None:
     tools = Tools()
 
-    async def refuse_b(_: Subject, step: Step, __: Mapping[str, Any], ___: str) -> None:
+    async def refuse_b(_: Phase, __: Subject, step: Step, *___: object) -> None:
         if step.id == "b":
             raise RefusedError("refused by rule 'x'")
 
@@ -92,6 +93,31 @@ async def test_a_refused_step_never_reaches_its_tool_and_the_run_names_the_rule(
     assert run.task
     await run.task
     assert (run.status, run.error, len(tools.calls)) == (Status.REFUSED, "refused by rule 'x'", 1)
+
+
+@pytest.mark.parametrize("answer", [{"text": "a SECRET"}, {"text": "a SECRET", "is_error": True}, MCPError])
+async def test_a_result_that_the_policy_withholds_is_neither_a_value_nor_shown(answer: Any) -> None:  # noqa: ANN401
+    seen: list[Mapping[str, Any]] = []
+
+    async def tool(_: Call) -> CallToolResult:
+        if answer is MCPError:
+            raise MCPError(-32000, "failed", {"trace": ["a SECRET"]})
+        text = TextContent(type="text", text=answer["text"])
+        return CallToolResult(content=[text], is_error=answer.get("is_error", False))
+
+    async def withhold(phase: Phase, _: Subject, __: Step, facts: Mapping[str, Any], ___: str) -> None:
+        if phase is Phase.RESULT:
+            seen.append(facts)
+            raise RefusedError("refused by rule 'x'")
+
+    step = {"id": "a", "retry": {"attempts": 3, "delaySeconds": 0}}
+    run = Engine(tool, withhold).start(workflow(step, {"id": "b", "needs": ["a"]}), {}, ALICE, None)
+    assert run.task
+    await run.task
+    assert (run.status, run.steps["a"].attempts, run.steps["b"].status) == (Status.REFUSED, 1, Status.SKIPPED)
+    assert "SECRET" not in str(run)
+    assert "SECRET" in seen[0]["text"]
+    assert seen[0]["isError"] is (answer is MCPError or answer.get("is_error", False))
 
 
 async def test_a_run_that_takes_too_long_is_ended() -> None:

@@ -177,7 +177,7 @@ class Gateway:
             at.method = method if method in METHODS else ("legacy" if not modern else "_other")
         else:
             at.method = "api"
-        path = "/mcp" if mcp else _api_path(request)
+        path = "/mcp" if mcp else _api_path(request.scope)
         with tracing.span(f"gateway {at.method}", SpanKind.SERVER, _trace_parent(at.headers, body)) as opened:
             opened.set_attribute("mcp.subject", subject.id)
             try:
@@ -197,10 +197,13 @@ class Gateway:
                 )
 
 
-def _api_path(request: Request) -> str:
-    """The path of a request to `/api`, and its query, as the services behind know it."""
-    path = request.url.path.removeprefix("/api")
-    return path + (f"?{request.url.query}" if request.url.query else "")
+def _api_path(scope: Scope) -> str:
+    """The path of a request to `/api` and its query as they came, since the next hop decodes them too."""
+    path: str = scope["raw_path"].decode("latin-1")
+    query: str = scope["query_string"].decode("latin-1")
+    if not path.startswith("/api/"):
+        raise _Refused(jsonrpc.reply({"error": "no such resource"}, 404))
+    return path.removeprefix("/api") + (f"?{query}" if query else "")
 
 
 def _trace_parent(headers: Mapping[str, str], body: bytes) -> dict[str, str]:

@@ -10,13 +10,14 @@ from enum import StrEnum
 from typing import Any
 
 import cel
+import orjson
 from jsonschema import Draft202012Validator
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
-from mcp_services.core import metrics
+from mcp_services.core import metrics, results
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Step, Workflow, expression
+from mcp_services.documents import Phase, Step, Workflow, expression
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
 
 
@@ -46,8 +47,9 @@ class InvalidInputError(ValueError):
 
 
 Caller = Callable[[Call], Awaitable[CallToolResult]]
-Decider = Callable[[Subject, Step, Mapping[str, Any], str], Awaitable[None]]
-"""Raises RefusedError unless the step may run; no answer in time counts as a refusal."""
+Decider = Callable[[Phase, Subject, Step, Mapping[str, Any], str], Awaitable[None]]
+"""Raises RefusedError unless the step may run with these arguments, or its result of these facts may be used;
+no answer in time counts as a refusal."""
 Listener = Callable[["Run"], Awaitable[None]]
 _OVER = {Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.SKIPPED}
 
@@ -232,9 +234,9 @@ class Engine:
                 if at.attempts:
                     await asyncio.sleep(step.retry.delay_seconds)
                 at.attempts += 1
-                await self._decide(run.subject, step, args, run.workflow.name)
+                await self._decide(Phase.CALL, run.subject, step, args, run.workflow.name)
                 await run.kept()
-                if await self._called(step, args, at):
+                if await self._called(run, step, args, at):
                     return
             at.status = Status.FAILED
         except RefusedError as error:
@@ -244,15 +246,24 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
             at.status, at.error = Status.FAILED, f"arguments: {error}"
 
-    async def _called(self, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
+    async def _called(self, run: Run, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
         try:
             result = await self._call(Call(step.server, step.tool, args, step.timeout_seconds))
-        except (ToolUnavailableError, MCPError, TimeoutError) as error:
+        except MCPError as error:
+            await self._may_use(run, step, {"error": error.error.model_dump(mode="json")})
+            at.error = str(error)
+            return False
+        except (ToolUnavailableError, TimeoutError) as error:
             at.error = str(error) or f"no answer in {step.timeout_seconds} s"
             return False
+        await self._may_use(run, step, {"result": result.model_dump(mode="json", by_alias=True)})
         at.value = value_of(result)
         if result.is_error:
             at.error = at.value["text"]
             return False
         at.status, at.error = Status.SUCCEEDED, ""
         return True
+
+    async def _may_use(self, run: Run, step: Step, answer: Mapping[str, Any]) -> None:
+        facts = results.facts(answer, size=len(orjson.dumps(answer)))
+        await self._decide(Phase.RESULT, run.subject, step, facts, run.workflow.name)
