@@ -120,9 +120,10 @@ async def test_an_api_key_is_known_by_its_digest_in_either_header(
 
 def test_a_subject_gets_its_burst_then_its_rate_and_nobody_elses() -> None:
     limiter, limits = RateLimiter(), Limits(requests_per_second=10, burst=2)
-    assert [limiter.take("a", limits, now=0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
-    assert limiter.take("b", limits, now=0) == 0
-    assert limiter.take("a", limits, now=0.1) == 0
+    alice, key = Subject("alice", "user").key, Subject("alice", "key").key
+    assert [limiter.take(alice, limits, now=0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    assert limiter.take(key, limits, now=0) == 0
+    assert limiter.take(alice, limits, now=0.1) == 0
 
 
 def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
@@ -144,3 +145,22 @@ def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
         tokens.verify(f"Bearer {before}")
     file.write_text("short")
     assert tokens.verify(f"Bearer {after}") == alice
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(3, True), (-62, True), (30, False), (-70, False)])
+def test_clocks_of_two_nodes_may_differ_by_a_few_seconds(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    good: bool,  # noqa: FBT001
+) -> None:
+    (tmp_path / "key").write_text("k" * 32)
+    tokens, now = InternalTokens(tmp_path / "key", "mcp-gateway"), time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr("mcp_services.core.identity.time.time", lambda: now + seconds)
+        minted = tokens.mint(Subject("alice", "user"))
+    if good:
+        assert tokens.verify(f"Bearer {minted}").id == "alice"
+    else:
+        with pytest.raises(InvalidTokenError):
+            tokens.verify(f"Bearer {minted}")

@@ -9,7 +9,15 @@ from mcp.shared.exceptions import MCPError
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, Step, Workflow
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
-from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError, Run, Status
+from mcp_services.orchestrator.workflow import (
+    MOST_AT_ONCE,
+    BusyError,
+    Engine,
+    InvalidInputError,
+    RefusedError,
+    Run,
+    Status,
+)
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 
@@ -133,6 +141,57 @@ async def test_a_cancelled_run_cancels_its_tools() -> None:
     run.task.cancel()
     await run.task
     assert (run.status, tools.running) == (Status.CANCELLED, 0)
+
+
+async def test_a_run_cancelled_before_it_begins_is_over() -> None:
+    engine = Engine(Tools(), allow)
+    run = engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    assert run.task
+    run.task.cancel()
+    await asyncio.sleep(0.02)
+    assert run.status is Status.CANCELLED
+
+
+async def test_only_finished_runs_are_forgotten_the_oldest_first() -> None:
+    engine = Engine(Tools(), allow, remembered=3)
+    slow = Engine(Tools(pause=5), allow, remembered=3)
+    running = [slow.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(5)]
+    await asyncio.sleep(0.02)
+    assert list(slow.runs) == [run.id for run in running]
+    done = [engine.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(5)]
+    await asyncio.gather(*(run.task for run in done if run.task))
+    await asyncio.sleep(0)
+    assert list(engine.runs) == [run.id for run in done[2:]]
+    for run in running:
+        assert run.task
+        run.task.cancel()
+
+
+async def test_of_finished_runs_no_more_is_remembered_than_may_be() -> None:
+    engine = Engine(Tools(), allow, remembered_characters=10_000)
+    given = workflow({"id": "a", "args": {"x": "${input.x}"}}, output={"x": "${steps.a.result}"})
+    for _ in range(10):
+        run = engine.start(given, {"x": "x" * 3000}, ALICE, None)
+        assert run.task
+        await run.task
+        assert run.output == {"x": "x" * 3000}
+    assert 0 < len(engine.runs) <= 3
+    assert "x" * 3000 not in str([(run.input, run.steps) for run in engine.runs.values()])
+
+
+async def test_more_runs_than_may_be_under_way_are_refused_until_one_is_over() -> None:
+    engine = Engine(Tools(pause=5), allow)
+    runs = [engine.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(MOST_AT_ONCE)]
+    with pytest.raises(BusyError, match="come again later"):
+        engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    await asyncio.sleep(0)
+    assert runs[0].task
+    runs[0].task.cancel()
+    await runs[0].task
+    runs[0] = engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    for run in runs:
+        assert run.task
+        run.task.cancel()
 
 
 async def test_input_that_does_not_fit_starts_nothing() -> None:

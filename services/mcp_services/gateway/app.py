@@ -139,7 +139,7 @@ class Gateway:
             raise _Refused(response) from None
 
     def _limit(self, subject: Subject, limits: Limits) -> None:
-        wait = self._limiter.take(subject.id, limits)
+        wait = self._limiter.take(subject.key, limits)
         if wait > 0:
             metrics.RATELIMITED.labels("subject").inc()
             response = jsonrpc.error(429, jsonrpc.LIMITED, "too many requests")

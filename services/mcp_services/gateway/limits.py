@@ -13,13 +13,13 @@ class RateLimiter:
 
     def __init__(self) -> None:
         """Start with full buckets."""
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
-    def take(self, subject: str, limits: Limits, now: float | None = None) -> float:
+    def take(self, subject: tuple[str, str], limits: Limits, now: float | None = None) -> float:
         """Take one token.
 
         Args:
-            subject: Whose bucket.
+            subject: Whose bucket, by `Subject.key`.
             limits: Size and refill.
             now: Monotonic seconds; the present by default.
 
