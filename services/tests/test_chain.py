@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -11,6 +14,7 @@ import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.dev import Stack
+from mcp_testing.driving import CALL, HEADERS, Ask, Load
 from yarl import URL
 
 if TYPE_CHECKING:
@@ -194,3 +198,29 @@ async def test_a_result_is_withheld_from_every_way_in_and_from_the_steps_of_work
         (403, "no-xyz"),
     ]
     assert fine.json()["status"] == "succeeded"
+
+
+async def test_a_subject_that_keeps_a_slow_tool_busy_leaves_room_for_the_others(stack: Stack) -> None:
+    document, keys = stack.documents / "gateway.yaml", stack.folder / "auth" / "api-keys.json"
+    before, known = document.read_text(), keys.read_text()
+    other = {"name": "other", "sha256": hashlib.sha256(b"another-key").hexdigest(), "scopes": ["tools"]}
+    try:
+        keys.write_text(json.dumps([*json.loads(known), other]))
+        document.write_text(before.replace("concurrency: 256", "concurrency: 4"))
+        await asyncio.sleep(3)
+        async with Load.on(stack) as load:
+            slow = [
+                asyncio.create_task(load.call(ask=Ask.tool("example__slow", seconds=3))) for _ in range(8)
+            ]
+            await asyncio.sleep(1)
+            async with httpx2.AsyncClient(
+                headers=CALL.headers | HEADERS | {"X-API-Key": "another-key"}
+            ) as http:
+                answer = await http.post(load.url, content=CALL.body)
+            statuses = Counter([(await one).status for one in slow])
+    finally:
+        document.write_text(before)
+        keys.write_text(known)
+        await asyncio.sleep(3)
+    assert answer.status_code == 200
+    assert statuses == {200: 2, 503: 6}

@@ -29,7 +29,7 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import GatewayDocument, Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
-from mcp_services.gateway.limits import RateLimiter
+from mcp_services.gateway.limits import Places, RateLimiter
 
 METHODS = frozenset(
     {"server/discover", "initialize", "notifications/initialized", "ping", "tools/list", "tools/call"}
@@ -78,7 +78,7 @@ class Gateway:
             issuer=settings.issuer,
         )
         self._limiter = RateLimiter()
-        self._running = 0
+        self._places = Places()
         self._client: aiohttp.ClientSession | None = None
         self._pool: Pool | None = None
 
@@ -96,12 +96,9 @@ class Gateway:
             subject = await self._authenticate(at.headers)
             at.subject = subject.id
             self._limit(subject, limits)
-            self._running += 1
-            try:
+            with self._places.taken(subject.key):
                 body = await self._body(request)
                 await self._pass_on(request, body, subject, receive, send)
-            finally:
-                self._running -= 1
         except _Refused as refusal:
             await refusal.response(scope, receive, send)
         except ClientDisconnect:
@@ -145,8 +142,8 @@ class Gateway:
             response = jsonrpc.error(429, jsonrpc.LIMITED, "too many requests")
             response.headers["Retry-After"] = str(math.ceil(wait))
             raise _Refused(response)
-        if self._running >= limits.concurrency:
-            metrics.RATELIMITED.labels("concurrency").inc()
+        if full := self._places.full(subject.key, limits):
+            metrics.RATELIMITED.labels(full).inc()
             raise _Refused(jsonrpc.unavailable("too many requests at once"))
 
     async def _body(self, request: Request) -> bytes:
