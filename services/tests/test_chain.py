@@ -214,7 +214,7 @@ async def test_a_subject_that_keeps_a_slow_tool_busy_leaves_room_for_the_others(
             ]
             await asyncio.sleep(1)
             async with httpx2.AsyncClient(
-                headers=CALL.headers | HEADERS | {"X-API-Key": "another-key"}
+                headers={**CALL.headers, **HEADERS, "X-API-Key": "another-key"}
             ) as http:
                 answer = await http.post(load.url, content=CALL.body)
             statuses = Counter([(await one).status for one in slow])
