@@ -29,11 +29,19 @@ class Limits(Document):
         requests_per_second: Refill of each subject's token bucket.
         burst: Its size.
         concurrency: Requests at once, of all subjects.
+        subject_concurrency: Requests at once of each subject, so that a slow tool of one leaves room for the
+            others; absent: half of `concurrency`.
     """
 
     requests_per_second: float = Field(default=50, gt=0)
     burst: int = Field(default=100, gt=0)
     concurrency: int = Field(default=256, gt=0)
+    subject_concurrency: int | None = Field(default=None, gt=0)
+
+    @property
+    def share(self) -> int:
+        """Requests at once of each subject."""
+        return self.subject_concurrency or max(1, self.concurrency // 2)
 
 
 class GatewayDocument(Document):

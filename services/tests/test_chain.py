@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import aiohttp
 import httpx2
 import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.dev import Stack
+from mcp_testing.driving import CALL, HEADERS, Ask, Load
+from yarl import URL
 
 if TYPE_CHECKING:
     from mcp_services.testing import Connect
@@ -144,3 +150,77 @@ async def test_the_rest_interface_runs_a_workflow_under_the_same_rules(stack: St
     assert answer.json()["output"]["echo"]["text"] == "late"
     assert wrong.status_code == 422
     assert later.status_code == 501
+
+
+@pytest.mark.parametrize("name", ["patient%2Decho", "patient%252Decho", "patient%25252Decho"])
+async def test_a_workflow_has_one_name_by_rest_however_often_it_is_decoded(stack: Stack, name: str) -> None:
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/{name}/runs"
+    async with aiohttp.ClientSession(headers={"X-API-Key": stack.api_key}) as http:
+        given = {"text": "late", "seconds": 0}
+        async with http.post(URL(url, encoded=True), json=given) as answer:
+            assert answer.status == 404
+
+
+async def test_a_result_is_withheld_from_every_way_in_and_from_the_steps_of_workflows(
+    stack: Stack, connect: Connect
+) -> None:
+    policies = stack.documents / "policies.yaml"
+    before = policies.read_text()
+    denied = (
+        ("no-harm", "result", "example__*", 'result.text.contains("harm")'),
+        ("no-woe", "result", "workflow_run", 'result.text.contains("woe")'),
+        ("no-xyz", "call", "workflow_run", 'args.input.text == "xyz"'),
+    )
+    rules = "".join(
+        f"\n  - {{name: {name}, phases: [{phase}], effect: deny, tools: ['{tool}'], when: '{when}'}}"
+        for name, phase, tool, when in denied
+    )
+    url = f"{stack.url('mcp-gateway')}/api/v1/workflows/patient-echo/runs"
+
+    async def run(text: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}) as http:
+            return await http.post(url, json={"text": text, "seconds": 0})
+
+    try:
+        policies.write_text(before + rules)
+        await asyncio.sleep(3)
+        harm, woe, xyz, fine = [await run(text) for text in ("harm", "woe", "xyz", "fine")]
+        async with connect() as client:
+            with pytest.raises(MCPError, match="no-harm"):
+                await client.call_tool("example__echo", {"text": "harm"})
+    finally:
+        policies.write_text(before)
+        await asyncio.sleep(3)
+    assert (harm.json()["status"], harm.json()["output"]) == ("refused", None)
+    assert "no-harm" in harm.json()["error"]
+    assert [(one.status_code, one.json()["error"]["data"]["rule"]) for one in (woe, xyz)] == [
+        (403, "no-woe"),
+        (403, "no-xyz"),
+    ]
+    assert fine.json()["status"] == "succeeded"
+
+
+async def test_a_subject_that_keeps_a_slow_tool_busy_leaves_room_for_the_others(stack: Stack) -> None:
+    document, keys = stack.documents / "gateway.yaml", stack.folder / "auth" / "api-keys.json"
+    before, known = document.read_text(), keys.read_text()
+    other = {"name": "other", "sha256": hashlib.sha256(b"another-key").hexdigest(), "scopes": ["tools"]}
+    try:
+        keys.write_text(json.dumps([*json.loads(known), other]))
+        document.write_text(before.replace("concurrency: 256", "concurrency: 4"))
+        await asyncio.sleep(3)
+        async with Load.on(stack) as load:
+            slow = [
+                asyncio.create_task(load.call(ask=Ask.tool("example__slow", seconds=3))) for _ in range(8)
+            ]
+            await asyncio.sleep(1)
+            async with httpx2.AsyncClient(
+                headers={**CALL.headers, **HEADERS, "X-API-Key": "another-key"}
+            ) as http:
+                answer = await http.post(load.url, content=CALL.body)
+            statuses = Counter([(await one).status for one in slow])
+    finally:
+        document.write_text(before)
+        keys.write_text(known)
+        await asyncio.sleep(3)
+    assert answer.status_code == 200
+    assert statuses == {200: 2, 503: 6}

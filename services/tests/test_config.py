@@ -2,19 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx2
 import orjson
 import pytest
 from aiohttp import web
-from mcp_services.config.store import InvalidDocumentError, Store, parse
+from mcp_services.config.app import Api
+from mcp_services.config.store import MOST_CHARACTERS, InvalidDocumentError, Store, parse
 from mcp_services.core.follow import Follower
+from mcp_services.core.identity import InternalTokens
 from mcp_services.core.settings import RoleSettings
 from mcp_services.dev import EXAMPLES
-from mcp_services.documents import SCOPES, Limits
+from mcp_services.documents import SCOPES, GatewayDocument, Limits
+from prometheus_client import REGISTRY
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 
 async def test_an_invalid_file_is_named_and_the_version_before_stays(tmp_path: Path) -> None:
@@ -60,6 +66,87 @@ def test_text_that_is_no_yaml_is_refused() -> None:
         parse("gateway", "a: [")
 
 
+STEP = "steps: [{{id: s, server: a, tool: t, args: {{x: {}}}}}]"
+
+
+@pytest.mark.parametrize("value", ["2024-13-45", "36893488147419103232", "!!binary x", "[" * 5000])
+async def test_a_value_that_no_document_can_hold_is_told_and_the_next_change_takes_effect(
+    tmp_path: Path, value: str
+) -> None:
+    store, file = Store(tmp_path), tmp_path / "workflows.yaml"
+    watching = asyncio.create_task(store.watch(0.01))
+    try:
+        file.write_text(f"workflows: [{{name: w, {STEP.format(value)}}}]")
+        await eventually(lambda: "workflows" in store.errors)
+        file.write_text(f"workflows: [{{name: w, {STEP.format(1)}}}]")
+        await eventually(lambda: "workflows" in store.versions)
+        assert store.errors == {}
+    finally:
+        watching.cancel()
+
+
+async def eventually(true: Callable[[], bool]) -> None:
+    """Wait until it is so, 5 s at most."""
+    async with asyncio.timeout(5):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_look_that_fails_in_itself_is_told_and_not_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    (tmp_path / "servers.yaml").write_text("servers: []")
+
+    async def fail() -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "scan", fail)
+        watching = asyncio.create_task(store.watch(0.01))
+        await eventually(lambda: sample("mcp_config_stale", role="mcp-config") == 1)
+        assert sample("mcp_config_reloads_total", role="mcp-config", result="error")
+    await eventually(lambda: "servers" in store.versions)
+    assert sample("mcp_config_stale", role="mcp-config") == 0
+    watching.cancel()
+
+
+def sample(name: str, **labels: str) -> float | None:
+    """What a metric says."""
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def test_aliases_that_stand_for_more_than_can_be_held_are_refused() -> None:
+    laughs = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    laughs += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    for text in ("\n".join(laughs), "a: &a [*a]"):
+        with pytest.raises(InvalidDocumentError, match="aliases stand for more"):
+            parse("gateway", text)
+
+
+def test_an_alias_within_reason_stands_for_what_it_names() -> None:
+    document = parse("gateway", "hosts: &names [a, b]\norigins: *names")
+    assert document == GatewayDocument(hosts=("a", "b"), origins=("a", "b"))
+
+
+async def test_a_document_is_checked_within_limits() -> None:
+    api = Api(Store(Path("/nowhere")), InternalTokens(Path("/nowhere"), "mcp-config"))
+    app = Starlette(routes=[Route("/v1/validate", api.validate, methods=["POST"])])
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://config") as http:
+
+        async def asked(document: object, scope: str = "gateway") -> tuple[int, object]:
+            answer = await http.post("/v1/validate", json={"scope": scope, "document": document})
+            return answer.status_code, answer.json().get("valid")
+
+        assert await asked("hosts: [a]") == (200, True)
+        assert await asked("hosts: 2024-13-45") == (200, False)
+        assert await asked("#" * (MOST_CHARACTERS + 1)) == (200, False)
+        assert await asked("#" * (2 * MOST_CHARACTERS)) == (413, None)
+        assert await asked(5) == (400, None)
+        assert await asked("hosts: [a]", "nothing") == (400, None)
+
+
 class Pods:
     """Answers as the pods of mcp-config do, one after the other."""
 
@@ -78,7 +165,9 @@ class Pods:
 
 
 @contextlib.asynccontextmanager
-async def following(pods: Pods, state: Path) -> AsyncIterator[Follower[Limits]]:
+async def following(
+    pods: Pods, state: Path, parse: Callable[[Any], Limits] = Limits.model_validate
+) -> AsyncIterator[Follower[Limits]]:
     """A follower of the pods."""
     app = web.Application()
     app.router.add_get("/v1/config/limits", pods.answer)
@@ -91,7 +180,7 @@ async def following(pods: Pods, state: Path) -> AsyncIterator[Follower[Limits]]:
     settings = RoleSettings(
         config_url=f"http://127.0.0.1:{runner.addresses[0][1]}", state_dir=str(state), internal_key_file=key
     )
-    follower = Follower("test", "limits", settings, Limits.model_validate)
+    follower = Follower("test", "limits", settings, parse)
     async with aiohttp.ClientSession() as client, follower.following(client):
         yield follower
     await runner.cleanup()
@@ -122,3 +211,35 @@ async def test_a_version_that_does_not_parse_is_not_asked_for_again_and_again(tm
     async with following(pods, tmp_path) as follower:
         await asyncio.sleep(0.2)
         assert follower.value.burst == 1
+
+
+async def test_an_answer_that_is_no_version_is_told_and_the_next_one_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_services.core.follow._AGAIN_SECONDS", 0.02)
+    pods = Pods()
+    pods.answers = [version("good", 1, burst=1), {"version": "odd"}, version("new", 2, burst=2)]
+    async with following(pods, tmp_path) as follower:
+        await eventually(lambda: follower.value.burst == 2)
+        assert sample("mcp_config_reloads_total", role="test", result="error")
+        await eventually(lambda: sample("mcp_config_stale", role="test") == 0)
+
+
+@pytest.mark.parametrize("fault", [ValueError, TypeError, RecursionError])
+async def test_whatever_is_wrong_with_a_first_version_the_one_on_disk_is_used(
+    tmp_path: Path, fault: type[Exception]
+) -> None:
+    (tmp_path / "limits.json").write_bytes(orjson.dumps(version("kept", 1, burst=7)))
+    pods = Pods()
+    pods.answers = [version("bad", 2, burst=-1)]
+
+    def parsed(document: Any) -> Limits:  # noqa: ANN401 - any JSON value
+        if document["burst"] < 0:
+            raise fault("not to be used")
+        return Limits.model_validate(document)
+
+    async with following(pods, tmp_path, parsed) as follower:
+        await asyncio.sleep(0.2)
+        assert (follower.version, follower.value.burst) == ("kept", 7)
+        pods.answers = [version("good", 3, burst=3)]
+        await eventually(lambda: follower.value.burst == 3)

@@ -1,5 +1,6 @@
 """Whom the gateway lets in."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.documents import Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
-from mcp_services.gateway.limits import RateLimiter
+from mcp_services.gateway.limits import Places, RateLimiter
 
 AUDIENCE = "https://mcp.example/mcp"
 
@@ -65,6 +66,70 @@ async def test_a_valid_token_gives_subject_and_scopes(
 ) -> None:
     found = await gate.authenticate(f"Bearer {token(key)}", None, http)
     assert found == Subject("alice", "user", ("tools", "other"))
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [
+        ({"scope": None, "scp": ["a", "b"]}, ("a", "b")),
+        ({"scope": None}, ()),
+        ({"scope": 5}, ()),
+        ({"scope": {"a": 1}}, ()),
+    ],
+)
+async def test_scopes_that_are_none_or_nonsense_are_no_scopes(
+    gate: Authenticator,
+    key: RSAPrivateKey,
+    http: aiohttp.ClientSession,
+    claims: dict[str, Any],
+    scopes: tuple[str, ...],
+) -> None:
+    plain = {"sub": "alice", "aud": AUDIENCE, "iss": "https://issuer.example", "exp": time.time() + 60}
+    signed = jwt.encode(plain | claims, key, "RS256", {"kid": "one"})
+    assert (await gate.authenticate(f"Bearer {signed}", None, http)).scopes == scopes
+
+
+async def test_a_token_is_verified_once_until_it_expires_or_the_keys_are_read_anew(
+    gate: Authenticator,
+    key: RSAPrivateKey,
+    http: aiohttp.ClientSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mcp_services.core.files._LOOK_EVERY_SECONDS", 0.0)
+    decode, verified = jwt.decode, []
+
+    def counted(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - as jwt.decode
+        verified.append(args)
+        return decode(*args, **named)
+
+    monkeypatch.setattr(jwt, "decode", counted)
+    now = time.time()
+    shown = f"Bearer {token(key, exp=now + 60)}"
+    for _ in range(3):
+        assert (await gate.authenticate(shown, None, http)).id == "alice"
+    assert len(verified) == 1
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + 61)
+        await gate.authenticate(shown, None, http)
+        assert len(verified) == 2
+    file = tmp_path / "jwks.json"
+    keys = file.read_text()
+    file.write_text(keys + " ")
+    await gate.authenticate(shown, None, http)
+    assert len(verified) == 3
+    file.write_text('{"keys": []}')
+    with pytest.raises(UnauthenticatedError, match="unknown_key"):
+        await gate.authenticate(shown, None, http)
+
+
+async def test_tokens_that_were_verified_take_bounded_memory(
+    gate: Authenticator, key: RSAPrivateKey, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_services.gateway.auth._MOST_VERIFIED", 3)
+    for number in range(8):
+        await gate.authenticate(f"Bearer {token(key, sub=f's{number}')}", None, http)
+        assert len(gate._verified) <= 3
 
 
 @pytest.mark.parametrize(
@@ -120,9 +185,27 @@ async def test_an_api_key_is_known_by_its_digest_in_either_header(
 
 def test_a_subject_gets_its_burst_then_its_rate_and_nobody_elses() -> None:
     limiter, limits = RateLimiter(), Limits(requests_per_second=10, burst=2)
-    assert [limiter.take("a", limits, now=0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
-    assert limiter.take("b", limits, now=0) == 0
-    assert limiter.take("a", limits, now=0.1) == 0
+    alice, key = Subject("alice", "user").key, Subject("alice", "key").key
+    assert [limiter.take(alice, limits, now=0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
+    assert limiter.take(key, limits, now=0) == 0
+    assert limiter.take(alice, limits, now=0.1) == 0
+
+
+def test_a_subject_has_a_share_of_the_places_and_leaves_room_for_the_others() -> None:
+    places, limits = Places(), Limits(concurrency=5, subject_concurrency=3)
+    assert Limits(concurrency=5).share == 2
+    assert Limits(concurrency=1).share == 1
+    alice, key = Subject("alice", "user").key, Subject("alice", "key").key
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            assert places.full(alice, limits) == ""
+            held.enter_context(places.taken(alice))
+        assert (places.full(alice, limits), places.full(key, limits)) == ("subject_concurrency", "")
+        for _ in range(2):
+            held.enter_context(places.taken(key))
+        assert places.full(key, limits) == "concurrency"
+    assert (places.full(alice, limits), places.full(key, limits)) == ("", "")
+    assert not places._taken
 
 
 def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
@@ -144,3 +227,22 @@ def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
         tokens.verify(f"Bearer {before}")
     file.write_text("short")
     assert tokens.verify(f"Bearer {after}") == alice
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(3, True), (-62, True), (30, False), (-70, False)])
+def test_clocks_of_two_nodes_may_differ_by_a_few_seconds(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    good: bool,  # noqa: FBT001
+) -> None:
+    (tmp_path / "key").write_text("k" * 32)
+    tokens, now = InternalTokens(tmp_path / "key", "mcp-gateway"), time.time()
+    with monkeypatch.context() as patched:
+        patched.setattr("mcp_services.core.identity.time.time", lambda: now + seconds)
+        minted = tokens.mint(Subject("alice", "user"))
+    if good:
+        assert tokens.verify(f"Bearer {minted}").id == "alice"
+    else:
+        with pytest.raises(InvalidTokenError):
+            tokens.verify(f"Bearer {minted}")

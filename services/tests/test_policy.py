@@ -5,7 +5,7 @@ import json
 import pytest
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, PoliciesDocument
-from mcp_services.policy.app import rest_question
+from mcp_services.policy import rest
 from mcp_services.policy.engine import CelEngine, Decision, Question
 from mcp_services.policy.messages import MalformedError, read, result_facts, visible_tools
 from pydantic import ValidationError
@@ -96,9 +96,9 @@ def test_a_result_is_given_back_unless_a_rule_withholds_it() -> None:
         "phases": ["result"],
         "when": 'result.text.contains("SECRET")',
     }
-    harmful = result_facts(b'{"result": {"content": [{"type": "text", "text": "a SECRET"}]}}')
+    harmful = result_facts(200, b'{"result": {"content": [{"type": "text", "text": "a SECRET"}]}}')
     streamed = result_facts(
-        b'event: message\r\ndata: {"result": {"content": [{"text": "SECRET"}]}}\r\n', events=True
+        200, b'event: message\r\ndata: {"result": {"content": [{"text": "SECRET"}]}}\r\n', events=True
     )
     assert not decided([withhold], Phase.RESULT, result=harmful).allowed
     assert not decided([withhold], Phase.RESULT, result=streamed).allowed
@@ -142,7 +142,99 @@ def test_a_header_that_contradicts_the_body_goes_no_further() -> None:
     ],
 )
 def test_the_rest_interface_obeys_the_rules_of_the_tools(method: str, path: str, tool: str) -> None:
-    question = rest_question(method, path, ALICE)
+    question = rest.question(method, path, "", b"", ALICE)
     assert question is not None
     assert question.tool == tool
-    assert rest_question("PUT", path, ALICE) is None
+    assert rest.question("PUT", path, "", b"", ALICE) is None
+
+
+def test_a_run_asked_for_by_rest_is_decided_on_by_the_arguments_of_the_tool() -> None:
+    path = "/v1/workflows/w/runs"
+    later = rest.question("POST", path, "async=false&async=true", b'{"x": 1}', ALICE)
+    now = rest.question("POST", path, "", b"", ALICE)
+    assert later is not None
+    assert now is not None
+    assert later.args == {"workflow": "w", "input": {"x": 1}, "async": True}
+    assert now.args == {"workflow": "w", "input": {}}
+
+
+@pytest.mark.parametrize("name", ["foo%62ar", "foo%2562ar", "a%2Fruns", "\u00e9", "a;b", "a/../b"])
+def test_a_path_that_the_next_hop_could_read_otherwise_is_no_resource(name: str) -> None:
+    assert rest.question("POST", f"/v1/workflows/{name}/runs", "", b"", ALICE) is None
+
+
+@pytest.mark.parametrize("path", ["//v1/workflows", "/v1/workflows/", "/v1/runs/1/", "v1/workflows"])
+def test_a_path_with_more_or_fewer_slashes_is_no_resource(path: str) -> None:
+    assert rest.question("GET", path, "", b"", ALICE) is None
+
+
+WITHHOLD: dict[str, object] = {
+    "name": "no-secrets",
+    "effect": "deny",
+    "phases": ["result"],
+    "when": 'result.text.contains("SECRET")',
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"result": {"content": [], "structuredContent": {"deep": [{"note": "a SECRET"}]}}}),
+        (200, {"result": {"content": [{"type": "resource", "resource": {"text": "SECRET"}}]}}),
+        (200, {"result": {"content": [], "_meta": {"note": "SECRET"}}}),
+        (200, {"error": {"code": 1, "message": "a SECRET"}}),
+        (400, {"error": {"code": 1, "message": "m", "data": {"trace": ["SECRET"]}}}),
+        (500, "a SECRET"),
+    ],
+)
+def test_a_rule_on_results_sees_every_text_wherever_it_stands(status: int, body: object) -> None:
+    content = json.dumps(body).encode() if isinstance(body, dict) else str(body).encode()
+    facts = result_facts(status, content)
+    assert decided([WITHHOLD], Phase.RESULT, result=facts).rule == "no-secrets"
+    fine = result_facts(status, content.replace(b"SECRET", b"word"))
+    assert decided([WITHHOLD], Phase.RESULT, result=fine).allowed
+
+
+def test_a_text_that_came_before_the_result_is_seen_as_well() -> None:
+    progress = b'data: {"method": "notifications/progress", "params": {"message": "SECRET"}}'
+    facts = result_facts(200, progress + b'\n\ndata: {"result": {"content": []}}\n\n', events=True)
+    assert not facts["isError"]
+    assert not decided([WITHHOLD], Phase.RESULT, result=facts).allowed
+
+
+def test_an_answer_that_cannot_be_read_is_not_given_back() -> None:
+    with pytest.raises(ValueError, match="unexpected"):
+        result_facts(200, b"SECRET")
+
+
+@pytest.mark.parametrize(
+    ("status", "shown", "failed"),
+    [
+        (200, {"status": "succeeded", "output": {"a": "SECRET"}}, False),
+        (200, {"status": "refused", "output": None, "error": "SECRET"}, True),
+        (202, {"status": "running", "output": "SECRET"}, False),
+        (422, {"error": "SECRET"}, True),
+    ],
+)
+def test_a_result_given_back_by_rest_is_decided_on_like_the_tools(
+    status: int,
+    shown: dict[str, object],
+    failed: bool,  # noqa: FBT001
+) -> None:
+    facts = rest.result_facts("workflow_run", status, json.dumps(shown).encode())
+    assert facts["isError"] is failed
+    assert not decided([WITHHOLD], Phase.RESULT, result=facts).allowed
+
+
+@pytest.mark.parametrize(
+    ("tool", "server", "short"),
+    [
+        ("example__my__tool", "example", "my__tool"),
+        ("example____x", "example", "__x"),
+        ("workflow_run", "", "workflow_run"),
+    ],
+)
+def test_a_tool_belongs_to_the_server_that_the_orchestrator_calls(tool: str, server: str, short: str) -> None:
+    rule = {"name": "r", "phases": ["call"], "when": f'tool.server == "{server}" && tool.short == "{short}"'}
+    engine = CelEngine(PoliciesDocument.model_validate({"rules": [rule]}))
+    assert engine.decide(Question(Phase.CALL, ALICE, tool)).allowed

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ import httpx2
 import pytest
 from mcp_services.core.identity import Subject
 from mcp_services.dev import Stack, free_base_port
-from mcp_services.documents import Step, Workflow
+from mcp_services.documents import Workflow
 from mcp_services.orchestrator.federation import Call
-from mcp_services.orchestrator.runs import DurableRuns
+from mcp_services.orchestrator.runs import DurableRuns, RunStore
 from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run
 from mcp_types import CallToolResult, TextContent
 
@@ -38,7 +39,7 @@ class Tools:
         return CallToolResult(content=[TextContent(type="text", text=call.tool)])
 
 
-async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+async def allow(*_: object) -> None:
     return None
 
 
@@ -132,6 +133,92 @@ async def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> Non
             await runs.begin(workflow(), {}, ALICE)
         with pytest.raises(NotKeptError, match="cannot be read"):
             await runs.state("0" * 24, ALICE)
+
+
+async def test_steps_at_once_keep_their_run_one_after_the_other_and_the_newest_state_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, writing = RunStore.write, threading.Lock()
+    met = []
+
+    def slow(store: RunStore, run_id: str, content: bytes, *, over: bool) -> None:
+        met.append(writing.acquire(blocking=False))
+        time.sleep(0.01)
+        write(store, run_id, content, over=over)
+        if met[-1]:
+            writing.release()
+
+    monkeypatch.setattr(RunStore, "write", slow)
+    steps = [{"id": f"s{n}", "server": "s", "tool": "t"} for n in range(16)]
+    async with process(tmp_path, Tools()) as runs:
+        run = await runs.begin(Workflow.model_validate({"name": "w", "steps": steps}), {}, ALICE)
+        state = await over(runs, run)
+    assert all(met)
+    assert state["status"] == "succeeded"
+    assert {step["status"] for step in state["steps"].values()} == {"succeeded"}
+
+
+async def test_a_run_that_is_cancelled_while_it_is_written_is_kept_as_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, under_way = RunStore.write, asyncio.Event()
+    loop, slowly = asyncio.get_running_loop(), [True]
+
+    def slow(store: RunStore, run_id: str, content: bytes, *, over: bool) -> None:
+        if b"two" in content and slowly and not over and tools.calls:
+            slowly.clear()
+            loop.call_soon_threadsafe(under_way.set)
+            time.sleep(0.3)
+        write(store, run_id, content, over=over)
+
+    monkeypatch.setattr(RunStore, "write", slow)
+    tools = Tools("two")
+    async with process(tmp_path, tools) as runs:
+        run = await runs.begin(workflow(), {}, ALICE)
+        await asyncio.wait_for(under_way.wait(), 5)
+        await runs.cancel(run.id, ALICE)
+        assert (await over(runs, run))["status"] == "cancelled"
+        await asyncio.sleep(0.5)
+        assert list((tmp_path / "running").iterdir()) == []
+
+
+async def test_a_run_that_cannot_be_begun_leaves_neither_lock_nor_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with process(tmp_path, Tools()) as runs:
+        files = len(list(Path("/proc/self/fd").iterdir()))
+        with monkeypatch.context() as patched:
+            patched.setattr(RunStore, "write", full)
+            for _ in range(5):
+                with pytest.raises(NotKeptError, match="No space left"):
+                    await runs.begin(workflow(), {}, ALICE)
+        assert len(list(Path("/proc/self/fd").iterdir())) == files
+        assert list((tmp_path / "running").iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"shown": {"status": "running"}}'])
+async def test_a_run_that_cannot_be_read_keeps_no_other_from_being_adopted(
+    tmp_path: Path, content: bytes
+) -> None:
+    stuck, free = Tools("two"), Tools()
+    async with process(tmp_path, stuck) as runs:
+        run = await begun(runs, stuck, workflow(attempts=2))
+    (tmp_path / "running" / f"{'0' * 24}.json").write_bytes(content)
+    async with process(tmp_path, free) as runs:
+        assert (await over(runs, run))["status"] == "succeeded"
+        assert runs._store._locks == {}
+
+
+async def test_a_run_is_its_beginners_and_not_that_of_a_key_with_the_same_name(tmp_path: Path) -> None:
+    tools = Tools("two")
+    async with process(tmp_path, tools) as runs:
+        run = await begun(runs, tools, workflow())
+        with pytest.raises(KeyError):
+            await runs.state(run.id, Subject("alice", "key"))
+        assert (await runs.state(run.id, ALICE))["status"] == "running"
 
 
 @pytest.mark.parametrize("name", ["../running/x", "0" * 24, "", "0" * 23 + "/"])

@@ -1,11 +1,17 @@
 """What tracehub keeps, and what it does not."""
 
+import gzip
+import zlib
 from typing import Any
 
 import pytest
-from mcp_services.tracehub.redact import REDACTED, attribute
-from mcp_services.tracehub.store import Store, read, redact_request
+from mcp_services.core.relay import TooLargeError
+from mcp_services.tracehub import redact
+from mcp_services.tracehub.app import _MOST_BYTES, Forwarder, _gunzip
+from mcp_services.tracehub.redact import REDACTED
+from mcp_services.tracehub.store import MOST_SPANS_A_TRACE, Store, read
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
 
 def span(span_id: str, correlation: str | None = None) -> dict[str, Any]:
@@ -29,23 +35,79 @@ def span(span_id: str, correlation: str | None = None) -> dict[str, Any]:
     ],
 )
 def test_secrets_and_contents_are_redacted_by_key_and_by_form(key: str, value: str) -> None:
-    kept = attribute(key, value)
-    assert REDACTED in str(kept)
-    assert value not in str(kept)
+    request, sent = exported()
+    sent.attributes.add(key=key).value.string_value = value
+    redact.request(request)
+    kept = sent.attributes[0].value.string_value
+    assert REDACTED in kept
+    assert value not in kept
 
 
-def test_what_is_forwarded_is_redacted_as_well() -> None:
+def exported() -> tuple[ExportTraceServiceRequest, ProtoSpan]:
+    """A request of one span, and the span."""
     request = ExportTraceServiceRequest()
-    sent = request.resource_spans.add().scope_spans.add().spans.add(trace_id=b"t" * 16, span_id=b"s" * 8)
-    sent.attributes.add(key="api_key").value.string_value = "hunter2"
-    sent.events.add(name="e").attributes.add(key="token").value.string_value = "hunter2"
-    redact_request(request)
+    return request, request.resource_spans.add().scope_spans.add().spans.add(
+        trace_id=b"t" * 16, span_id=b"s" * 8
+    )
+
+
+def test_what_is_forwarded_is_redacted_wherever_it_stands() -> None:
+    request, sent = exported()
+    resource, bearer = request.resource_spans[0], "Bearer hunter2-hunter2"
+    scope = resource.scope_spans[0].scope
+    sent.attributes.add(key="api_key").value.string_value = bearer
+    sent.attributes.add(key="list").value.array_value.values.add().string_value = bearer
+    nested = sent.attributes.add(key="map").value.kvlist_value.values
+    nested.add(key="password").value.string_value = "hunter2"
+    nested.add(key="deep").value.array_value.values.add().kvlist_value.values.add(
+        key="token"
+    ).value.string_value = "hunter2"
+    sent.attributes.add(key="raw").value.bytes_value = bearer.encode()
+    sent.events.add(name=bearer).attributes.add(key="token").value.string_value = "hunter2"
+    sent.links.add().attributes.add(key="secret").value.int_value = 7
+    resource.resource.attributes.add(key="note").value.string_value = bearer
+    scope.name = bearer
+    scope.attributes.add(key="credential").value.string_value = "hunter2"
+    sent.name = sent.status.message = bearer
+    redact.request(request)
     assert b"hunter2" not in request.SerializeToString()
-    assert next(iter(read(request)))[1]["attributes"] == {"api_key": REDACTED}
+    assert sent.links[0].attributes[0].value.string_value == REDACTED
+    assert next(iter(read(request)))[1]["attributes"] == {
+        "api_key": REDACTED,
+        "list": [REDACTED],
+        "map": {"password": REDACTED, "deep": [{"token": REDACTED}]},
+        "raw": REDACTED.encode().hex(),
+    }
+
+
+def test_a_long_text_is_cut() -> None:
+    request, sent = exported()
+    sent.attributes.add(key="note").value.string_value = "x" * 10**6
+    redact.request(request)
+    assert len(request.SerializeToString()) < 5000
+
+
+def test_what_is_packed_unpacks_whole_and_within_the_limit_or_not_at_all() -> None:
+    packed = gzip.compress(b"spans")
+    assert _gunzip(packed) == b"spans"
+    assert len(_gunzip(gzip.compress(bytes(_MOST_BYTES)))) == _MOST_BYTES
+    bomb = gzip.compress(bytes(_MOST_BYTES + 1))
+    with pytest.raises(TooLargeError):
+        _gunzip(bomb)
+    for bad in (packed[:-9], gzip.compress(b"") + bomb, packed + packed, b""):
+        with pytest.raises(zlib.error):
+            _gunzip(bad)
+
+
+async def test_the_queue_to_the_receiver_is_bounded_by_bytes() -> None:
+    forwarder = Forwarder("http://nobody")
+    for _ in range(40):
+        forwarder.put(bytes(2**20), 1)
+    assert (len(forwarder._queue), forwarder.size) == (16, 16 * 2**20)
 
 
 def test_a_correlation_id_finds_all_its_traces_in_order_of_time() -> None:
-    store = Store(10)
+    store = Store(10, 10**6)
     store.add("t1", span("2", "c"))
     store.add("t1", span("1"))
     store.add("t2", span("3", "c"))
@@ -54,9 +116,39 @@ def test_a_correlation_id_finds_all_its_traces_in_order_of_time() -> None:
 
 
 def test_memory_is_bounded_and_the_oldest_trace_is_forgotten_whole() -> None:
-    store = Store(2)
+    store = Store(2, 10**6)
     for number in range(5):
         store.add(f"t{number}", span("1", f"c{number}"))
     assert store.trace("t2") == []
     assert store.correlated("c2") == []
     assert store.correlated("c4") == ["t4"]
+
+
+def test_memory_is_bounded_by_bytes_whatever_a_trace_holds() -> None:
+    most = 10**6
+    store = Store(5000, most)
+    for number in range(3000):
+        large = span(str(number), f"c{number}")
+        large["attributes"]["note"] = "x" * 5000
+        store.add(f"t{number % 500}", large)
+        assert store.size <= most
+    assert store.trace("t499") != []
+    assert store.trace("t0") == []
+    assert len(store._by_correlation) < 200
+
+
+def test_a_span_that_comes_again_takes_no_more_room_and_its_ids_are_counted() -> None:
+    store = Store(5000, 10**6)
+    store.add("t", span("1"))
+    before = store.size
+    store.add("t", span("1"))
+    assert store.size == before
+    for number in range(10**4):
+        store.add("t", span("1", f"c{number}"))
+        assert len(store._by_correlation) < 10**6 / 400
+
+
+def test_a_trace_takes_no_more_spans_than_it_may() -> None:
+    store = Store(10, 10**8)
+    taken = [store.add("t", span(str(number))) for number in range(MOST_SPANS_A_TRACE + 1)]
+    assert (sum(taken), taken[-1]) == (MOST_SPANS_A_TRACE, False)

@@ -5,10 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Step, Workflow
+from mcp_services.documents import Phase, Step, Workflow
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
-from mcp_services.orchestrator.workflow import Engine, InvalidInputError, RefusedError, Run, Status
+from mcp_services.orchestrator.workflow import (
+    MOST_AT_ONCE,
+    BusyError,
+    Engine,
+    InvalidInputError,
+    RefusedError,
+    Run,
+    Status,
+)
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 
@@ -46,7 +55,7 @@ class Tools:
         return CallToolResult(content=[text], structured_content={"result": call.args.get("x")})
 
 
-async def allow(_: Subject, __: Step, ___: Mapping[str, Any], ____: str) -> None:
+async def allow(*_: object) -> None:
     return None
 
 
@@ -84,7 +93,7 @@ async def test_a_step_is_tried_as_often_as_it_says() -> None:
 async def test_a_refused_step_never_reaches_its_tool_and_the_run_names_the_rule() -> None:
     tools = Tools()
 
-    async def refuse_b(_: Subject, step: Step, __: Mapping[str, Any], ___: str) -> None:
+    async def refuse_b(_: Phase, __: Subject, step: Step, *___: object) -> None:
         if step.id == "b":
             raise RefusedError("refused by rule 'x'")
 
@@ -92,6 +101,31 @@ async def test_a_refused_step_never_reaches_its_tool_and_the_run_names_the_rule(
     assert run.task
     await run.task
     assert (run.status, run.error, len(tools.calls)) == (Status.REFUSED, "refused by rule 'x'", 1)
+
+
+@pytest.mark.parametrize("answer", [{"text": "a SECRET"}, {"text": "a SECRET", "is_error": True}, MCPError])
+async def test_a_result_that_the_policy_withholds_is_neither_a_value_nor_shown(answer: Any) -> None:  # noqa: ANN401
+    seen: list[Mapping[str, Any]] = []
+
+    async def tool(_: Call) -> CallToolResult:
+        if answer is MCPError:
+            raise MCPError(-32000, "failed", {"trace": ["a SECRET"]})
+        text = TextContent(type="text", text=answer["text"])
+        return CallToolResult(content=[text], is_error=answer.get("is_error", False))
+
+    async def withhold(phase: Phase, _: Subject, __: Step, facts: Mapping[str, Any], ___: str) -> None:
+        if phase is Phase.RESULT:
+            seen.append(facts)
+            raise RefusedError("refused by rule 'x'")
+
+    step = {"id": "a", "retry": {"attempts": 3, "delaySeconds": 0}}
+    run = Engine(tool, withhold).start(workflow(step, {"id": "b", "needs": ["a"]}), {}, ALICE, None)
+    assert run.task
+    await run.task
+    assert (run.status, run.steps["a"].attempts, run.steps["b"].status) == (Status.REFUSED, 1, Status.SKIPPED)
+    assert "SECRET" not in str(run)
+    assert "SECRET" in seen[0]["text"]
+    assert seen[0]["isError"] is (answer is MCPError or answer.get("is_error", False))
 
 
 async def test_a_run_that_takes_too_long_is_ended() -> None:
@@ -107,6 +141,57 @@ async def test_a_cancelled_run_cancels_its_tools() -> None:
     run.task.cancel()
     await run.task
     assert (run.status, tools.running) == (Status.CANCELLED, 0)
+
+
+async def test_a_run_cancelled_before_it_begins_is_over() -> None:
+    engine = Engine(Tools(), allow)
+    run = engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    assert run.task
+    run.task.cancel()
+    await asyncio.sleep(0.02)
+    assert run.status is Status.CANCELLED
+
+
+async def test_only_finished_runs_are_forgotten_the_oldest_first() -> None:
+    engine = Engine(Tools(), allow, remembered=3)
+    slow = Engine(Tools(pause=5), allow, remembered=3)
+    running = [slow.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(5)]
+    await asyncio.sleep(0.02)
+    assert list(slow.runs) == [run.id for run in running]
+    done = [engine.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(5)]
+    await asyncio.gather(*(run.task for run in done if run.task))
+    await asyncio.sleep(0)
+    assert list(engine.runs) == [run.id for run in done[2:]]
+    for run in running:
+        assert run.task
+        run.task.cancel()
+
+
+async def test_of_finished_runs_no_more_is_remembered_than_may_be() -> None:
+    engine = Engine(Tools(), allow, remembered_characters=10_000)
+    given = workflow({"id": "a", "args": {"x": "${input.x}"}}, output={"x": "${steps.a.result}"})
+    for _ in range(10):
+        run = engine.start(given, {"x": "x" * 3000}, ALICE, None)
+        assert run.task
+        await run.task
+        assert run.output == {"x": "x" * 3000}
+    assert 0 < len(engine.runs) <= 3
+    assert "x" * 3000 not in str([(run.input, run.steps) for run in engine.runs.values()])
+
+
+async def test_more_runs_than_may_be_under_way_are_refused_until_one_is_over() -> None:
+    engine = Engine(Tools(pause=5), allow)
+    runs = [engine.start(workflow({"id": "a"}), {}, ALICE, None) for _ in range(MOST_AT_ONCE)]
+    with pytest.raises(BusyError, match="come again later"):
+        engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    await asyncio.sleep(0)
+    assert runs[0].task
+    runs[0].task.cancel()
+    await runs[0].task
+    runs[0] = engine.start(workflow({"id": "a"}), {}, ALICE, None)
+    for run in runs:
+        assert run.task
+        run.task.cancel()
 
 
 async def test_input_that_does_not_fit_starts_nothing() -> None:

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from mcp_services.config.store import InvalidDocumentError, Store, parse
-from mcp_services.core import exchange
+from mcp_services.config.store import MOST_CHARACTERS, InvalidDocumentError, Store, parse
+from mcp_services.core import exchange, relay
 from mcp_services.core.identity import InternalTokens, InvalidTokenError
 from mcp_services.core.jsonrpc import reply
 from mcp_services.core.serve import Role
@@ -22,6 +22,8 @@ from mcp_services.core.upstream import http_client
 from mcp_services.documents import SCOPES
 
 _LONGEST_WAIT = 60.0
+_MOST_BYTES = 2 * MOST_CHARACTERS
+_ASK = {"error": "send {scope, document}, the document as YAML text"}
 
 
 class ConfigSettings(RoleSettings):
@@ -73,12 +75,17 @@ class Api:
         """Answer `POST /v1/validate`."""
         exchange.current().method = "config/validate"
         try:
-            asked = orjson.loads(await request.body())
-            parse(asked["scope"], asked["document"])
+            asked = orjson.loads(await relay.read_body(request, _MOST_BYTES))
+            if not isinstance(asked["document"], str):
+                return reply(_ASK, 400)
+            # On a thread: a large one takes seconds.
+            await asyncio.to_thread(parse, asked["scope"], asked["document"])
+        except relay.TooLargeError:
+            return reply({"error": f"at most {_MOST_BYTES} bytes"}, 413)
         except InvalidDocumentError as error:
             return reply({"valid": False, "error": str(error)})
         except (ValueError, KeyError, TypeError):
-            return reply({"error": "send {scope, document}, the document as YAML text"}, 400)
+            return reply(_ASK, 400)
         return reply({"valid": True})
 
     async def versions(self, _: Request) -> Response:
@@ -105,14 +112,9 @@ def build() -> Role:
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async def watch() -> None:
-            while True:
-                await store.scan()
-                await asyncio.sleep(settings.scan_seconds)
-
         async with http_client() as client, exporting("mcp-config", settings, client):
-            await store.scan()
-            task = asyncio.create_task(watch())
+            await store.look()
+            task = asyncio.create_task(store.watch(settings.scan_seconds))
             try:
                 yield
             finally:

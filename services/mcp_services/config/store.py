@@ -17,6 +17,9 @@ from mcp_services.core import metrics
 from mcp_services.documents import SCOPES, Document
 
 _LOG = logging.getLogger(__name__)
+MOST_CHARACTERS = 1024 * 1024
+"""Of a document; a ConfigMap holds no more."""
+_MOST_EXPANDED = 4 * MOST_CHARACTERS
 
 
 class InvalidDocumentError(ValueError):
@@ -27,16 +30,51 @@ def parse(scope: str, text: str) -> Document:
     """Read a document.
 
     Raises:
-        InvalidDocumentError: It is not YAML, or breaks a rule of its scope.
+        InvalidDocumentError: It is not YAML, breaks a rule of its scope, or cannot be told as JSON.
     """
+    model = SCOPES[scope]
     try:
-        content: Any = yaml.safe_load(text) or {}
-        return SCOPES[scope].model_validate(content)
+        document = model.model_validate(_load(text) or {})
+        orjson.dumps(_plain(document))
+    except InvalidDocumentError:
+        raise
     except yaml.YAMLError as error:
         raise InvalidDocumentError(f"not YAML: {error}") from error
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, one['loc'])) or 'document'}: {one['msg']}" for one in error.errors())
         raise InvalidDocumentError("; ".join(faults)) from error
+    except Exception as error:  # a month 13, a number of 65 bits, a nesting of 10,000: each raises its own
+        raise InvalidDocumentError(f"not usable: {type(error).__name__}: {error}") from error
+    return document
+
+
+def _plain(document: Document) -> dict[str, Any]:
+    return document.model_dump(mode="json", by_alias=True)
+
+
+def _load(text: str) -> Any:  # noqa: ANN401 - any YAML value
+    if len(text) > MOST_CHARACTERS:
+        raise InvalidDocumentError(f"{len(text)} characters; at most {MOST_CHARACTERS} are read")
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _expanded(node, {}) > _MOST_EXPANDED:
+            raise InvalidDocumentError(f"its aliases stand for more than {_MOST_EXPANDED} characters")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """About how many characters a node would take with each alias written out."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_EXPANDED + 1  # one that is part of itself has no end
+        inner = [node.value] if isinstance(node, yaml.ScalarNode) else node.value
+        flat = [one for part in inner for one in (part if isinstance(part, tuple) else (part,))]
+        known[id(node)] = 1 + sum(len(one) if isinstance(one, str) else _expanded(one, known) for one in flat)
+    return known[id(node)]
 
 
 @dataclass(frozen=True)
@@ -67,6 +105,23 @@ class Store:
         self.errors: dict[str, str] = {}
         self._ending = False
 
+    async def watch(self, seconds: float) -> None:
+        """Look at the folder again and again, until cancelled, whatever a look ends in."""
+        while True:
+            await self.look()
+            await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """Look at the folder once; a look that fails is told, and the versions in force stay."""
+        try:
+            await self.scan()
+        except Exception:  # noqa: BLE001 - a look that ended the watch would end every later change
+            _LOG.exception("documents not looked at")
+            metrics.CONFIG_RELOADS.labels("mcp-config", "error").inc()
+            metrics.CONFIG_STALE.labels("mcp-config").set(1)
+        else:
+            metrics.CONFIG_STALE.labels("mcp-config").set(0)
+
     async def scan(self) -> None:
         """Look at the folder once."""
         for scope in SCOPES:
@@ -88,7 +143,7 @@ class Store:
             _LOG.error("document rejected", extra={"scope": scope, "error": str(error)})
             return
         self.errors.pop(scope, None)
-        plain = document.model_dump(mode="json", by_alias=True)
+        plain = _plain(document)
         digest = hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).hexdigest()
         old = self.versions.get(scope)
         if old and old.digest == digest:

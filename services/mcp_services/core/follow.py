@@ -31,7 +31,7 @@ class Follower(Generic[T]):
     """The current value of one document."""
 
     def __init__(self, role: str, scope: str, settings: RoleSettings, parse: Callable[[Any], T]) -> None:
-        """Follow `scope`; `parse` makes a value or raises ValueError, upon which the version before stays."""
+        """Follow `scope`; `parse` makes a value or raises, upon which the version before stays."""
         self._role, self._scope, self._parse = role, scope, parse
         self._url = f"{settings.config_url}/v1/config/{scope}"
         self._tokens = InternalTokens(settings.internal_key_file, role)
@@ -87,11 +87,19 @@ class Follower(Generic[T]):
             try:
                 await self._ask(client)
             except (aiohttp.ClientError, OSError, orjson.JSONDecodeError, InvalidTokenError) as error:
-                if not self.loaded:
-                    self._recall()
-                metrics.CONFIG_STALE.labels(self._role).set(1)
+                self._missed()
                 _LOG.warning("configuration not reached", extra={"scope": self._scope, "error": str(error)})
                 await asyncio.sleep(_AGAIN_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+            except Exception:  # noqa: BLE001 - whatever an answer holds, the next one may be good
+                self._missed()
+                metrics.CONFIG_RELOADS.labels(self._role, "error").inc()
+                _LOG.exception("configuration not followed", extra={"scope": self._scope})
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    def _missed(self) -> None:
+        if not self.loaded:
+            self._recall()
+        metrics.CONFIG_STALE.labels(self._role).set(1)
 
     async def _ask(self, client: aiohttp.ClientSession) -> None:
         wait = _WAIT_SECONDS if self._etag else 0
@@ -123,9 +131,11 @@ class Follower(Generic[T]):
         self._etag = etag
         try:
             value = self._parse(answer["document"])
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the version before stays
             metrics.CONFIG_RELOADS.labels(self._role, "rejected").inc()
             _LOG.error("document rejected", extra={"scope": self._scope, "error": str(error)})
+            if not self.loaded:
+                self._recall()
             return True
         self._use(value, answer["version"])
         self._since = answer["since"]
@@ -140,7 +150,7 @@ class Follower(Generic[T]):
 
     def _recall(self) -> None:
         if self._kept and self._kept.is_file():
-            with contextlib.suppress(ValueError, OSError, KeyError):
+            with contextlib.suppress(Exception):
                 answer = orjson.loads(self._kept.read_bytes())
                 self._use(self._parse(answer["document"]), answer["version"])
 

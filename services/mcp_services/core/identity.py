@@ -14,6 +14,8 @@ from mcp_services.core.files import WatchedFile
 
 LIFETIME_SECONDS = 60
 _REUSE_SECONDS = 15
+# Clocks of two nodes differ, and a token from the future is refused.
+_LEEWAY_SECONDS = 5
 _AUDIENCE = "mcp-internal"
 _ALGORITHM = "HS256"
 _LEAST_KEY_LENGTH = 32
@@ -29,7 +31,7 @@ class Subject:
     """An authenticated caller.
 
     Attributes:
-        id: Unique name.
+        id: Name, unique among those of its kind.
         kind: `user` (JWT), `key` (API key) or `service` (one of ours).
         scopes: What it may do, as its credential says.
         groups: Groups it belongs to.
@@ -39,6 +41,11 @@ class Subject:
     kind: str
     scopes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What runs and limits belong to: a user may have the name of somebody's key."""
+        return self.kind, self.id
 
     def as_dict(self) -> dict[str, object]:
         """For rules and for JSON."""
@@ -114,6 +121,7 @@ class InternalTokens:
                     key,
                     algorithms=[_ALGORITHM],
                     audience=_AUDIENCE,
+                    leeway=_LEEWAY_SECONDS,
                     options={"require": ["exp", "sub"]},
                 )
             except jwt.PyJWTError:

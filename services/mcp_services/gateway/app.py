@@ -29,7 +29,7 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import GatewayDocument, Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
-from mcp_services.gateway.limits import RateLimiter
+from mcp_services.gateway.limits import Places, RateLimiter
 
 METHODS = frozenset(
     {"server/discover", "initialize", "notifications/initialized", "ping", "tools/list", "tools/call"}
@@ -78,7 +78,7 @@ class Gateway:
             issuer=settings.issuer,
         )
         self._limiter = RateLimiter()
-        self._running = 0
+        self._places = Places()
         self._client: aiohttp.ClientSession | None = None
         self._pool: Pool | None = None
 
@@ -96,12 +96,9 @@ class Gateway:
             subject = await self._authenticate(at.headers)
             at.subject = subject.id
             self._limit(subject, limits)
-            self._running += 1
-            try:
+            with self._places.taken(subject.key):
                 body = await self._body(request)
                 await self._pass_on(request, body, subject, receive, send)
-            finally:
-                self._running -= 1
         except _Refused as refusal:
             await refusal.response(scope, receive, send)
         except ClientDisconnect:
@@ -139,14 +136,14 @@ class Gateway:
             raise _Refused(response) from None
 
     def _limit(self, subject: Subject, limits: Limits) -> None:
-        wait = self._limiter.take(subject.id, limits)
+        wait = self._limiter.take(subject.key, limits)
         if wait > 0:
             metrics.RATELIMITED.labels("subject").inc()
             response = jsonrpc.error(429, jsonrpc.LIMITED, "too many requests")
             response.headers["Retry-After"] = str(math.ceil(wait))
             raise _Refused(response)
-        if self._running >= limits.concurrency:
-            metrics.RATELIMITED.labels("concurrency").inc()
+        if full := self._places.full(subject.key, limits):
+            metrics.RATELIMITED.labels(full).inc()
             raise _Refused(jsonrpc.unavailable("too many requests at once"))
 
     async def _body(self, request: Request) -> bytes:
@@ -177,7 +174,7 @@ class Gateway:
             at.method = method if method in METHODS else ("legacy" if not modern else "_other")
         else:
             at.method = "api"
-        path = "/mcp" if mcp else _api_path(request)
+        path = "/mcp" if mcp else _api_path(request.scope)
         with tracing.span(f"gateway {at.method}", SpanKind.SERVER, _trace_parent(at.headers, body)) as opened:
             opened.set_attribute("mcp.subject", subject.id)
             try:
@@ -197,10 +194,13 @@ class Gateway:
                 )
 
 
-def _api_path(request: Request) -> str:
-    """The path of a request to `/api`, and its query, as the services behind know it."""
-    path = request.url.path.removeprefix("/api")
-    return path + (f"?{request.url.query}" if request.url.query else "")
+def _api_path(scope: Scope) -> str:
+    """The path of a request to `/api` and its query as they came, since the next hop decodes them too."""
+    path: str = scope["raw_path"].decode("latin-1")
+    query: str = scope["query_string"].decode("latin-1")
+    if not path.startswith("/api/"):
+        raise _Refused(jsonrpc.reply({"error": "no such resource"}, 404))
+    return path.removeprefix("/api") + (f"?{query}" if query else "")
 
 
 def _trace_parent(headers: Mapping[str, str], body: bytes) -> dict[str, str]:

@@ -1,9 +1,13 @@
 """Authenticates a client: a JWT whose key is in the JWKS, or an API key whose SHA-256 is known."""
 
 import asyncio
+import hashlib
 import logging
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import jwt
@@ -17,6 +21,7 @@ _LOG = logging.getLogger(__name__)
 # Symmetric algorithms are absent on purpose: a public key must never serve as an HMAC secret.
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 _DOTS_OF_A_JWT = 2
+_MOST_VERIFIED = 4096
 _REFRESH_SECONDS, _UNKNOWN_KEY_SECONDS = 300.0, 10.0
 
 
@@ -40,6 +45,27 @@ def _jwks(content: bytes) -> dict[str, jwt.PyJWK]:
         raise ValueError("not a usable set of keys") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A token whose signature was found good: until when, by which key, and whose it is."""
+
+    until: float
+    key_id: str
+    key: jwt.PyJWK
+    subject: Subject
+
+
+def _subject(claims: Mapping[str, Any]) -> Subject:
+    scope, groups = claims.get("scope") or claims.get("scp"), claims.get("groups")
+    scopes = scope.split() if isinstance(scope, str) else scope if isinstance(scope, list) else ()
+    return Subject(
+        str(claims["sub"]),
+        "user",
+        tuple(map(str, scopes)),
+        tuple(map(str, groups)) if isinstance(groups, list) else (),
+    )
+
+
 class Authenticator:
     """Knows the keys."""
 
@@ -53,6 +79,7 @@ class Authenticator:
         self._fetched: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
         self._fetching = asyncio.Lock()
+        self._verified: dict[bytes, _Verified] = {}
 
     def ready(self) -> bool:
         """Whether any credential could be accepted."""
@@ -77,8 +104,14 @@ class Authenticator:
         return found
 
     async def _by_jwt(self, token: str, client: aiohttp.ClientSession) -> Subject:
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._verified.get(digest)
         try:
-            key = await self._key(jwt.get_unverified_header(token).get("kid", ""), client)
+            key_id = known.key_id if known else jwt.get_unverified_header(token).get("kid", "")
+            key = await self._key(key_id, client)
+            # Keys that are read anew are other objects, so what an older set vouched for is verified again.
+            if known and known.key is key and known.until > time.time():
+                return known.subject
             claims = jwt.decode(
                 token,
                 key,
@@ -96,14 +129,11 @@ class Authenticator:
             raise UnauthenticatedError("issuer") from error
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise UnauthenticatedError("invalid") from error
-        scope = claims.get("scope", claims.get("scp", ""))
-        groups = claims.get("groups", [])
-        return Subject(
-            str(claims["sub"]),
-            "user",
-            tuple(scope.split() if isinstance(scope, str) else map(str, scope)),
-            tuple(map(str, groups)) if isinstance(groups, list) else (),
-        )
+        subject = _subject(claims)
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[digest] = _Verified(float(claims["exp"]), key_id, key, subject)
+        return subject
 
     async def _key(self, key_id: str, client: aiohttp.ClientSession) -> jwt.PyJWK:
         known = self._file.get()

@@ -1,7 +1,9 @@
 """How much one gateway pod lets through."""
 
+import contextlib
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
 
 from mcp_services.documents import Limits
 
@@ -13,13 +15,13 @@ class RateLimiter:
 
     def __init__(self) -> None:
         """Start with full buckets."""
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
-    def take(self, subject: str, limits: Limits, now: float | None = None) -> float:
+    def take(self, subject: tuple[str, str], limits: Limits, now: float | None = None) -> float:
         """Take one token.
 
         Args:
-            subject: Whose bucket.
+            subject: Whose bucket, by `Subject.key`.
             limits: Size and refill.
             now: Monotonic seconds; the present by default.
 
@@ -34,3 +36,28 @@ class RateLimiter:
         if len(self._buckets) > _MOST_SUBJECTS:
             self._buckets.popitem(last=False)
         return missing / limits.requests_per_second
+
+
+class Places:
+    """The requests being served, of which each subject has a share."""
+
+    def __init__(self) -> None:
+        """Nobody is served yet."""
+        self._taken: Counter[tuple[str, str]] = Counter()
+
+    def full(self, subject: tuple[str, str], limits: Limits) -> str:
+        """For which limit there is no place: `concurrency`, `subject_concurrency`, or none."""
+        if self._taken.total() >= limits.concurrency:
+            return "concurrency"
+        return "subject_concurrency" if self._taken[subject] >= limits.share else ""
+
+    @contextlib.contextmanager
+    def taken(self, subject: tuple[str, str]) -> Iterator[None]:
+        """Have a place while the block runs."""
+        self._taken[subject] += 1
+        try:
+            yield
+        finally:
+            self._taken[subject] -= 1
+            if not self._taken[subject]:
+                del self._taken[subject]

@@ -19,7 +19,7 @@ from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subjec
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
-from mcp_services.documents import ServersDocument, Step, WorkflowsDocument
+from mcp_services.documents import Phase, ServersDocument, Step, WorkflowsDocument
 from mcp_services.orchestrator.federation import SEPARATOR, Federation
 from mcp_services.orchestrator.rest import RestApi
 from mcp_services.orchestrator.runs import DurableRuns
@@ -52,8 +52,10 @@ class PolicyAsker:
         """Use `client`."""
         self._pool = Pool(_ROLE, "mcp-policy-proxy", self._settings.policy_url, client)
 
-    async def __call__(self, subject: Subject, step: Step, args: Mapping[str, Any], workflow: str) -> None:
-        """Return if the step may run.
+    async def __call__(
+        self, phase: Phase, subject: Subject, step: Step, facts: Mapping[str, Any], workflow: str
+    ) -> None:
+        """Return if the step may run, or its result be used; `facts` are its arguments or the result's.
 
         Raises:
             RefusedError: It may not, or nobody said that it may.
@@ -63,8 +65,8 @@ class PolicyAsker:
         question = {
             "subject": subject.as_dict(),
             "tool": tool,
-            "phase": "call",
-            "args": args,
+            "phase": phase.value,
+            "args" if phase is Phase.CALL else "result": facts,
             "workflow": workflow,
         }
         try:

@@ -7,9 +7,8 @@ from starlette.routing import Route
 
 from mcp_services.core.identity import Subject
 from mcp_services.core.jsonrpc import reply, unavailable
-from mcp_services.orchestrator.runs import BusyError
 from mcp_services.orchestrator.server import SUBJECT_KEY, NoStoreError, Orchestrator
-from mcp_services.orchestrator.workflow import InvalidInputError, NotKeptError
+from mcp_services.orchestrator.workflow import BusyError, InvalidInputError, NotKeptError
 
 
 class RestApi:

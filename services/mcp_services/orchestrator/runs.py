@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import orjson
 from mcp_services.core import exchange
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Workflow
-from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run, Status, StepRun
+from mcp_services.orchestrator.workflow import BusyError, Engine, NotKeptError, Run, Status, StepRun
 
 _LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -28,10 +28,6 @@ _MOST_RUNNING = 256
 _LOOK_SECONDS = 1.0
 _CLEAN_SECONDS = 3600.0
 _GRACE_SECONDS = 60.0
-
-
-class BusyError(Exception):
-    """As many runs as may be are under way here."""
 
 
 class RunStore:
@@ -79,7 +75,7 @@ class RunStore:
 
     def clear(self, run_id: str) -> None:
         """Take away what a run that is over has left among those that run."""
-        for suffix in (".json", ".cancel", ".lock"):
+        for suffix in (".json", ".partial", ".cancel", ".lock"):
             (self._running / f"{run_id}{suffix}").unlink(missing_ok=True)
 
     def read(self, run_id: str) -> dict[str, Any] | None:
@@ -136,8 +132,10 @@ class DurableRuns:
             for one in (task, *running):
                 one.cancel()
             await asyncio.gather(task, *running, return_exceptions=True)
-            for run_id in tuple(self._mine):
-                self._store.release(run_id)
+            for run in tuple(self._mine.values()):
+                # A write under way would come after those of whoever has the run next.
+                async with run.writing:
+                    self._store.release(run.id)
 
     async def begin(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject) -> Run:
         """Begin a run that goes on without its caller.
@@ -154,11 +152,26 @@ class DurableRuns:
             self._store.prepare()
             if not self._store.claim(run.id):
                 raise NotKeptError("the run is not to be had")
-            await self._keep(run)
         except OSError as error:
             raise NotKeptError(f"the run cannot be kept: {error}") from error
+        with self._let_go(run.id):
+            try:
+                await self._keep(run)
+            except NotKeptError:
+                with contextlib.suppress(OSError):
+                    self._store.clear(run.id)
+                raise
         self._launch(run)
         return run
+
+    @contextlib.contextmanager
+    def _let_go(self, run_id: str) -> Iterator[None]:
+        """Have a claimed run; what goes wrong in the block leaves it to whoever looks for it next."""
+        try:
+            yield
+        except BaseException:
+            self._store.release(run_id)
+            raise
 
     def _launch(self, run: Run) -> None:
         run.keep = self._keep
@@ -176,7 +189,7 @@ class DurableRuns:
             found = await asyncio.to_thread(self._store.read, run_id)
         except OSError as error:
             raise NotKeptError(f"the run cannot be read: {error}") from error
-        if found is None or found["subject"]["id"] != subject.id:
+        if found is None or (found["subject"]["kind"], found["subject"]["id"]) != subject.key:
             raise KeyError(run_id)
         shown: dict[str, Any] = found["shown"]
         return shown
@@ -191,16 +204,21 @@ class DurableRuns:
             self._store.ask_to_cancel(run_id)
 
     async def _keep(self, run: Run) -> None:
-        if self._leaving:
-            return
-        over = run.status is not Status.RUNNING
-        try:
-            await asyncio.to_thread(self._store.write, run.id, _written(run), over=over)
-        except OSError as error:
-            raise NotKeptError(f"the run cannot be kept: {error}") from error
-        if over:
-            self._mine.pop(run.id, None)
-            self._store.release(run.id)
+        # Not to be cancelled with its step: the thread would go on, and meet the next write in the same file.
+        await asyncio.shield(self._write(run))
+
+    async def _write(self, run: Run) -> None:
+        async with run.writing:
+            if self._leaving:
+                return
+            over = run.status is not Status.RUNNING
+            try:
+                await asyncio.to_thread(self._store.write, run.id, _written(run), over=over)
+            except OSError as error:
+                raise NotKeptError(f"the run cannot be kept: {error}") from error
+            if over:
+                self._mine.pop(run.id, None)
+                self._store.release(run.id)
 
     async def _look(self) -> None:
         cleaned = float("-inf")
@@ -212,24 +230,31 @@ class DurableRuns:
                         run.task.cancel()
                 for run_id in await asyncio.to_thread(self._store.unfinished):
                     if run_id not in self._mine and len(self._mine) < _MOST_RUNNING:
-                        await self._adopt(run_id)
+                        await self._try_to_adopt(run_id)
                 if time.monotonic() - cleaned > _CLEAN_SECONDS:
                     cleaned = time.monotonic()
                     await asyncio.to_thread(self._store.forget, self._keep_seconds)
-            except (OSError, ValueError, KeyError) as error:
+            except Exception as error:  # noqa: BLE001 - the next look may find what this one did not
                 _LOG.warning("runs not looked after", extra={"error": repr(error)})
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _try_to_adopt(self, run_id: str) -> None:
+        try:
+            await self._adopt(run_id)
+        except Exception as error:  # noqa: BLE001 - one that cannot be read must not keep the others waiting
+            _LOG.warning("run not adopted", extra={"run": run_id, "error": repr(error)})
 
     async def _adopt(self, run_id: str) -> None:
         if not self._store.claim(run_id):
             return
-        found = await asyncio.to_thread(self._store.read, run_id)
-        if found is None or found["shown"]["status"] != Status.RUNNING:
-            # It ended between the look and the claim, or its process did between two steps of ending it.
-            self._store.clear(run_id)
-            self._store.release(run_id)
-            return
-        run = _read(found)
+        with self._let_go(run_id):
+            found = await asyncio.to_thread(self._store.read, run_id)
+            if found is None or found["shown"]["status"] != Status.RUNNING:
+                # It ended between the look and the claim, or its process did between two steps of ending it.
+                self._store.clear(run_id)
+                self._store.release(run_id)
+                return
+            run = _read(found)
         young = time.monotonic() - self._since < _GRACE_SECONDS
         if young and not self._reaches({step.server for step in run.workflow.steps}):
             # After a start the MCP servers may need a moment; no step is to fail for that.

@@ -23,8 +23,15 @@ from mcp_services.core.exchange import Exchange
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Workflow, WorkflowsDocument
 from mcp_services.orchestrator.federation import SEPARATOR, Call, Federation, ToolUnavailableError
-from mcp_services.orchestrator.runs import BusyError, DurableRuns
-from mcp_services.orchestrator.workflow import Engine, InvalidInputError, NotKeptError, Run, Status
+from mcp_services.orchestrator.runs import DurableRuns
+from mcp_services.orchestrator.workflow import (
+    BusyError,
+    Engine,
+    InvalidInputError,
+    NotKeptError,
+    Run,
+    Status,
+)
 
 SUBJECT_KEY, EXCHANGE_KEY = "mcp_services.subject", "mcp_services.exchange"
 """Where the HTTP layer leaves caller and exchange in the ASGI scope."""
@@ -95,6 +102,7 @@ class Orchestrator:
         Raises:
             KeyError: No such workflow.
             InvalidInputError: The input does not fit.
+            BusyError: Too many are under way.
         """
         return self.engine.start(*self._fitting(name, given), subject, heard)
 
@@ -110,8 +118,7 @@ class Orchestrator:
         Raises:
             NoStoreError: No folder is configured for such runs.
             NotKeptError: It cannot be written.
-            BusyError: Too many are under way.
-            KeyError, InvalidInputError: As `begin`.
+            KeyError, InvalidInputError, BusyError: As `begin`.
         """
         if self._durable is None:
             raise NoStoreError("asynchronous runs need a store, and none is configured")
@@ -134,7 +141,7 @@ class Orchestrator:
             KeyError: There is none.
         """
         run = self.engine.runs.get(run_id)
-        if run and run.subject.id == subject.id:
+        if run and run.subject.key == subject.key:
             return run.as_dict()
         if self._durable is None:
             raise KeyError(run_id)
@@ -143,7 +150,7 @@ class Orchestrator:
     async def cancel(self, run_id: str, subject: Subject) -> None:
         """Cancel a run; raises as `state` does."""
         run = self.engine.runs.get(run_id)
-        if run and run.subject.id == subject.id and run.task:
+        if run and run.subject.key == subject.key and run.task:
             run.task.cancel()
         elif self._durable is None:
             raise KeyError(run_id)

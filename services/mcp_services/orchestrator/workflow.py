@@ -4,19 +4,21 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 import cel
+import orjson
 from jsonschema import Draft202012Validator
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
-from mcp_services.core import metrics
+from mcp_services.core import metrics, results
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Step, Workflow, expression
+from mcp_services.documents import Phase, Step, Workflow, expression
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
 
 
@@ -41,14 +43,21 @@ class NotKeptError(Exception):
     """The state of a run that is to outlive its process cannot be written."""
 
 
+class BusyError(Exception):
+    """As many runs as may be are under way here."""
+
+
 class InvalidInputError(ValueError):
     """The input does not fit the workflow's schema."""
 
 
 Caller = Callable[[Call], Awaitable[CallToolResult]]
-Decider = Callable[[Subject, Step, Mapping[str, Any], str], Awaitable[None]]
-"""Raises RefusedError unless the step may run; no answer in time counts as a refusal."""
+Decider = Callable[[Phase, Subject, Step, Mapping[str, Any], str], Awaitable[None]]
+"""Raises RefusedError unless the step may run with these arguments, or its result of these facts may be used;
+no answer in time counts as a refusal."""
 Listener = Callable[["Run"], Awaitable[None]]
+MOST_AT_ONCE = 256
+"""Synchronous runs under way in one process."""
 _OVER = {Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.SKIPPED}
 
 
@@ -76,6 +85,7 @@ class Run:
     Attributes:
         keep: Awaited before each call of a tool, after each step and at the end, where the run is to outlive
             its process; what it raises ends the run.
+        writing: Held from the look at a state to its end on disk, so that an older one follows no newer.
     """
 
     workflow: Workflow
@@ -89,6 +99,7 @@ class Run:
     seconds: float = 0.0
     began: float = field(default_factory=time.time)
     keep: Listener | None = None
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     task: asyncio.Task[None] | None = None
 
     async def kept(self) -> None:
@@ -130,9 +141,13 @@ def value_of(result: CallToolResult) -> dict[str, Any]:
 class Engine:
     """Runs workflows and remembers the running and the latest finished ones of this process."""
 
-    def __init__(self, call: Caller, decide: Decider, remembered: int = 1000) -> None:
-        """Call tools by `call`, each after `decide`."""
-        self._call, self._decide, self._remembered = call, decide, remembered
+    def __init__(
+        self, call: Caller, decide: Decider, remembered: int = 1000, remembered_characters: int = 32 * 2**20
+    ) -> None:
+        """Call tools by `call`, each after `decide`; remember so many finished runs of so many characters."""
+        self._call, self._decide = call, decide
+        self._remembered, self._characters = remembered, remembered_characters
+        self._finished: OrderedDict[str, int] = OrderedDict()
         self.runs: dict[str, Run] = {}
 
     def start(
@@ -142,13 +157,16 @@ class Engine:
 
         Raises:
             InvalidInputError: The input does not fit.
+            BusyError: Too many are under way.
         """
+        if sum(one.status is Status.RUNNING and not one.keep for one in self.runs.values()) >= MOST_AT_ONCE:
+            raise BusyError(f"{MOST_AT_ONCE} runs are under way; come again later")
         run = self.new(workflow, given, subject)
         self.launch(run, heard)
         return run
 
     def new(self, workflow: Workflow, given: Mapping[str, Any], subject: Subject) -> Run:
-        """A run that has not begun; raises as `start` does."""
+        """A run that has not begun; raises InvalidInputError as `start` does."""
         faults = [error.message for error in Draft202012Validator(workflow.input).iter_errors(given)]
         if faults:
             raise InvalidInputError("; ".join(faults))
@@ -156,10 +174,9 @@ class Engine:
 
     def launch(self, run: Run, heard: Listener | None = None) -> None:
         """Begin a run, or go on with one whose process has ended: what is over is not done again."""
-        while len(self.runs) >= self._remembered:
-            self.runs.pop(next(iter(self.runs)))
         self.runs[run.id] = run
         run.task = asyncio.create_task(self._drive(run, heard))
+        run.task.add_done_callback(lambda _: self._finish(run))
 
     async def _drive(self, run: Run, heard: Listener | None) -> None:
         begun = time.perf_counter()
@@ -194,6 +211,19 @@ class Engine:
         with contextlib.suppress(NotKeptError):
             # Who has the folder next finds the run as it was kept last.
             await run.kept()
+
+    def _finish(self, run: Run) -> None:
+        """Remember of a run what can be asked for, and forget the oldest over the limits."""
+        if run.status is Status.RUNNING:
+            # Cancelled before it had begun: nothing of it ever ran.
+            run.status, run.error = Status.CANCELLED, "cancelled"
+        run.input = {}
+        for step in run.steps.values():
+            step.value = {}
+        self._finished[run.id] = len(str(run.as_dict()))
+        while len(self._finished) > self._remembered or sum(self._finished.values()) > self._characters:
+            oldest, _ = self._finished.popitem(last=False)
+            self.runs.pop(oldest, None)
 
     async def _steps(self, run: Run, heard: Listener | None) -> None:
         done = {step.id: asyncio.Event() for step in run.workflow.steps}
@@ -232,9 +262,9 @@ class Engine:
                 if at.attempts:
                     await asyncio.sleep(step.retry.delay_seconds)
                 at.attempts += 1
-                await self._decide(run.subject, step, args, run.workflow.name)
+                await self._decide(Phase.CALL, run.subject, step, args, run.workflow.name)
                 await run.kept()
-                if await self._called(step, args, at):
+                if await self._called(run, step, args, at):
                     return
             at.status = Status.FAILED
         except RefusedError as error:
@@ -244,15 +274,24 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
             at.status, at.error = Status.FAILED, f"arguments: {error}"
 
-    async def _called(self, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
+    async def _called(self, run: Run, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
         try:
             result = await self._call(Call(step.server, step.tool, args, step.timeout_seconds))
-        except (ToolUnavailableError, MCPError, TimeoutError) as error:
+        except MCPError as error:
+            await self._may_use(run, step, {"error": error.error.model_dump(mode="json")})
+            at.error = str(error)
+            return False
+        except (ToolUnavailableError, TimeoutError) as error:
             at.error = str(error) or f"no answer in {step.timeout_seconds} s"
             return False
+        await self._may_use(run, step, {"result": result.model_dump(mode="json", by_alias=True)})
         at.value = value_of(result)
         if result.is_error:
             at.error = at.value["text"]
             return False
         at.status, at.error = Status.SUCCEEDED, ""
         return True
+
+    async def _may_use(self, run: Run, step: Step, answer: Mapping[str, Any]) -> None:
+        facts = results.facts(answer, size=len(orjson.dumps(answer)))
+        await self._decide(Phase.RESULT, run.subject, step, facts, run.workflow.name)

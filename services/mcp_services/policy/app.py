@@ -1,8 +1,10 @@
 """The API of mcp-policy-proxy: in line on `/mcp` and `/v1/*`, and asked on `/v1/decide`."""
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import orjson
@@ -13,14 +15,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from mcp_services.core import exchange, jsonrpc, relay, tracing
+from mcp_services.core import exchange, jsonrpc, relay, results, tracing
 from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
-from mcp_services.policy import messages
+from mcp_services.policy import messages, rest
 from mcp_services.policy.engine import CelEngine, Decision, Engine, Question
 
 _MOST_BYTES = 4 * 1024 * 1024
@@ -28,28 +30,13 @@ _LONGEST_SECONDS = 590.0
 _ORCHESTRATOR = "mcp-orchestrator-api"
 _REPORTS_PROGRESS = "workflow_run"
 _NONE: Mapping[str, str] = {}
+_Facts = Callable[[int, bytes], Mapping[str, Any]]
 
 
 class PolicySettings(RoleSettings):
     """Settings of mcp-policy-proxy; docs/services.md describes each."""
 
     orchestrator_url: str = "http://mcp-orchestrator-api:8080"
-
-
-def rest_question(method: str, path: str, subject: Subject) -> Question | None:
-    """The call that a REST request amounts to, so that one set of rules covers both ways in."""
-    parts = path.strip("/").split("/")
-    match method, parts:
-        case "GET", ["v1", "workflows"]:
-            return Question(Phase.CALL, subject, "workflow_list")
-        case "POST", ["v1", "workflows", name, "runs"]:
-            return Question(Phase.CALL, subject, "workflow_run", {"workflow": name})
-        case "GET", ["v1", "runs", run]:
-            return Question(Phase.CALL, subject, "workflow_status", {"run": run})
-        case "DELETE", ["v1", "runs", run]:
-            return Question(Phase.CALL, subject, "workflow_cancel", {"run": run})
-        case _:
-            return None
 
 
 def refusal(decision: Decision, tool: str, request_id: object) -> Response:
@@ -154,22 +141,38 @@ class PolicyProxy:
 
     async def _after(self, call: _Call, answer: aiohttp.ClientResponse) -> Response | None:
         """The answer to give in place of the orchestrator's; None to stream that one on as it comes."""
-        engine, method = self._engine(), call.message.method
-        if answer.status >= 400 or answer.status == 202:  # noqa: PLR2004
+        method = call.message.method
+        if answer.status == 202:  # noqa: PLR2004
             return None
-        if method == "tools/list":
+        if method == "tools/call":
+            events = answer.content_type == "text/event-stream"
+            facts = functools.partial(messages.result_facts, events=events)
+            return await self._decided(call.subject, call.tool, answer, facts, call.message.id)
+        if method == "tools/list" and answer.status < results.ERROR_FROM:
             content = await answer.read()
             # A listing that cannot be read cannot be filtered either, so it raises and goes no further.
-            shown = messages.visible_tools(content, engine, call.subject, modern=call.message.modern)
+            shown = messages.visible_tools(content, self._engine(), call.subject, modern=call.message.modern)
             return Response(shown, answer.status, relay.returned(answer.headers))
-        if method == "tools/call" and engine.needs(Phase.RESULT):
-            content = await answer.read()
-            facts = messages.result_facts(content, events=answer.content_type == "text/event-stream")
-            decision = engine.decide(Question(Phase.RESULT, call.subject, call.tool, result=facts))
-            if not decision.allowed:
-                return refusal(decision, call.tool, call.message.id)
-            return Response(content, answer.status, relay.returned(answer.headers))
         return None
+
+    async def _decided(
+        self,
+        subject: Subject,
+        tool: str,
+        answer: aiohttp.ClientResponse,
+        facts: _Facts,
+        request_id: object = None,
+    ) -> Response | None:
+        """The answer that was decided on, or a refusal in its place; None where no rule is about results."""
+        engine = self._engine()
+        if not engine.needs(Phase.RESULT):
+            return None
+        content = await answer.read()
+        found = facts(answer.status, content)
+        decision = engine.decide(Question(Phase.RESULT, subject, tool, result=found))
+        if not decision.allowed:
+            return refusal(decision, tool, request_id)
+        return Response(content, answer.status, relay.returned(answer.headers))
 
     async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/v1/*`."""
@@ -179,17 +182,26 @@ class PolicyProxy:
             subject, body = await self._admit(request)
         except _Refused as refused:
             return await refused.response(scope, receive, send)
-        question = rest_question(request.method, request.url.path, subject)
+        path, query = (scope[name].decode("latin-1") for name in ("raw_path", "query_string"))
+        try:
+            question = rest.question(request.method, path, query, body, subject)
+        except orjson.JSONDecodeError as error:
+            return await jsonrpc.reply({"error": str(error)}, 422)(scope, receive, send)
         if question is None:
             return await jsonrpc.reply({"error": "no such resource"}, 404)(scope, receive, send)
         with tracing.span("policy api", SpanKind.SERVER, exchange.current().headers):
             decision = self._engine().decide(question)
             if not decision.allowed:
                 return await refusal(decision, question.tool, None)(scope, receive, send)
-            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            path += f"?{query}" if query else ""
             try:
                 async with self._upstream(request, path, body, repeatable=request.method == "GET") as answer:
-                    await relay.answer(answer, scope, receive, send)
+                    facts = functools.partial(rest.result_facts, question.tool)
+                    response = await self._decided(subject, question.tool, answer, facts)
+                    if response is None:
+                        await relay.answer(answer, scope, receive, send)
+                    else:
+                        await response(scope, receive, send)
             except (UnavailableError, TimeoutError):
                 await jsonrpc.unavailable("orchestrator not available")(scope, receive, send)
         return None

@@ -28,7 +28,7 @@ class Question:
         tool: Its federated name, `server__tool`.
         args: Arguments of a call; decided on, never logged.
         workflow: The workflow whose step this is, if any.
-        result: Facts of a result: `isError`, `text`, `size`.
+        result: Facts of a result: `isError`, `text` (every text in result or error), `size`.
     """
 
     phase: Phase
@@ -132,7 +132,9 @@ class CelEngine:
         return decision
 
     def _decide(self, question: Question) -> Decision:
-        server, _, name = question.tool.rpartition("__")
+        # As the orchestrator takes it apart: a server's name has no underscore, a tool's own may have two.
+        server, found, name = question.tool.partition("__")
+        server, name = (server, name) if found else ("", question.tool)
         facts: dict[str, Any] = {
             "subject": question.subject.as_dict(),
             "tool": {"name": question.tool, "server": server, "short": name},

@@ -13,6 +13,7 @@ from mcp.shared.inbound import (
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
+from mcp_services.core import results
 from mcp_services.core.identity import Subject
 from mcp_services.core.jsonrpc import HEADER_MISMATCH
 from mcp_services.documents import Phase
@@ -87,19 +88,19 @@ def visible_tools(body: bytes, engine: Engine, subject: Subject, *, modern: bool
     return orjson.dumps(answer)
 
 
-def result_facts(body: bytes, *, events: bool = False) -> JsonObject:
-    """What result rules may look at; of an event stream, its last message.
+def result_facts(status: int, body: bytes, *, events: bool = False) -> JsonObject:
+    """What result rules may look at; of an event stream, the texts of all its messages.
 
     Raises:
         orjson.JSONDecodeError: There is no message in it, so nothing can be decided or given back.
     """
+    lines = [body]
     if events:
-        lines = [line for line in body.splitlines() if line.startswith(b"data:")]
-        body = lines[-1].removeprefix(b"data:") if lines else b""
-    answer: JsonObject = orjson.loads(body)
-    result = answer.get("result")
-    if not isinstance(result, dict):
-        return {"isError": True, "text": "", "size": len(body)}
-    parts = result.get("content", [])
-    text = "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and "text" in part)
-    return {"isError": bool(result.get("isError", False)), "text": text, "size": len(body)}
+        data = (line.removeprefix(b"data:") for line in body.splitlines() if line.startswith(b"data:"))
+        lines = [line for line in data if line.strip()] or [b""]
+    try:
+        return results.facts(*map(orjson.loads, lines), size=len(body))
+    except orjson.JSONDecodeError:
+        if status < results.ERROR_FROM:
+            raise
+        return results.facts(body.decode(errors="replace"), size=len(body))

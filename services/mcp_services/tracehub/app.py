@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gzip
 import logging
 import zlib
 from collections import deque
@@ -29,12 +28,13 @@ from mcp_services.core.jsonrpc import reply
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Pool, http_client
-from mcp_services.tracehub.store import Span, Store, read, redact_request
+from mcp_services.tracehub import redact
+from mcp_services.tracehub.store import Span, Store, read
 
 _LOG = logging.getLogger(__name__)
 _ROLE = "mcp-tracehub"
 _MOST_BYTES = 8 * 1024 * 1024
-_QUEUE_REQUESTS = 256
+_QUEUE_REQUESTS, _QUEUE_BYTES = 256, 16 * 1024 * 1024
 _CREDENTIALS = ("authorization", "x-api-key")
 _SERVICES = frozenset(
     {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "mcp-config", _ROLE, "example-tools"}
@@ -48,6 +48,7 @@ class TracehubSettings(RoleSettings):
     api_keys_file: Path = Path("/etc/mcp/auth/api-keys.json")
     jaeger_otlp_url: str = ""
     max_traces: int = 5000
+    max_trace_bytes: int = 48 * 1024 * 1024
 
 
 class Forwarder:
@@ -58,17 +59,23 @@ class Forwarder:
         self._url = url
         self._queue: deque[tuple[bytes, int]] = deque()
         self._filled = asyncio.Event()
+        self.size = 0
 
     def put(self, body: bytes, spans: int) -> None:
         """Queue an encoded request."""
         if not self._url:
             return
-        if len(self._queue) >= _QUEUE_REQUESTS:
-            _, lost = self._queue.popleft()
-            metrics.SPANS_DROPPED.labels(_ROLE).inc(lost)
         self._queue.append((body, spans))
+        self.size += len(body)
+        while len(self._queue) > _QUEUE_REQUESTS or self.size > _QUEUE_BYTES:
+            metrics.SPANS_DROPPED.labels(_ROLE).inc(self._take())
         metrics.HUB_QUEUE.set(sum(count for _, count in self._queue))
         self._filled.set()
+
+    def _take(self) -> int:
+        body, spans = self._queue.popleft()
+        self.size -= len(body)
+        return spans
 
     async def run(self, client: aiohttp.ClientSession) -> None:
         """Send what is queued, until cancelled; a receiver that fails is tried again each second."""
@@ -92,7 +99,7 @@ class Forwarder:
                     await asyncio.sleep(1)
                     continue
                 if self._queue and self._queue[0][0] is body:
-                    self._queue.popleft()
+                    self._take()
                 metrics.HUB_QUEUE.set(sum(count for _, count in self._queue))
             self._filled.clear()
 
@@ -103,7 +110,7 @@ class Tracehub:
     def __init__(self, settings: TracehubSettings) -> None:
         """Keep as many traces as `settings` say."""
         self.settings = settings
-        self.store = Store(settings.max_traces)
+        self.store = Store(settings.max_traces, settings.max_trace_bytes)
         self._keys = ApiKeys(settings.api_keys_file)
         self.forwarder = Forwarder(settings.jaeger_otlp_url)
         self._client: aiohttp.ClientSession | None = None
@@ -131,7 +138,7 @@ class Tracehub:
             return reply({"error": "too large"}, 413)
         except (DecodeError, ParseError, OSError, EOFError, zlib.error, UnicodeDecodeError):
             return reply({"error": "no OTLP trace request"}, 400)
-        redact_request(asked)
+        redact.request(asked)
         count = 0
         for trace_id, span in read(asked):
             kept = self.store.add(trace_id, span)
@@ -206,10 +213,13 @@ def _ordered(spans: dict[str, Span]) -> list[Span]:
 
 def _gunzip(body: bytes) -> bytes:
     # A small body may unpack to gigabytes.
-    unpacked = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(body, _MOST_BYTES + 1)
+    unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    unpacked = unpacking.decompress(body, _MOST_BYTES + 1)
     if len(unpacked) > _MOST_BYTES:
         raise relay.TooLargeError
-    return unpacked or gzip.decompress(body)
+    if not unpacking.eof or unpacking.unused_data:
+        raise zlib.error("no whole gzip member, or more than one")
+    return unpacked
 
 
 def build() -> Role:

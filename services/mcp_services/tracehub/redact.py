@@ -1,8 +1,15 @@
 """Takes out of spans what must not be kept: secrets, and contents of calls."""
 
 import re
+from collections.abc import Iterable
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 REDACTED = "[redacted]"
+LONGEST = 4096
+"""Characters of a text that are kept."""
 
 _KEYS = re.compile(
     r"authorization|cookie|password|passwd|secret|token|api[-_.]?key|private[-_.]?key|credential"
@@ -17,13 +24,49 @@ _VALUES = re.compile(
 )
 
 
-def attribute(key: str, value: object) -> object:
-    """The value that may be kept for an attribute."""
-    if _KEYS.search(key):
-        return REDACTED
-    return text(value) if isinstance(value, str) else value
+def request(asked: ExportTraceServiceRequest) -> None:
+    """Take secrets out of an OTLP request, in place."""
+    for resource in asked.resource_spans:
+        _attributes(resource.resource.attributes)
+        for scope in resource.scope_spans:
+            scope.scope.name = text(scope.scope.name)
+            _attributes(scope.scope.attributes)
+            for span in scope.spans:
+                _span(span)
+
+
+def _span(span: Span) -> None:
+    span.name = text(span.name)
+    span.status.message = text(span.status.message)
+    _attributes(span.attributes)
+    for event in span.events:
+        event.name = text(event.name)
+        _attributes(event.attributes)
+    for link in span.links:
+        _attributes(link.attributes)
+
+
+def _attributes(held: Iterable[KeyValue]) -> None:
+    for one in held:
+        if _KEYS.search(one.key):
+            one.value.CopyFrom(AnyValue(string_value=REDACTED))
+        else:
+            _value(one.value)
+
+
+def _value(value: AnyValue) -> None:
+    match value.WhichOneof("value"):
+        case "string_value":
+            value.string_value = text(value.string_value)
+        case "bytes_value":
+            value.bytes_value = text(value.bytes_value.decode("latin-1")).encode("latin-1")
+        case "array_value":
+            for one in value.array_value.values:
+                _value(one)
+        case "kvlist_value":
+            _attributes(value.kvlist_value.values)
 
 
 def text(value: str) -> str:
-    """A text without the secrets in it."""
-    return _VALUES.sub(REDACTED, value)
+    """A text without the secrets in it, and cut when it is long."""
+    return _VALUES.sub(REDACTED, value)[:LONGEST]

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
 from mcp_services.core.tracing import CORRELATION_ATTRIBUTE
-from mcp_services.tracehub import redact
 
 MOST_SPANS_A_TRACE = 1000
+# What Python takes for a span or an ID beside its text: keys, headers of objects, places in tables.
+_OVERHEAD = 400
 _KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _ERROR = 2
 
@@ -21,30 +23,11 @@ Span = dict[str, Any]
 
 @dataclass
 class Trace:
-    """The spans of one trace by span ID, and the correlation IDs that they carry."""
+    """The spans of one trace by span ID, as JSON, whose size is known; and the correlation IDs they carry."""
 
-    spans: dict[str, Span] = field(default_factory=dict)
+    spans: dict[str, bytes] = field(default_factory=dict)
     correlations: set[str] = field(default_factory=set)
-
-
-def redact_request(request: ExportTraceServiceRequest) -> None:
-    """Take secrets out of an OTLP request, in place."""
-    for resource in request.resource_spans:
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                span.name = redact.text(span.name)
-                span.status.message = redact.text(span.status.message)
-                holders: list[ProtoSpan | ProtoSpan.Event | ProtoSpan.Link] = [
-                    span,
-                    *span.events,
-                    *span.links,
-                ]
-                for holder in holders:
-                    for one in holder.attributes:
-                        plain = _plain(one.value)
-                        kept = redact.attribute(one.key, plain)
-                        if kept != plain:
-                            one.value.CopyFrom(AnyValue(string_value=str(kept)))
+    size: int = 0
 
 
 def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
@@ -78,39 +61,49 @@ def _plain(value: AnyValue) -> Any:  # noqa: ANN401 - any JSON value
     if kind == "array_value":
         return [_plain(one) for one in value.array_value.values]
     if kind == "kvlist_value":
-        return {one.key: redact.attribute(one.key, _plain(one.value)) for one in value.kvlist_value.values}
+        return {one.key: _plain(one.value) for one in value.kvlist_value.values}
     if kind == "bytes_value":
         return value.bytes_value.hex()
     return getattr(value, kind) if kind else None
 
 
 class Store:
-    """At most so many traces; the oldest go first."""
+    """At most so many traces, in so many bytes; the oldest go first."""
 
-    def __init__(self, most_traces: int) -> None:
-        """Keep up to `most_traces`."""
-        self._most = most_traces
+    def __init__(self, most_traces: int, most_bytes: int) -> None:
+        """Keep up to `most_traces`, in no more than `most_bytes`."""
+        self._most, self._most_bytes = most_traces, most_bytes
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._by_correlation: dict[str, set[str]] = {}
+        self.size = 0
 
     def add(self, trace_id: str, span: Span) -> bool:
         """Keep a span; false when its trace is full."""
         trace = self._traces.get(trace_id)
         if trace is None:
             trace = self._traces[trace_id] = Trace()
-            if len(self._traces) > self._most:
-                self._forget()
-        if len(trace.spans) >= MOST_SPANS_A_TRACE and span["spanId"] not in trace.spans:
+            self._grow(trace, _OVERHEAD)
+        known = trace.spans.get(span["spanId"])
+        if known is None and len(trace.spans) >= MOST_SPANS_A_TRACE:
             return False
-        trace.spans[span["spanId"]] = span
+        content = trace.spans[span["spanId"]] = orjson.dumps(span)
+        self._grow(trace, len(content) - len(known) if known is not None else len(content) + _OVERHEAD)
         correlation = span["attributes"].get(CORRELATION_ATTRIBUTE)
-        if isinstance(correlation, str) and correlation:
+        if isinstance(correlation, str) and correlation and correlation not in trace.correlations:
             trace.correlations.add(correlation)
             self._by_correlation.setdefault(correlation, set()).add(trace_id)
+            self._grow(trace, len(correlation) + _OVERHEAD)
+        while len(self._traces) > self._most or self.size > self._most_bytes:
+            self._forget()
         return True
+
+    def _grow(self, trace: Trace, size: int) -> None:
+        trace.size += size
+        self.size += size
 
     def _forget(self) -> None:
         trace_id, trace = self._traces.popitem(last=False)
+        self.size -= trace.size
         for correlation in trace.correlations:
             known = self._by_correlation[correlation]
             known.discard(trace_id)
@@ -120,7 +113,8 @@ class Store:
     def trace(self, trace_id: str) -> list[Span]:
         """The spans of a trace, earliest first; none when it is unknown."""
         found = self._traces.get(trace_id)
-        return sorted(found.spans.values(), key=lambda span: span["start"]) if found else []
+        spans: list[Span] = list(map(orjson.loads, found.spans.values())) if found else []
+        return sorted(spans, key=lambda span: float(span["start"]))
 
     def correlated(self, correlation_id: str) -> list[str]:
         """The traces that carry a correlation ID."""
