@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from mcp_services.core import metrics
+from mcp_services.core.connection import Connection
 from mcp_services.core.edge import Edge
 from mcp_services.core.settings import RoleSettings
 
@@ -113,7 +114,7 @@ def _server(app: ASGIApp, host: str, port: int, shutdown_seconds: float) -> _Ser
             app,
             host=host,
             port=port,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
