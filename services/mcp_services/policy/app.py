@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from mcp_services.core import exchange, jsonrpc, relay, tracing
 from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
-from mcp_services.core.serve import Role
+from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
@@ -143,7 +143,7 @@ class PolicyProxy:
             async with self._upstream(call.request, "/mcp", call.body, more, repeatable=repeatable) as answer:
                 response = await self._after(call, answer)
                 if response is None:
-                    await relay.answer(answer, scope, receive, send)
+                    await relay.answer(answer, send)
                 else:
                     await response(scope, receive, send)
         except UnavailableError:
@@ -189,7 +189,7 @@ class PolicyProxy:
             path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             try:
                 async with self._upstream(request, path, body, repeatable=request.method == "GET") as answer:
-                    await relay.answer(answer, scope, receive, send)
+                    await relay.answer(answer, send)
             except (UnavailableError, TimeoutError):
                 await jsonrpc.unavailable("orchestrator not available")(scope, receive, send)
         return None
@@ -275,4 +275,5 @@ def build() -> Role:
         Route("/v1/{rest:path}", Rest(), methods=["GET", "POST", "DELETE"]),
     ]
     ready = lambda: policies.loaded and proxy.tokens.ready()  # noqa: E731
-    return Role("mcp-policy-proxy", settings, Starlette(routes=routes), lifespan, ready)
+    app = straight("/mcp", proxy.mcp, Starlette(routes=routes))
+    return Role("mcp-policy-proxy", settings, app, lifespan, ready)
