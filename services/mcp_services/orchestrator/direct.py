@@ -18,6 +18,7 @@ from mcp.shared.inbound import (
     validate_mcp_param_headers,
 )
 from mcp_types import SERVER_INFO_META_KEY, CallToolResult, JSONRPCRequest, methods
+from opentelemetry import trace
 from pydantic_core import from_json, to_json
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -81,14 +82,15 @@ class DirectCalls:
 
     async def _answer(self, call: _Call) -> Response:
         try:
-            result = self._shaped(call.version, await self._orchestrator.federated(call.name, call.args))
+            result = await self._orchestrator.federated(call.name, call.args, trace.get_current_span())
+            shaped = self._shaped(call.version, result)
         except Exception as fault:  # noqa: BLE001 - the SDK says what of it a caller may know
             error = modern_error_data(fault)
             if error.code == jsonrpc.UNAVAILABLE:
                 return jsonrpc.unavailable(error.message, call.id)
             status = ERROR_CODE_HTTP_STATUS.get(error.code, 200)
             return jsonrpc.error(status, error.code, error.message, call.id, error.data)
-        return Response(to_json({"jsonrpc": "2.0", "id": call.id, "result": result}), media_type=_JSON)
+        return Response(to_json({"jsonrpc": "2.0", "id": call.id, "result": shaped}), media_type=_JSON)
 
     def _shaped(self, version: str, result: CallToolResult) -> dict[str, Any]:
         dumped = result.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from mcp_services.core import metrics, tracing
 from mcp_services.core.files import WatchedFile
@@ -181,15 +181,21 @@ class Federation:
         found = self._connections.get(server)
         return found[0].schema_with_headers(tool) if found else None
 
-    async def call(self, call: Call) -> CallToolResult:
-        """Call a tool, traced and counted; raises what `Connection.call` raises."""
+    async def call(self, call: Call, inside: Span | None = None) -> CallToolResult:
+        """Call a tool, traced and counted; raises what `Connection.call` raises.
+
+        The span is one of its own, unless `inside` is that of a request which is for this call alone.
+        """
         found = self._connections.get(call.server)
         if found is None:
             raise ToolUnavailableError(f"no MCP server {call.server}")
         tool = call.tool if call.tool in found[0].tools else "_other"
         begun, outcome = time.perf_counter(), "error"
+        name = f"{call.server}{SEPARATOR}{tool}"
+        span = contextlib.nullcontext(inside) if inside else tracing.span(f"tool {name}", SpanKind.CLIENT)
         try:
-            with tracing.span(f"tool {call.server}{SEPARATOR}{tool}", SpanKind.CLIENT) as opened:
+            with span as opened:
+                opened.set_attribute("mcp.tool", name)
                 try:
                     result = await found[0].call(call)
                 except (ToolUnavailableError, MCPError, TimeoutError) as error:

@@ -16,6 +16,7 @@ from mcp_types import (
     TextContent,
     Tool,
 )
+from opentelemetry.trace import Span
 
 from mcp_services import __version__
 from mcp_services.core import exchange
@@ -171,15 +172,15 @@ class Orchestrator:
             return await self.federated(params.name, args)
         return await self._workflow_tool(params.name, args, subject, ctx)
 
-    async def federated(self, name: str, args: dict[str, Any]) -> CallToolResult:
-        """Call a tool of an MCP server.
+    async def federated(self, name: str, args: dict[str, Any], inside: Span | None = None) -> CallToolResult:
+        """Call a tool of an MCP server, under a span of its own or `inside` that of the request.
 
         Raises:
             MCPError: There is none of that name, its server is not reached, or answered with an error.
         """
         server, _, tool = name.partition(SEPARATOR)
         try:
-            return await self.federation.call(Call(server, tool, args))
+            return await self.federation.call(Call(server, tool, args), inside)
         except NotConnectedError as error:
             raise MCPError(UNAVAILABLE, str(error)) from error
         except ToolUnavailableError as error:
