@@ -84,6 +84,10 @@ async def test_a_call_is_found_by_its_correlation_id_with_a_span_of_each_service
     assert not [span["name"] for span in spans if span["name"].startswith("MCP ")]
     services = {span["service"] for span in spans}
     assert services == {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "example-tools"}
+    # One of each and no more: a span takes as much CPU as all models of the SDK together.
+    assert len([span for span in spans if not span["name"].endswith("tools/list")]) == len(services)
+    told = [span["attributes"]["mcp.tool"] for span in spans if "mcp.tool" in span["attributes"]]
+    assert told == ["example__echo"]
 
 
 async def test_traces_and_configuration_are_for_those_who_show_a_credential(stack: Stack) -> None:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from mcp.shared.message import SessionMessage
 from mcp_services.core.upstream import Pool, http_client
-from mcp_services.orchestrator.transport import AiohttpTransport
+from mcp_services.orchestrator.transport import AiohttpTransport, Target
 from mcp_types import JSONRPCRequest, JSONRPCResponse
 
 _ANSWER = b'data: {"jsonrpc": "2.0", "id": 7, "result": {}}\n\n'
@@ -28,7 +28,7 @@ async def posting_to(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with http_client() as client:
         pool = Pool("mcp-orchestrator-api", "odd", f"http://127.0.0.1:{runner.addresses[0][1]}", client)
-        yield AiohttpTransport(pool, "/mcp", lambda: "", 60)
+        yield AiohttpTransport(Target(pool, "/mcp", lambda: ""))
     await runner.cleanup()
 
 

@@ -20,6 +20,7 @@ class Service:
         """All pods listen on `port` of their own address."""
         self.port = port
         self.served: Counter[str] = Counter()
+        self.encodings: set[str | None] = set()
         self.draining: set[str] = set()
         self.cutting: set[str] = set()
         self.runners: dict[str, web.AppRunner] = {}
@@ -29,6 +30,7 @@ class Service:
 
         async def answer(request: web.Request) -> web.Response:
             self.served[pod] += 1
+            self.encodings.add(request.headers.get("Accept-Encoding"))
             if pod in self.cutting and request.transport:
                 request.transport.close()
             return web.Response(headers={"X-Draining": "1"} if pod in self.draining else {})
@@ -145,3 +147,12 @@ async def test_bytes_that_nobody_acknowledges_end_the_connection_after_ten_secon
     assert kept.transport is not None
     used = kept.transport.get_extra_info("socket")
     assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
+
+
+async def test_no_answer_is_asked_for_in_an_encoding_that_nobody_here_undoes(
+    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await service.start(PODS[0])
+    await ask(pool(service, client, monkeypatch, PODS[0]))
+    await (await client.get(f"http://{PODS[0]}:{service.port}/jwks.json")).read()
+    assert service.encodings == {"identity"}

@@ -6,7 +6,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_services.core import disconnect, exchange, metrics
+from mcp_services.core import connection, exchange, metrics
 from mcp_services.core.exchange import CORRELATION_HEADER
 
 DRAINING_HEADER = "X-Draining"
@@ -60,8 +60,8 @@ class Edge:
 
         self._inflight.inc()
         try:
-            await disconnect.serve(self._app, scope, receive, marked)
-        except disconnect.HungUpError:
+            await connection.serve(self._app, scope, receive, marked)
+        except connection.HungUpError:
             at.outcome = "hung_up"
         finally:
             self._inflight.dec()

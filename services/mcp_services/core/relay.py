@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import aiohttp
-from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Send
+
+from mcp_services.core import exchange
 
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
@@ -30,23 +31,24 @@ async def read_body(request: Request, most: int, seconds: float | None = None) -
     Raises:
         TooLargeError: It has more than `most` bytes.
         TimeoutError: It did not come within `seconds`.
+        ClientDisconnect: The client is gone.
     """
-    stream = request.stream()
-    declared = request.headers.get("content-length", "")
+    declared = exchange.current().headers.get("content-length", "")
     try:
         async with asyncio.timeout(seconds):
-            return await _read(stream, most, int(declared) if declared.isdigit() else 0)
+            return await _read(request.receive, most, int(declared) if declared.isdigit() else 0)
     except TooLargeError:
-        await _discard(stream, most)
+        await _discard(request.receive, most)
         raise
 
 
-async def _read(stream: AsyncIterator[bytes], most: int, declared: int) -> bytes:
+async def _read(receive: Receive, most: int, declared: int) -> bytes:
     if declared > most:
         raise TooLargeError
     parts: list[bytes] = []
-    size = 0
-    async for part in stream:
+    size, more = 0, True
+    while more:
+        part, more = await _part(receive)
         size += len(part)
         if size > most:
             raise TooLargeError
@@ -54,15 +56,22 @@ async def _read(stream: AsyncIterator[bytes], most: int, declared: int) -> bytes
     return b"".join(parts)
 
 
-async def _discard(stream: AsyncIterator[bytes], most: int) -> None:
+async def _part(receive: Receive) -> tuple[bytes, bool]:
+    """What comes next of a body, and whether there is more."""
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _discard(receive: Receive, most: int) -> None:
     """Read on for a while: a client that is still sending would meet a reset connection, not our answer."""
-    size = 0
+    size, more = 0, True
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DISCARD_SECONDS):
-            async for part in stream:
+            while more and size <= most:
+                part, more = await _part(receive)
                 size += len(part)
-                if size > most:
-                    return
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
@@ -77,16 +86,17 @@ def returned(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _RETURNED if name in headers}
 
 
-async def answer(upstream: aiohttp.ClientResponse, scope: Scope, receive: Receive, send: Send) -> None:
+async def answer(upstream: aiohttp.ClientResponse, send: Send) -> None:
     """Send an upstream answer on: at once when it is small, else in the pieces in which it comes."""
-    headers = returned(upstream.headers)
-    if upstream.content_length is not None and upstream.content_length <= _CHUNK:
-        response: Response = Response(await upstream.read(), upstream.status, headers)
-    else:
-        response = StreamingResponse(_pieces(upstream), upstream.status, headers)
-    await response(scope, receive, send)
-
-
-async def _pieces(upstream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    async for piece in upstream.content.iter_any():
-        yield piece
+    small = upstream.content_length is not None and upstream.content_length <= _CHUNK
+    body = await upstream.read() if small else b""
+    headers = [
+        (name.encode(), upstream.headers[name].encode("latin-1"))
+        for name in (*_RETURNED, "content-length")
+        if name in upstream.headers
+    ]
+    await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
+    if not small:
+        async for piece in upstream.content.iter_any():
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": body})

@@ -14,9 +14,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_services.core import metrics
+from mcp_services.core.connection import Connection
 from mcp_services.core.edge import Edge
 from mcp_services.core.settings import RoleSettings
 
@@ -44,6 +45,16 @@ class Role:
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     ready: Callable[[], bool]
     on_drain: Callable[[], Awaitable[None]] | None = None
+
+
+def straight(path: str, app: ASGIApp, others: ASGIApp) -> ASGIApp:
+    """An application that gives `POST path` to `app` past the routes of `others` and what wraps them."""
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["path"] == path and scope["method"] == "POST"
+        await (app if posted else others)(scope, receive, send)
+
+    return dispatch
 
 
 class _Server(uvicorn.Server):
@@ -113,7 +124,7 @@ def _server(app: ASGIApp, host: str, port: int, shutdown_seconds: float) -> _Ser
             app,
             host=host,
             port=port,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,

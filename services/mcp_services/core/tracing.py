@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
+from types import TracebackType
 
 import aiohttp
 from opentelemetry import context as otel_context
@@ -119,18 +120,33 @@ async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSes
             await asyncio.wait_for(queue.deliver(client, settings.traces_url), _END_SECONDS)
 
 
-@contextlib.contextmanager
-def span(name: str, kind: SpanKind, parent: Mapping[str, str] | None = None) -> Iterator[Span]:
+class span:  # noqa: N801 - used as `contextlib.contextmanager` would be, at half the CPU
     """A span that carries the correlation ID; `parent` is a carrier of W3C trace context, if one came in."""
-    at = exchange.current()
-    above = _PROPAGATOR.extract(parent) if parent else otel_context.get_current()
-    with _Spans.tracer.start_as_current_span(
-        name, above, kind, attributes={CORRELATION_ATTRIBUTE: at.correlation_id}, record_exception=False
-    ) as opened:
-        found = opened.get_span_context()
+
+    def __init__(self, name: str, kind: SpanKind, parent: Mapping[str, str] | None = None) -> None:
+        """Start it at `__enter__`."""
+        self._name, self._kind, self._parent = name, kind, parent
+
+    def __enter__(self) -> Span:
+        """Start the span, and make it the current one."""
+        at = exchange.current()
+        above = _PROPAGATOR.extract(self._parent) if self._parent else otel_context.get_current()
+        attributes = {CORRELATION_ATTRIBUTE: at.correlation_id}
+        self._span = _Spans.tracer.start_span(self._name, above, self._kind, attributes)
+        self._before = otel_context.attach(trace.set_span_in_context(self._span, above))
+        found = self._span.get_span_context()
         if found.is_valid:
-            at.trace_id = format(found.trace_id, "032x")
-        yield opened
+            at.trace_id = trace.format_trace_id(found.trace_id)
+        return self._span
+
+    def __exit__(
+        self, _: type[BaseException] | None, value: BaseException | None, __: TracebackType | None
+    ) -> None:
+        """End it."""
+        otel_context.detach(self._before)
+        if isinstance(value, Exception):
+            fail(self._span, f"{type(value).__name__}: {value}")
+        self._span.end()
 
 
 def fail(opened: Span, reason: str) -> None:

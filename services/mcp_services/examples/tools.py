@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from starlette.types import Receive, Scope, Send
 
 from mcp_services.core import exchange, tracing
-from mcp_services.core.serve import Role
+from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import http_client
 
@@ -22,6 +22,8 @@ _LONGEST_SECONDS = 60.0
 
 def _server() -> MCPServer:
     server = MCPServer("example")
+    # Its tracing takes the parent from `_meta`, past gateway and policy; ours takes it from the request.
+    server.middleware.clear()
 
     @server.tool()
     async def echo(text: str) -> str:
@@ -51,12 +53,13 @@ def build() -> Role:
     """example-tools."""
     settings = RoleSettings()
     server = _server()
-    app = server.streamable_http_app(
+    others = server.streamable_http_app(
         json_response=True,
         stateless_http=True,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
     manager = server.session_manager
+    app = straight("/mcp", manager.handle_request, others)
 
     async def traced(scope: Scope, receive: Receive, send: Send) -> None:
         at = exchange.current()

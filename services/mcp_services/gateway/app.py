@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from mcp_services.core import exchange, jsonrpc, metrics, relay, tracing
 from mcp_services.core.follow import Follower, NotLoadedError
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
-from mcp_services.core.serve import Role
+from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import GatewayDocument, Limits
@@ -183,7 +183,7 @@ class Gateway:
                 repeatable = method in _REPEATABLE or request.method == "GET"
                 out = Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable)
                 async with self._pool.request(out) as upstream:
-                    await relay.answer(upstream, request.scope, receive, send)
+                    await relay.answer(upstream, send)
             except (UnavailableError, InvalidTokenError) as error:
                 tracing.fail(opened, str(error))
                 await jsonrpc.unavailable("the service behind is not available")(request.scope, receive, send)
@@ -253,7 +253,7 @@ def build() -> Role:
     return Role(
         "mcp-gateway",
         settings,
-        Starlette(routes=routes),
+        straight("/mcp", gateway.serve, Starlette(routes=routes)),
         lifespan,
         lambda: document.loaded and gateway.tokens.ready() and gateway.authenticator.ready(),
     )

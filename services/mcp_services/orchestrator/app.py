@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
@@ -20,6 +20,7 @@ from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, ServersDocument, Step, WorkflowsDocument
+from mcp_services.orchestrator.direct import DirectCalls
 from mcp_services.orchestrator.federation import SEPARATOR, Federation
 from mcp_services.orchestrator.rest import RestApi
 from mcp_services.orchestrator.runs import DurableRuns
@@ -151,11 +152,15 @@ def build() -> Role:
         server, json_response=False, stateless=True, security_settings=trusted
     )
 
+    direct = RequestBodyLimitMiddleware(
+        DirectCalls(orchestrator, server, plain.handle_request), plain.max_request_body_size
+    )
+
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.
         headers = exchange.current().headers
         long = relay.STREAM_HEADER.lower() in headers and "text/event-stream" in headers.get("accept", "")
-        await (streamed if long else plain).handle_request(scope, receive, send)
+        await (streamed.handle_request if long else direct)(scope, receive, send)
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:

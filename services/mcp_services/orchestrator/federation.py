@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
-from mcp_services.core import exchange, metrics, tracing
+from mcp_services.core import metrics, tracing
 from mcp_services.core.files import WatchedFile
 from mcp_services.core.upstream import Pool
 from mcp_services.documents import McpServer, ServersDocument
-from mcp_services.orchestrator.transport import CORRELATION_META, AiohttpTransport
+from mcp_services.orchestrator.session import Session
+from mcp_services.orchestrator.transport import Target
 
 SEPARATOR = "__"
 
-_LOG = logging.getLogger(__name__)
-_LIST_SECONDS, _AGAIN_SECONDS, _LIST_TIMEOUT = 30.0, 2.0, 10.0
+_AGAIN_SECONDS, _FIRST_SECONDS = 2.0, 5.0
 _ROLE = "mcp-orchestrator-api"
 
 
@@ -42,85 +40,93 @@ class Call:
     timeout_seconds: float | None = None
 
 
+class NotConnectedError(ToolUnavailableError):
+    """The server has not been reached yet; another try may succeed."""
+
+
 class Connection:
-    """One MCP server: a client kept open by a task of its own, and the tools last listed."""
+    """One MCP server, reached by one session after the other."""
 
     def __init__(self, server: McpServer, client: aiohttp.ClientSession, tokens_dir: Path) -> None:
         """Connect to `server` once `run` is started."""
-        self.server = server
-        self.tools: dict[str, Tool] = {}
-        url = server.url
-        self._path = url.path or "/mcp"
-        self._pool = Pool(_ROLE, server.name, f"{url.scheme}://{url.host}:{url.port or 80}", client)
+        self._server, self._client = server, client
         self._token: WatchedFile[str] = WatchedFile(
             tokens_dir / server.name, lambda b: b.decode().strip(), ""
         )
-        self._client: Client | None = None
+        self._session: Session | None = None
+        self._opening: Session | None = None
+        self._first = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep connected and list the tools again and again, until cancelled."""
-        while True:
-            try:
-                transport = AiohttpTransport(
-                    self._pool, self._path, self._token.get, self.server.timeout_seconds + 5
-                )
-                async with Client(transport, cache=None) as client:
-                    while True:
-                        await self._list(client)
-                        await asyncio.sleep(_LIST_SECONDS)
-            except Exception as error:  # noqa: BLE001 - whatever a foreign server does, the next try may succeed
-                self._client = None
-                _LOG.warning(
-                    "MCP server not reached", extra={"server": self.server.name, "error": repr(error)}
-                )
-            await asyncio.sleep(_AGAIN_SECONDS)
+        """Keep connected, until cancelled; what goes on over an old session may end there."""
+        async with asyncio.TaskGroup() as sessions:
+            while True:
+                self._opening = Session(self._server.name, self._target())
+                sessions.create_task(self._opening.run(self._use))
+                await self._opening.over.wait()
+                if self._opening is not self._session:
+                    self._opening.retire()
+                await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _list(self, client: Client) -> None:
-        try:
-            listed = await asyncio.wait_for(_all_tools(client), _LIST_TIMEOUT)
-        except TimeoutError:
-            if self._client is not client:
-                raise
-            # Slow is not gone: calls go on with the tools that are known.
-            _LOG.warning("tools not listed in time", extra={"server": self.server.name})
-            return
-        self.tools = {tool.name: tool for tool in listed}
-        self._client = client
+    def _target(self) -> Target:
+        url = self._server.url
+        base = f"{url.scheme}://{url.host}:{url.port}"
+        return Target(Pool(_ROLE, self._server.name, base, self._client), url.path or "/mcp", self._token.get)
+
+    def _use(self, session: Session) -> None:
+        if self._session is not session:
+            if self._session:
+                self._session.retire()
+            self._session = session
+            self._first.set()
+
+    def follow(self, server: McpServer) -> None:
+        """Take over a changed entry: at another address, once its tools are listed there."""
+        moved = server.url != self._server.url
+        self._server = server
+        if moved and self._opening:
+            self._opening.over.set()
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        """The tools listed last."""
+        return self._session.tools if self._session else {}
+
+    def schema_with_headers(self, tool: str) -> dict[str, Any] | None:
+        """The input schema of a tool, if it says that arguments come in headers too."""
+        listed = self._session is not None and self._session.param_headers.get(tool)
+        return self.tools[tool].input_schema if listed else None
 
     @property
     def connected(self) -> bool:
-        """Whether calls can be made."""
-        return self._client is not None
+        """Whether the server was there when it was last asked."""
+        return self._session is not None and not self._session.over.is_set()
 
     async def call(self, call: Call) -> CallToolResult:
         """Call a tool.
 
         Raises:
-            ToolUnavailableError: The server has no such tool or is not connected.
+            ToolUnavailableError: The server has no such tool.
+            NotConnectedError: It has not been reached yet.
             TimeoutError: It did not answer in time.
             MCPError: It answered with an error.
         """
-        if self._client is None:
-            raise ToolUnavailableError(f"MCP server {call.server} is not connected")
-        if call.tool not in self.tools:
-            raise ToolUnavailableError(f"MCP server {call.server} has no tool {call.tool}")
-        seconds = call.timeout_seconds or self.server.timeout_seconds
-        meta: Any = {CORRELATION_META: exchange.current().correlation_id, **tracing.outgoing()}
+        seconds = call.timeout_seconds or self._server.timeout_seconds
         # Not `wait_for`, which makes a task of its own before Python 3.12.
         async with asyncio.timeout(seconds):
-            return await self._client.call_tool(call.tool, dict(call.args), seconds + 1, meta=meta)
+            session = self._session or await self._connect()
+            if call.tool not in session.tools:
+                raise ToolUnavailableError(f"MCP server {call.server} has no tool {call.tool}")
+            return await session.call(call.tool, dict(call.args), seconds)
 
-
-async def _all_tools(client: Client) -> list[Tool]:
-    tools: list[Tool] = []
-    cursor: str | None = None
-    for _ in range(100):
-        page = await client.list_tools(cursor=cursor)
-        tools.extend(page.tools)
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    return tools
+    async def _connect(self) -> Session:
+        """The first session: a pod is ready before its servers are reached."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_SECONDS):
+                await self._first.wait()
+        if self._session is None:
+            raise NotConnectedError(f"MCP server {self._server.name} is not connected")
+        return self._session
 
 
 class Federation:
@@ -142,11 +148,13 @@ class Federation:
             self.follow(ServersDocument())
 
     def follow(self, document: ServersDocument) -> None:
-        """Connect to new servers, drop those that are gone, leave the unchanged alone."""
+        """Connect to new servers, drop those that are gone, let the others take over what is changed."""
         assert self._client is not None  # noqa: S101 - documents arrive after connected()
         wanted = {server.name: server for server in document.servers}
         for name, (connection, task) in tuple(self._connections.items()):
-            if wanted.get(name) != connection.server:
+            if name in wanted:
+                connection.follow(wanted[name])
+            else:
                 task.cancel()
                 del self._connections[name]
         for name, server in wanted.items():
@@ -167,22 +175,27 @@ class Federation:
             for tool in connection.tools.values()
         ]
 
-    def input_schema(self, name: str) -> dict[str, Any] | None:
-        """The input schema of a federated tool, if it is known."""
+    def schema_with_headers(self, name: str) -> dict[str, Any] | None:
+        """The input schema of a federated tool, if it says that arguments come in headers too."""
         server, _, tool = name.partition(SEPARATOR)
         found = self._connections.get(server)
-        known = found[0].tools.get(tool) if found else None
-        return known.input_schema if known else None
+        return found[0].schema_with_headers(tool) if found else None
 
-    async def call(self, call: Call) -> CallToolResult:
-        """Call a tool, traced and counted; raises what `Connection.call` raises."""
+    async def call(self, call: Call, inside: Span | None = None) -> CallToolResult:
+        """Call a tool, traced and counted; raises what `Connection.call` raises.
+
+        The span is one of its own, unless `inside` is that of a request which is for this call alone.
+        """
         found = self._connections.get(call.server)
         if found is None:
             raise ToolUnavailableError(f"no MCP server {call.server}")
         tool = call.tool if call.tool in found[0].tools else "_other"
         begun, outcome = time.perf_counter(), "error"
+        name = f"{call.server}{SEPARATOR}{tool}"
+        span = contextlib.nullcontext(inside) if inside else tracing.span(f"tool {name}", SpanKind.CLIENT)
         try:
-            with tracing.span(f"tool {call.server}{SEPARATOR}{tool}", SpanKind.CLIENT) as opened:
+            with span as opened:
+                opened.set_attribute("mcp.tool", name)
                 try:
                     result = await found[0].call(call)
                 except (ToolUnavailableError, MCPError, TimeoutError) as error:

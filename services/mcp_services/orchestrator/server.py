@@ -16,13 +16,21 @@ from mcp_types import (
     TextContent,
     Tool,
 )
+from opentelemetry.trace import Span
 
 from mcp_services import __version__
 from mcp_services.core import exchange
 from mcp_services.core.exchange import Exchange
 from mcp_services.core.identity import Subject
+from mcp_services.core.jsonrpc import UNAVAILABLE
 from mcp_services.documents import Workflow, WorkflowsDocument
-from mcp_services.orchestrator.federation import SEPARATOR, Call, Federation, ToolUnavailableError
+from mcp_services.orchestrator.federation import (
+    SEPARATOR,
+    Call,
+    Federation,
+    NotConnectedError,
+    ToolUnavailableError,
+)
 from mcp_services.orchestrator.runs import DurableRuns
 from mcp_services.orchestrator.workflow import (
     BusyError,
@@ -168,14 +176,24 @@ class Orchestrator:
         exchange.resume(at)
         args = params.arguments or {}
         if SEPARATOR in params.name:
-            server, _, tool = params.name.partition(SEPARATOR)
-            try:
-                return await self.federation.call(Call(server, tool, args))
-            except ToolUnavailableError as error:
-                raise MCPError(INVALID_PARAMS, str(error)) from error
-            except TimeoutError:
-                return failed(f"{params.name} did not answer in time")
+            return await self.federated(params.name, args)
         return await self._workflow_tool(params.name, args, subject, ctx)
+
+    async def federated(self, name: str, args: dict[str, Any], inside: Span | None = None) -> CallToolResult:
+        """Call a tool of an MCP server, under a span of its own or `inside` that of the request.
+
+        Raises:
+            MCPError: There is none of that name, its server is not reached, or answered with an error.
+        """
+        server, _, tool = name.partition(SEPARATOR)
+        try:
+            return await self.federation.call(Call(server, tool, args), inside)
+        except NotConnectedError as error:
+            raise MCPError(UNAVAILABLE, str(error)) from error
+        except ToolUnavailableError as error:
+            raise MCPError(INVALID_PARAMS, str(error)) from error
+        except TimeoutError:
+            return failed(f"{name} did not answer in time")
 
     async def _workflow_tool(
         self, name: str, args: Mapping[str, Any], subject: Subject, ctx: ServerRequestContext[Any, Any]
@@ -221,9 +239,8 @@ class Orchestrator:
         )
 
     def schema(self, name: str) -> Mapping[str, Any] | None:
-        """The input schema of any tool."""
-        own = {tool.name: tool.input_schema for tool in WORKFLOW_TOOLS}
-        return own.get(name) or self.federation.input_schema(name)
+        """The input schema of a tool of which arguments come in headers too; those of workflows are none."""
+        return self.federation.schema_with_headers(name)
 
     def mcp_server(self) -> Server[Any]:
         """The SDK's server."""

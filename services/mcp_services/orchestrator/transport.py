@@ -5,19 +5,21 @@ carries a tenth of the requests (0.3k against 3.9k a second on two cores).
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import anyio
-import orjson
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
-from mcp_types import ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
-from mcp_types.jsonrpc import jsonrpc_message_adapter
+from mcp_types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
+from mcp_types.jsonrpc import JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from mcp_services.core.exchange import CORRELATION_HEADER
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError
@@ -25,15 +27,20 @@ from mcp_services.core.upstream import Outgoing, Pool, UnavailableError
 CORRELATION_META = "a1platform/correlationId"
 """Key of `_meta` that carries the correlation ID."""
 
-_CONNECTION_CLOSED = -32000
 _SESSION, _VERSION = "Mcp-Session-Id", "mcp-protocol-version"
 _ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _ANSWERS_WAITING = 64
+# A tool's caller waits no longer than its own time-out, which a document may set to an hour.
+_TOOL_SECONDS, _OTHER_SECONDS = 3605.0, 35.0
 
 _Inbound = MemoryObjectSendStream[SessionMessage | Exception]
 
 
-async def events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+class NoResponseError(Exception):
+    """A server answered a request with something else than a JSON-RPC response."""
+
+
+async def events(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
     """The data of each server-sent event (WHATWG HTML, 9.2.6)."""
     data: list[bytes] = []
     async for line in content:
@@ -45,13 +52,66 @@ async def events(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             data = []
 
 
+async def response(
+    answer: aiohttp.ClientResponse, heard: Callable[[JSONRPCMessage], Awaitable[None]] | None = None
+) -> JSONRPCResponse | JSONRPCError:
+    """The response in an answer; `heard` is told what comes before it in an event stream.
+
+    Raises:
+        NoResponseError: There is none.
+    """
+    try:
+        if answer.content_type != "text/event-stream":
+            message = jsonrpc_message_adapter.validate_json(await answer.read(), by_name=False)
+            if isinstance(message, JSONRPCResponse | JSONRPCError):
+                return message
+        else:
+            # A server may leave the stream open after its response.
+            async with contextlib.aclosing(events(answer.content)) as stream:
+                async for data in stream:
+                    message = jsonrpc_message_adapter.validate_json(data, by_name=False)
+                    if isinstance(message, JSONRPCResponse | JSONRPCError):
+                        return message
+                    if heard:
+                        await heard(message)
+    except ValidationError:
+        raise NoResponseError(f"HTTP {answer.status} without a JSON-RPC message") from None
+    raise NoResponseError(f"HTTP {answer.status} without a response")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an MCP server is, and the bearer token that it wants, unless that is empty."""
+
+    pool: Pool
+    path: str
+    token: Callable[[], str]
+
+    def post(
+        self, message: Mapping[str, Any], headers: Mapping[str, str], seconds: float
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Post a message; what its `_meta` says of trace and correlation goes into the headers too."""
+        sent = {**_ACCEPT, **headers}
+        if token := self.token():
+            sent["Authorization"] = f"Bearer {token}"
+        meta = (message.get("params") or {}).get("_meta") or {}
+        if correlation := meta.get(CORRELATION_META):
+            sent[CORRELATION_HEADER] = str(correlation)
+        if parent := meta.get("traceparent"):
+            sent["traceparent"] = str(parent)
+        repeatable = message.get("method") != "tools/call"
+        return self.pool.request(
+            Outgoing("POST", self.path, sent, to_json(message, inf_nan_mode="null"), seconds, repeatable)
+        )
+
+
 class AiohttpTransport:
     """A transport for `mcp.Client` to one MCP server."""
 
-    def __init__(self, pool: Pool, path: str, token: Callable[[], str], timeout_seconds: float) -> None:
-        """Post to `path` at the addresses of `pool`, with the bearer `token()` unless that is empty."""
+    def __init__(self, target: Target) -> None:
+        """Post to `target`."""
         answers, self._read = anyio.create_memory_object_stream[SessionMessage | Exception](_ANSWERS_WAITING)
-        self._posts = _Posts(pool, path, token, timeout_seconds, answers)
+        self._posts = _Posts(target, answers)
 
     async def __aenter__(self) -> TransportStreams:
         """The streams that the SDK reads and writes."""
@@ -72,11 +132,8 @@ class _Posts:
     the sender closes its response stream, which is the cancellation of the stateless protocol.
     """
 
-    def __init__(
-        self, pool: Pool, path: str, token: Callable[[], str], timeout_seconds: float, answers: _Inbound
-    ) -> None:
-        self._pool, self._path, self._token, self._timeout = pool, path, token, timeout_seconds
-        self._answers = answers
+    def __init__(self, target: Target, answers: _Inbound) -> None:
+        self._target, self._answers = target, answers
         self._session_id = ""
         self._version = ""
         self._under_way: set[anyio.CancelScope] = set()
@@ -96,19 +153,12 @@ class _Posts:
 
     def _headers(self, item: SessionMessage) -> dict[str, str]:
         stamped = item.metadata.headers if isinstance(item.metadata, ClientMessageMetadata) else None
-        headers = {**_ACCEPT, **(stamped or {})}
+        headers = dict(stamped or {})
         self._version = headers.get(_VERSION, self._version)
         if self._version and getattr(item.message, "method", "") != "initialize":
             headers.setdefault(_VERSION, self._version)
         if self._session_id:
             headers[_SESSION] = self._session_id
-        if token := self._token():
-            headers["Authorization"] = f"Bearer {token}"
-        meta = (getattr(item.message, "params", None) or {}).get("_meta") or {}
-        if correlation := meta.get(CORRELATION_META):
-            headers[CORRELATION_HEADER] = str(correlation)
-        if parent := meta.get("traceparent"):
-            headers["traceparent"] = str(parent)
         return headers
 
     async def send(self, item: SessionMessage, /) -> None:
@@ -132,40 +182,30 @@ class _Posts:
         if method == "notifications/cancelled" and not self._session_id:
             # Its closed response stream has cancelled the request already.
             return
-        body = orjson.dumps(message.model_dump(by_alias=True, mode="json", exclude_unset=True))
+        body = message.model_dump(by_alias=True, mode="json", exclude_unset=True)
+        seconds = _TOOL_SECONDS if method == "tools/call" else _OTHER_SECONDS
         try:
-            repeatable = method != "tools/call"
-            out = Outgoing("POST", self._path, self._headers(item), body, self._timeout, repeatable)
-            async with self._pool.request(out) as answer:
+            async with self._target.post(body, self._headers(item), seconds) as answer:
                 if method == "initialize":
                     self._session_id = answer.headers.get(_SESSION, "")
                 if isinstance(message, JSONRPCRequest):
                     await self._receive(message, answer)
-        except (UnavailableError, TimeoutError, aiohttp.ClientError) as error:
+        except (UnavailableError, TimeoutError, aiohttp.ClientError, NoResponseError) as error:
             if isinstance(message, JSONRPCRequest):
                 await self._fail(message, str(error) or type(error).__name__)
 
     async def _receive(self, request: JSONRPCRequest, answer: aiohttp.ClientResponse) -> None:
-        try:
-            if answer.content_type == "text/event-stream":
-                async for data in events(answer.content):
-                    message = jsonrpc_message_adapter.validate_json(data, by_name=False)
-                    await self._answers.send(SessionMessage(message))
-                    if isinstance(message, JSONRPCResponse | JSONRPCError):
-                        # A server may leave the stream open, and the sender waits for us.
-                        return
-                return
-            parsed = jsonrpc_message_adapter.validate_json(await answer.read(), by_name=False)
-        except ValidationError:
-            await self._fail(request, f"HTTP {answer.status} without a JSON-RPC message")
-            return
-        if isinstance(parsed, JSONRPCError):
-            parsed = JSONRPCError(jsonrpc="2.0", id=request.id, error=parsed.error)
-        await self._answers.send(SessionMessage(parsed))
+        async def heard(message: JSONRPCMessage) -> None:
+            await self._answers.send(SessionMessage(message))
+
+        message = await response(answer, heard)
+        if isinstance(message, JSONRPCError):
+            message = JSONRPCError(jsonrpc="2.0", id=request.id, error=message.error)
+        await heard(message)
 
     async def _fail(self, request: JSONRPCRequest, reason: str) -> None:
         failed = JSONRPCError(
-            jsonrpc="2.0", id=request.id, error=ErrorData(code=_CONNECTION_CLOSED, message=reason)
+            jsonrpc="2.0", id=request.id, error=ErrorData(code=CONNECTION_CLOSED, message=reason)
         )
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._answers.send(SessionMessage(failed))

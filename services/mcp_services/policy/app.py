@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from mcp_services.core import exchange, jsonrpc, relay, results, tracing
 from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
-from mcp_services.core.serve import Role
+from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
@@ -130,7 +130,7 @@ class PolicyProxy:
             async with self._upstream(call.request, "/mcp", call.body, more, repeatable=repeatable) as answer:
                 response = await self._after(call, answer)
                 if response is None:
-                    await relay.answer(answer, scope, receive, send)
+                    await relay.answer(answer, send)
                 else:
                     await response(scope, receive, send)
         except UnavailableError:
@@ -199,7 +199,7 @@ class PolicyProxy:
                     facts = functools.partial(rest.result_facts, question.tool)
                     response = await self._decided(subject, question.tool, answer, facts)
                     if response is None:
-                        await relay.answer(answer, scope, receive, send)
+                        await relay.answer(answer, send)
                     else:
                         await response(scope, receive, send)
             except (UnavailableError, TimeoutError):
@@ -287,4 +287,5 @@ def build() -> Role:
         Route("/v1/{rest:path}", Rest(), methods=["GET", "POST", "DELETE"]),
     ]
     ready = lambda: policies.loaded and proxy.tokens.ready()  # noqa: E731
-    return Role("mcp-policy-proxy", settings, Starlette(routes=routes), lifespan, ready)
+    app = straight("/mcp", proxy.mcp, Starlette(routes=routes))
+    return Role("mcp-policy-proxy", settings, app, lifespan, ready)

@@ -1,0 +1,131 @@
+"""A client that hangs up ends the work for it, and one that keeps a connection waiting ends the connection.
+
+Closing the response stream is how a request is cancelled in the stateless protocol (2026-07-28, Streamable
+HTTP). Uvicorn by itself lets the application go on, and waits for ever for the headers of a first request and
+for a client that does not read.
+"""
+
+import asyncio
+import fcntl
+import sys
+import termios
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+_HEADER_SECONDS, _UNREAD_SECONDS = 10.0, 30.0
+_KEY = "mcp_services.connection"
+
+
+class HungUpError(Exception):
+    """The client closed the connection before its answer was complete."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a client.
+
+    Attributes:
+        serving: The task of the request that is being answered.
+        hung_up: Whether the client closed before its answer was complete.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Wait for the headers of a first request, but not for ever."""
+        super().__init__(config, server_state, app_state, _loop)
+        self.serving: asyncio.Task[None] | None = None
+        self.hung_up = False
+        self._deadline: asyncio.TimerHandle | None = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
+        self._unread: asyncio.TimerHandle | None = None
+
+    def on_message_begin(self) -> None:
+        """Lead from a request to its connection, and wait for its headers, but not for ever."""
+        super().on_message_begin()
+        self.scope["state"][_KEY] = self
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
+
+    def on_headers_complete(self) -> None:
+        """The headers came in time."""
+        self._in_time()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Listen on, so that the end of the connection is heard while the request is answered."""
+        super().on_message_complete()
+        self.flow.resume_reading()
+
+    def on_response_complete(self) -> None:
+        """Whoever closes from now on has its answer."""
+        self.serving = None
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Cancel what is being done for the client."""
+        self._in_time()
+        self.resume_writing()
+        super().connection_lost(exc)
+        if self.serving is not None:
+            self.hung_up = True
+            self.serving.cancel()
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read, as long as it reads a little now and then."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _in_time(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self.serving is None:
+            self.transport.close()
+
+    def _wait_for_reader(self, before: int | None = None) -> None:
+        queued = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        left = self.transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
+        if left == before:
+            self.transport.abort()
+        else:
+            self._unread = self.loop.call_later(_UNREAD_SECONDS, self._wait_for_reader, left)
+
+
+async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run `app` for one request, cancelled when the client hangs up.
+
+    Raises:
+        HungUpError: It did.
+    """
+    connection: Connection | None = scope.get("state", {}).get(_KEY)
+    if connection is None:
+        return await app(scope, receive, send)
+    serving = connection.serving = asyncio.current_task()
+    assert serving is not None  # noqa: S101 - a coroutine runs in a task
+    try:
+        await app(scope, receive, send)
+    except asyncio.CancelledError:
+        if not connection.hung_up:
+            raise
+        serving.uncancel()
+        raise HungUpError from None
+    finally:
+        connection.serving = None
+    return None

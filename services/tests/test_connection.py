@@ -1,0 +1,157 @@
+"""What comes of a request when its client goes, dawdles, or does not read."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from mcp_services.core import connection as connection_module
+from mcp_services.core import metrics
+from mcp_services.core.connection import Connection
+from mcp_services.core.edge import Edge
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config, Server
+
+_ASK = b"POST /mcp HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+_START = {"type": "http.response.start", "status": 200, "headers": []}
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[int]:
+    """Serve an application behind the edge, and give the port."""
+    config = Config(Edge(app, "test"), port=0, http=Connection, lifespan="off", ws="none", log_config=None)
+    server = Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = server.force_exit = True
+        await task
+
+
+def hung_up() -> float:
+    """How many requests ended so."""
+    value: float = metrics.REQUESTS.labels("test", "_other", "hung_up")._value.get()
+    return value
+
+
+async def read_body(receive: Receive) -> None:
+    """Read until the body is there, however long it is."""
+    while (await receive()).get("more_body"):
+        pass
+
+
+@pytest.mark.parametrize("size", [2, 300_000])
+async def test_a_client_that_hangs_up_ends_the_work_for_it(size: int) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        await read_body(receive)
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    before = hung_up()
+    async with serving(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_ASK.replace(b": 2", f": {size}".encode()).replace(b"{}", b"x" * size))
+        await asyncio.wait_for(begun.wait(), 5)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.sleep(0.05)
+    assert hung_up() == before + 1
+
+
+async def test_a_client_that_closes_after_its_answer_ends_nothing() -> None:
+    done = asyncio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"ok"})
+        await asyncio.sleep(0.3)
+        done.set()
+
+    before = hung_up()
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_ASK)
+        await reader.readline()
+        writer.close()
+        await asyncio.wait_for(done.wait(), 5)
+    assert hung_up() == before
+
+
+_PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]
+
+
+@pytest.mark.parametrize("sent", [b"", *_PARTS, *(_ASK + part for part in _PARTS)])
+async def test_headers_that_do_not_come_are_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connection_module, "_HEADER_SECONDS", 0.3)
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ") is sent.startswith(_ASK)
+
+
+async def test_a_request_that_is_answered_slowly_is_no_slow_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_module, "_HEADER_SECONDS", 0.2)
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await asyncio.sleep(0.5)
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(2):
+            writer.write(_ASK)
+            assert (await asyncio.wait_for(reader.readuntil(b"ok"), 5)).startswith(b"HTTP/1.1 200 ")
+            await reader.readuntil(b"0\r\n\r\n")
+        writer.close()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_a_client_that_reads_nothing_is_not_waited_for_and_one_that_reads_slowly_is(
+    monkeypatch: pytest.MonkeyPatch,
+    reads: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(connection_module, "_UNREAD_SECONDS", 0.4)
+    size = 4_000_000
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"x" * size, "more_body": True})
+        await send({"type": "http.response.body", "body": b"y"})
+
+    before = hung_up()
+    async with serving(app) as port:
+        loop, client = asyncio.get_running_loop(), socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(0)
+        with contextlib.closing(client):
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            await loop.sock_sendall(client, _ASK)
+            got = b""
+            for _ in range(15):
+                await asyncio.sleep(0.1)
+                got += await loop.sock_recv(client, 100_000) if reads else b""
+            assert hung_up() == before + (not reads)
+            while reads and not got.endswith(b"0\r\n\r\n"):
+                got += await loop.sock_recv(client, 1_000_000)
+    assert len(got) >= size or not reads
