@@ -9,8 +9,8 @@ from a1platform.services.model import Autoscaling, Capabilities, CatalogEntry, M
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
 NAMESPACE = "a1-orchestrator"
-_MOST_MEMORY = 4
-"""Times the request that a memory limit may be; the policy `container-resources` refuses more."""
+_MOST_CPU, _MOST_MEMORY = 50, 4
+"""Times the request that a limit may be; the policy `container-resources` refuses more."""
 
 
 def resolve(
@@ -73,11 +73,12 @@ def _args(
 def _size(size: Size, override: ServiceOverride) -> Size:
     cpu = override.cpu_milli or size.cpu_milli
     memory = override.memory_mib or size.memory_mib
-    most = min(size.memory_limit_mib, _MOST_MEMORY * memory)
+    most_cpu = min(size.cpu_limit_milli, _MOST_CPU * cpu)
+    most_memory = min(size.memory_limit_mib, _MOST_MEMORY * memory)
     guaranteed = size.cpu_milli == size.cpu_limit_milli
     return Size(
         cpu_milli=cpu,
         memory_mib=memory,
-        cpu_limit_milli=cpu if guaranteed else max(cpu, size.cpu_limit_milli),
-        memory_limit_mib=memory if guaranteed else max(memory, most),
+        cpu_limit_milli=cpu if guaranteed else max(cpu, most_cpu),
+        memory_limit_mib=memory if guaranteed else max(memory, most_memory),
     )

@@ -165,7 +165,7 @@ def test_a_pull_secret_of_a_services_own_name_is_refused() -> None:
 
 
 POLICY = Path(__file__).parents[3] / "policies/container-resources/constraint.yaml"
-RATIO = yaml.safe_load(POLICY.read_text())["spec"]["parameters"]["maxRatio"]["memory"]
+RATIO = yaml.safe_load(POLICY.read_text())["spec"]["parameters"]["maxRatio"]
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -177,7 +177,8 @@ def test_the_smallest_override_keeps_the_limit_within_what_our_own_policy_admits
     services = resolve(ServicesSettings.model_validate({"profile": profile, "overrides": override}))
     (size,) = [one.size for one in services if one.entry.name == entry.name]
     assert (size.memory_mib, size.cpu_milli) == (32, 1)
-    assert 32 <= size.memory_limit_mib <= 32 * RATIO
+    assert 32 <= size.memory_limit_mib <= 32 * RATIO["memory"]
+    assert 1 <= size.cpu_limit_milli <= RATIO["cpu"]
 
 
 @pytest.mark.parametrize("entry", CATALOG, ids=lambda entry: entry.name)
