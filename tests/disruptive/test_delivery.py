@@ -151,8 +151,8 @@ def test_moving_the_delivery_to_pulumi_ends_and_restarts_no_pod_and_makes_no_obj
 
 def test_pulumi_has_nothing_to_do_after_the_move(settings: Settings, pods: dict[str, list[str]]) -> None:
     assert pods
-    # While Pulumi took over Argo CD was still there, and may have taken away from Services, which Pulumi waits
-    # for, the annotations that say by which field manager Pulumi applies them: they come back once.
+    # While Pulumi took over Argo CD was still there, and may have taken away from Services, which Pulumi
+    # waits for, the annotations that say by which field manager they are applied: they come back once.
     settings.up()
     settings.up("--expect-no-changes")
 
