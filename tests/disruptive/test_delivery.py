@@ -179,7 +179,7 @@ async def test_a_version_that_never_gets_ready_fails_up_with_the_reason_and_the_
     settings.put(delivery="pulumi", overrides={EXAMPLE: {"image": foreign}})
     told = settings.refused()
     assert re.search(rf"events of {EXAMPLE}-\S+:\n(.*\n)*?.*(BackOff|Unhealthy|Failed)", told), told
-    assert re.search(rf"last lines of {EXAMPLE}-\S+:\n(?!.*waiting to start).*\w", told), told
+    assert re.search(rf"last lines of {EXAMPLE}-\S+:\n\s*(?!.*waiting to start)\S", told), told
     old = {name: since for name, since in pods.items() if name.startswith(f"{EXAMPLE}-")}
     assert old
     assert running_since(api, EXAMPLE).items() >= old.items()
