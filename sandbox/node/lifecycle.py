@@ -122,10 +122,7 @@ def stop(engine: Engine, name: str, group: str = GROUP) -> None:
     container = _container(name, group)
     if engine.run("ps", "--all", "--quiet", "--filter", f"name=^{container}$"):
         engine.run("rm", "--force", "--volumes", container)
-    there = engine.run("volume", "ls", "--quiet", "--filter", f"name={container}-").split()
-    volumes = [volume for role in VOLUMES if (volume := f"{container}-{role}") in there]
-    if volumes:
-        engine.run("volume", "rm", *volumes)
+    _remove_volumes(engine, container)
     keys = _keys(name, group)
     shutil.rmtree(keys, ignore_errors=True)
     # The group's last node takes the group's folder along.
@@ -163,7 +160,16 @@ def _keys(name: str, group: str) -> Path:
     return state_folder() / "nodes" / group / name
 
 
+def _remove_volumes(engine: Engine, container: str) -> None:
+    there = engine.run("volume", "ls", "--quiet", "--filter", f"name={container}-").split()
+    volumes = [volume for role in VOLUMES if (volume := f"{container}-{role}") in there]
+    if volumes:
+        engine.run("volume", "rm", *volumes)
+
+
 def _create(engine: Engine, image: str, container: str, name: str, group: str) -> None:
+    # Of a node whose container somebody removed: a new machine has no data of an old one.
+    _remove_volumes(engine, container)
     addresses = engine.run(
         *("ps", "--all", "--filter", "label=a1.sandbox=node", "--format", '{{.Label "a1.address"}}')
     )
