@@ -12,6 +12,7 @@ import pytest
 from a1platform.bundle import BundleImage
 from a1platform.cluster.images import render_import
 from a1platform.node.shell import guarded
+from tests.shell import shellcheck
 
 _PINNED = "io.cri-containerd.pinned"
 _RUNTIME = """#!{python} -SE
@@ -157,11 +158,4 @@ def test_a_copy_that_is_another_one_is_not_imported(node: Node) -> None:
 
 def test_the_script_passes_shellcheck(node: Node) -> None:
     script = f"set -euo pipefail\n{render_import('/root/x', 'keda', [node.image('keda:1')])}"
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("shellcheck")), "--shell=bash", "-"],
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert shellcheck(script) == ""

@@ -4,7 +4,6 @@ import hashlib
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from a1platform.node.host_change import HostFile, render_script
 from a1platform.node.shell import library
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
+from tests.shell import shellcheck
 
 _DIGEST = "a" * 64
 
@@ -271,11 +271,4 @@ def test_a_binary_that_came_back_goes_with_k3s_where_no_upload_knows_it(
 
 def test_the_script_passes_shellcheck(server: NodeSettings) -> None:
     script = render_script([k3s(K3sSettings(), server, [server], _DIGEST)], GROUP)
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("shellcheck")), "--shell=bash", "-"],
-        input=script,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert shellcheck(script) == ""

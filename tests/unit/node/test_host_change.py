@@ -5,7 +5,6 @@ import pwd
 import shutil
 import stat
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from a1platform.node.host_change import (
 )
 from a1platform.node.shell import guarded
 from a1platform.settings.node import HardeningSettings
+from tests.shell import shellcheck
 
 _USER = pwd.getpwuid(os.getuid()).pw_name
 _OWNER = f"{_USER}:{_USER}"
@@ -257,19 +257,9 @@ def test_a_script_that_arrives_only_in_part_runs_nothing(host: Host) -> None:
 
 @pytest.mark.parametrize("kernel", ["own", "shared"])
 @pytest.mark.parametrize("user", ["root", "ops"])
-def test_every_script_passes_shellcheck(tmp_path: Path, kernel: str, user: str) -> None:
+def test_every_script_passes_shellcheck(kernel: str, user: str) -> None:
     declared = changes(HardeningSettings.model_validate({"kernel": kernel}), user, ("192.0.2.7",))
-    script = tmp_path / "script.sh"
-    script.write_text(render_script(declared, "hardening"))
-    answer = subprocess.run(
-        ["shellcheck", "--shell=bash", str(script)],
-        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.stdout == ""
-    assert answer.returncode == 0
+    assert shellcheck(render_script(declared, "hardening")) == ""
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import hashlib
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from a1platform.node.give_back import render_give_back
 from a1platform.node.host_change import HostChange, HostFile, render_script
 from a1platform.node.shell import guarded
 from a1platform.node.upload import Upload, render_install
+from tests.shell import shellcheck
 
 _USER = pwd.getpwuid(os.getuid()).pw_name
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="files are given to root")
@@ -157,11 +157,4 @@ def test_the_scripts_pass_shellcheck(script: str) -> None:
         if script == "install"
         else render_give_back("ops", "hardening")
     )
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("shellcheck")), "--shell=bash", "-"],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    assert shellcheck(text) == ""

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pulumi
@@ -10,6 +9,7 @@ import pytest
 
 from a1platform.platform.recovery import RecoveryError, recovering
 from a1platform.services.failure import EXPLAINED, explanation, look_script, selector
+from tests.shell import shellcheck
 
 DEPLOYMENT, APPLICATION = EXPLAINED
 INPUTS = {"metadata": {"name": "mcp-gateway"}}
@@ -83,11 +83,7 @@ def test_a_server_that_does_not_answer_hides_no_failure() -> None:
 
 
 def test_the_script_passes_shellcheck() -> None:
-    program = str(Path(sys.executable).with_name("shellcheck"))
-    done = subprocess.run(
-        [program, "--shell=bash", "-"], input=SCRIPT, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == ""
+    assert shellcheck(SCRIPT) == ""
 
 
 @pytest.mark.parametrize(

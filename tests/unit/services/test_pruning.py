@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from a1platform.services.pruning import AUTOSCALERS, DECLARED, handover_script, 
 from a1platform.services.resolve import NAMESPACE, resolve
 from a1platform.services.shared import shared_objects
 from a1platform.settings.services import ServicesSettings
+from tests.shell import shellcheck
 
 SERVICES = resolve(ServicesSettings())
 OBJECTS = [*shared_objects(SERVICES), *(one for args in SERVICES for one in service_objects(args))]
@@ -103,8 +103,4 @@ def test_on_a_cluster_that_never_had_keda_nothing_is_handed_over(tmp_path: Path)
 
 @pytest.mark.parametrize("script", [PRUNE, HANDOVER])
 def test_the_scripts_pass_shellcheck(script: str) -> None:
-    program = str(Path(sys.executable).with_name("shellcheck"))
-    done = subprocess.run(
-        [program, "--shell=bash", "-"], input=script, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == ""
+    assert shellcheck(script) == ""
