@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import yaml
 
+from a1platform.node.hardening.log_shipping import CLUSTER_AUDIT_LOG
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
 
@@ -24,7 +25,6 @@ _SERVER_ONLY = frozenset(("disable", "etcd-arg", "kube-apiserver-arg", "tls-san"
 _LEASES = "Environment=CATTLE_ELECTION_LEASE_DURATION=10m CATTLE_ELECTION_RENEW_DEADLINE=9m\n"
 """Of K3s's own controllers, `k3s` and `k3s-etcd`; the same host takes them up again at once."""
 _QUIET = ("/healthz*", "/livez*", "/readyz*", "/version", "/metrics", "/openapi*")
-AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
 
 _TLS_CIPHERS = (
     "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
@@ -67,7 +67,7 @@ def server_config(
         "disable": sorted(settings.disable),
         "kube-apiserver-arg": [
             f"admission-control-config-file={ADMISSION_FILE}",
-            f"audit-log-path={AUDIT_LOG}",
+            f"audit-log-path={CLUSTER_AUDIT_LOG}",
             "audit-log-maxage=30",
             "audit-log-maxbackup=10",
             "audit-log-maxsize=100",

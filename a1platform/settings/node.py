@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from a1platform.naming import is_dns_label
 from a1platform.settings.base import Settings
+from a1platform.settings.log_endpoint import LogEndpointSettings
 from a1platform.settings.ranges import Address, Host, Range, as_address
 from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem
@@ -263,6 +264,7 @@ class HardeningSettings(Settings):
         login: What sessions of people leave open or behind.
         sshd: The SSH server.
         firewall: Packet filter on what arrives.
+        log_endpoint: Where the audit logs are sent, beside being kept; nowhere by default.
     """
 
     kernel: Literal["own", "shared"] = "own"
@@ -275,3 +277,4 @@ class HardeningSettings(Settings):
     login: ConcernSettings = ConcernSettings()
     sshd: ConcernSettings = ConcernSettings()
     firewall: FirewallSettings = FirewallSettings()
+    log_endpoint: LogEndpointSettings | None = None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from a1platform.node.hardening.auditd import auditd
 from a1platform.node.hardening.firewall import CLUSTER_RANGES, firewall
 from a1platform.node.hardening.integrity import integrity
+from a1platform.node.hardening.log_shipping import log_shipping
 from a1platform.node.hardening.login import login
 from a1platform.node.hardening.modules import modules
 from a1platform.node.hardening.sshd import sshd
@@ -41,6 +42,11 @@ def changes(
         (settings.integrity, integrity()),
         (settings.login, login()),
         (settings.sshd, sshd(user)),
-        (settings.firewall, firewall(settings.firewall, peers, inside)),
     )
-    return tuple(change for concern, change in concerns if concern.enabled)
+    enabled = [change for concern, change in concerns if concern.enabled]
+    if settings.log_endpoint:
+        enabled.append(log_shipping(settings.log_endpoint))
+    # Last, as nobody has got in past its rules yet: nothing else may fail before somebody has.
+    if settings.firewall.enabled:
+        enabled.append(firewall(settings.firewall, peers, inside))
+    return tuple(enabled)

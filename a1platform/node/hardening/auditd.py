@@ -6,6 +6,7 @@ all day is filtered by that; loading kernel modules is recorded whoever does it.
 Never `-e 2`: nothing could be changed or taken back until the next restart.
 """
 
+from a1platform.node.hardening.log_shipping import HOST_AUDIT_LOG
 from a1platform.node.host_change import HostChange, HostFile
 
 KEY = "a1-"
@@ -46,11 +47,11 @@ _X86 = "x86_64"
 _RULES = "/etc/audit/rules.d/90-a1.rules"
 _X86_RULES = "/etc/audit/rules.d/91-a1-x86.rules"
 
-_CONF = """\
+_CONF = f"""\
 # The A1 platform. 10 files of 20 MB: the oldest goes, nothing ever stops for want of room.
 local_events = yes
 write_logs = yes
-log_file = /var/log/audit/audit.log
+log_file = {HOST_AUDIT_LOG}
 log_group = adm
 log_format = ENRICHED
 flush = INCREMENTAL_ASYNC

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from a1platform.cluster import config
+from a1platform.node.hardening.log_shipping import CLUSTER_AUDIT_LOG
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
 
@@ -125,7 +126,7 @@ def test_the_documented_way_to_ship_the_audit_log_keeps_the_file_and_adds_the_en
     ]
     settings = K3sSettings.model_validate(yaml.safe_load(example)["config"]["a1platform:k3s"])
     arguments = _parsed(settings, server)["kube-apiserver-arg"]
-    assert f"audit-log-path={config.AUDIT_LOG}" in arguments
+    assert f"audit-log-path={CLUSTER_AUDIT_LOG}" in arguments
     assert f"audit-policy-file={config.AUDIT_POLICY_FILE}" in arguments
     (file,) = settings.extra_files
     assert f"audit-webhook-config-file={file.path}" in arguments

@@ -258,7 +258,8 @@ def test_a_script_that_arrives_only_in_part_runs_nothing(host: Host) -> None:
 @pytest.mark.parametrize("kernel", ["own", "shared"])
 @pytest.mark.parametrize("user", ["root", "ops"])
 def test_every_script_passes_shellcheck(kernel: str, user: str) -> None:
-    declared = changes(HardeningSettings.model_validate({"kernel": kernel}), user, ("192.0.2.7",))
+    settings = {"kernel": kernel, "logEndpoint": {"host": "logs.example.org"}}
+    declared = changes(HardeningSettings.model_validate(settings), user, ("192.0.2.7",))
     assert shellcheck(render_script(declared, "hardening")) == ""
 
 
