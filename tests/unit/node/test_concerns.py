@@ -61,8 +61,8 @@ def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
 
 def _verified(change: HostChange, state: Path, functions: dict[str, str]) -> list[str]:
     """Return what a concern's own verification finds on a host whose programs answer so."""
-    pieces = {"functions": change.functions, "verify": change.verify}
-    script = render_script([HostChange(change.name, "a test", **pieces)], "tests", state=str(state))
+    only = HostChange(change.name, "a test", functions=change.functions, verify=change.verify)
+    script = render_script([only], "tests", state=str(state))
     done = subprocess.run(
         ["bash", "-s", "--", "verify"],
         input=guarded(script),
