@@ -14,7 +14,7 @@ from rich.table import Table
 
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.cluster.k3s import GROUP as K3S
-from a1platform.cluster.k3s import k3s
+from a1platform.cluster.k3s import k3s, system_images
 from a1platform.node.connection import HostUnreachableError, connected, run_script
 from a1platform.node.drift import Finding, parse
 from a1platform.node.hardening import GROUP, changes
@@ -32,12 +32,14 @@ class Declaration:
         hardening: How they are hardened.
         k3s: What K3s runs with.
         binary: Digest of the K3s binary, where a bundle brings it.
+        images: Paths of the image archives that K3s starts with, where a bundle brings them.
     """
 
     nodes: tuple[NodeSettings, ...]
     hardening: HardeningSettings
     k3s: K3sSettings
     binary: str | None = None
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def declared(file: StackFile) -> Declaration:
     file.check(connects=True)
     bundle = file.bundle()
     binary = bundle.k3s.sha256 if bundle and bundle.k3s else None
-    return Declaration(file.nodes(), file.hardening(), file.k3s(), binary)
+    images = tuple(image.destination for image in system_images(bundle))
+    return Declaration(file.nodes(), file.hardening(), file.k3s(), binary, images)
 
 
 def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]:
@@ -75,7 +78,7 @@ def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]
     hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes), wanted.k3s.inside)
     scripts = (
         render_script(hardening, GROUP),
-        render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary)], K3S),
+        render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary, wanted.images)], K3S),
     )
     found: list[Finding] = []
     try:

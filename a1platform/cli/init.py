@@ -177,7 +177,8 @@ def _pinned(node: NodeSettings, expected: str, *, yes: bool) -> NodeSettings:
 
 def _preflight(node: NodeSettings, file: StackFile) -> None:
     with connected(node) as client:
-        answer = run_script(client, node, render_preflight(file.preflight(), node))
+        script = render_preflight(file.preflight(), node, firewall=file.hardening().firewall.enabled)
+        answer = run_script(client, node, script)
     if answer.status != 0:
         _stop(answer.stderr.strip() or f"preflight: exit status {answer.status}")
     facts = parse_facts(answer.stdout)

@@ -12,7 +12,16 @@ from a1platform.bundle import Bundle
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.config import TOKEN_FILE
 from a1platform.cluster.images import import_images
-from a1platform.cluster.k3s import BINARY, BINARY_CONCERN, GROUP, IMAGES_CONCERN, first_server, k3s
+from a1platform.cluster.k3s import (
+    BINARY,
+    BINARY_CONCERN,
+    GROUP,
+    IMAGES_CONCERN,
+    SYSTEM,
+    first_server,
+    k3s,
+    system_images,
+)
 from a1platform.naming import token
 from a1platform.node.drift import HostState, Watch, unwatched
 from a1platform.node.host_change import HostChange, render_script
@@ -21,10 +30,7 @@ from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings
 
-_IMAGES = "/var/lib/rancher/k3s/agent/images"
 _CLIENT_SECONDS = 60
-SYSTEM = "system"
-"""The bundle's part that K3s needs to start; its images are in place before that."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +200,7 @@ class _Plan:
 
 def _plan(args: K3sClusterArgs, node: NodeSettings) -> _Plan:
     binary = args.bundle.k3s if args.bundle else None
-    images = args.bundle.part(SYSTEM).images if args.bundle else ()
-    uploads = tuple(Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images)
+    uploads = system_images(args.bundle)
     paths = [upload.destination for upload in uploads]
     change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None, paths)
     return _Plan(node, change, uploads, args.watch(node, render_script([change], GROUP)))

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
+from a1platform.bundle import Bundle
 from a1platform.cluster import config
 from a1platform.node.host_change import HostChange, HostFile
-from a1platform.node.upload import RECORDS
+from a1platform.node.upload import RECORDS, Upload
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings, own_address
 
@@ -43,6 +44,9 @@ for family in ip ip6; do
 done
 systemctl daemon-reload"""
 BINARY = "/usr/local/bin/k3s"
+SYSTEM = "system"
+"""The bundle's part that K3s needs to start; its images are in place before that."""
+_IMAGES = "/var/lib/rancher/k3s/agent/images"
 UNIT = "/etc/systemd/system/k3s.service"
 
 
@@ -88,6 +92,12 @@ def k3s(
         before_revert=leave + _script("k3s_uninstall.sh"),
         revert=f"{'' if uploaded else f'rm -f -- {BINARY}'}\n{_REVERT}",
     )
+
+
+def system_images(bundle: Bundle | None) -> tuple[Upload, ...]:
+    """Return the archives of images that are in place before K3s starts, with where they are put."""
+    images = bundle.part(SYSTEM).images if bundle else ()
+    return tuple(Upload(image.path.name, image.sha256, f"{_IMAGES}/{image.path.name}") for image in images)
 
 
 def first_server(nodes: Sequence[NodeSettings]) -> NodeSettings:

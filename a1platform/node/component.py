@@ -61,7 +61,7 @@ class HardenedNode(pulumi.ComponentResource):
         preflight = remote_script(
             f"{name}-preflight",
             args.node,
-            render_preflight(args.preflight, args.node),
+            render_preflight(args.preflight, args.node, firewall=args.hardening.firewall.enabled),
             opts=pulumi.ResourceOptions(parent=self),
         )
         # The only one that gives the host back, also what a failed run has left and no state knows of.

@@ -27,6 +27,7 @@ class HostFacts:
         k3s_data: Paths with data that a K3s would take for its own, where this program has put none.
         k3s_is_ours: Whether a K3s that this program installed is there.
         k3s_runs: Whether a K3s runs or is about to.
+        other_firewalls: Firewalls that are switched on and know nothing of pods.
         listening: TCP ports with a listener.
         listening_local: Those of them that one on 127.0.0.1 could not have.
         listening_udp: UDP ports that are taken.
@@ -46,6 +47,7 @@ class HostFacts:
     k3s_data: tuple[str, ...]
     k3s_is_ours: bool
     k3s_runs: bool
+    other_firewalls: tuple[str, ...]
     listening: tuple[int, ...]
     listening_local: tuple[int, ...]
     listening_udp: tuple[int, ...]
@@ -79,6 +81,7 @@ def parse_facts(text: str) -> HostFacts:
             k3s_data=tuple(values["k3s_data"].split()),
             k3s_is_ours=values["k3s_is_ours"] == "yes",
             k3s_runs=values["k3s_runs"] == "yes",
+            other_firewalls=tuple(values["other_firewalls"].split()),
             listening=_ports(values["listening"]),
             listening_local=_ports(values["listening_local"]),
             listening_udp=_ports(values["listening_udp"]),

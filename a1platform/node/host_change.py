@@ -70,7 +70,8 @@ class HostChange:
             verified to be there; never upgraded, and purged by revert where we have installed them and
             nothing else needs them.
         check: Runs before anything is written; the files to be are under `$a1_staged`.
-        record: Remembers live state that `revert` needs; runs before each apply, the first value stays.
+        record: Remembers live state that `revert` needs; runs before each apply, also before missing packages
+            are installed; the first value stays.
         apply: Brings the files into force; runs when a file changed, `verify` finds something, or an earlier
             run was cut before it got here.
         confirm: Runs in a connection of its own after apply, to make final what a lock-out would undo.

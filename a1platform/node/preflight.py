@@ -25,12 +25,13 @@ _TUNNEL = "8472"
 _UPGRADE_MIB = 2048
 
 
-def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
+def render_preflight(minimum: PreflightSettings, node: NodeSettings, *, firewall: bool = True) -> str:
     """Render the script that prints the facts, then one sentence per problem on stderr.
 
     Args:
         minimum: What is asked of the host.
         node: The host; its role decides which ports must be free.
+        firewall: Whether ours is on, beside which another one must be off; else the site has its own.
 
     Returns:
         Bash text; exits with 1 if there is a problem, after having named all of them.
@@ -49,6 +50,8 @@ def render_preflight(minimum: PreflightSettings, node: NodeSettings) -> str:
         ("a1_free_ports", "listening_local", "ports on 127.0.0.1", *_LOCAL_PORTS[node.role]),
         ("a1_free_ports", "listening_udp", "UDP ports", _TUNNEL),
     ]
+    if firewall:
+        checks.append(("a1_no_firewall",))
     if minimum.clock_synchronised:
         checks.append(("a1_one_of", "clock_synchronised", "clock in sync", "yes"))
     calls = "\n    ".join(shlex.join(check) for check in checks)

@@ -10,13 +10,13 @@ from a1platform import bundle
 from a1platform.settings.access import AccessSettings
 from a1platform.settings.base import Settings
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import HardeningSettings, PreflightSettings
+from a1platform.settings.node import KUBELET_PARAMETERS, HardeningSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes, entries, within
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.policies import PolicySettings
 from a1platform.settings.services import ServicesSettings
 from a1platform.settings.shown import shown
-from a1platform.settings.together import Problem
+from a1platform.settings.together import Location, Problem
 
 
 def _bundle(folder: Path) -> Path:
@@ -65,13 +65,35 @@ class A1Settings(Settings):
     node_is_gone: bool = False
 
     def between(self, given: object) -> Iterator[Problem]:
-        """Return where the nodes' addresses are the cluster's, and where the bundle's K3s is not the one."""
+        """Return where nodes have addresses of the cluster, and what K3s would not be or not start with."""
         yield from super().between(given)
         nodes = entries(given.get("nodes") if isinstance(given, dict) else self.nodes)
         yield from within(
             nodes, {"k3s.clusterCidr": self.k3s.cluster_cidr, "k3s.serviceCidr": self.k3s.service_cidr}
         )
+        yield from self._missing_parameters()
         yield from self._other_k3s()
+
+    def _missing_parameters(self) -> Iterator[Problem]:
+        """Return what leaves parameters alone without which the kubelet does not start."""
+        if self.k3s.extra_config.get("protect-kernel-defaults") is False:
+            return
+        sysctl = self.hardening.sysctl
+        left: list[tuple[Location, str]] = [
+            (("sysctl", "skip", key), key) for key in KUBELET_PARAMETERS if key in sysctl.skip
+        ]
+        every = ", ".join(KUBELET_PARAMETERS)
+        if not sysctl.enabled:
+            left = [(("sysctl", "enabled"), every)]
+        elif self.hardening.kernel == "shared":
+            left = [(("kernel",), every)]
+        for location, parameters in left:
+            text = (
+                f"found {parameters} left alone, without which K3s does not start, expected k3s.extraConfig."
+                "protect-kernel-defaults: false beside it, with which the kubelet sets such parameters itself"
+            )
+            about = (("hardening", *location), ("k3s", "extraConfig", "protect-kernel-defaults"))
+            yield Problem(about[0], text, about)
 
     def _other_k3s(self) -> Iterator[Problem]:
         if self.bundle is None:

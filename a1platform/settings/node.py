@@ -199,6 +199,17 @@ class ConcernSettings(Settings):
             yield Problem((), text, (("enabled",), ("reason",)))
 
 
+KUBELET_PARAMETERS = (
+    "vm.panic_on_oom",
+    "vm.overcommit_memory",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.keys.root_maxkeys",
+    "kernel.keys.root_maxbytes",
+)
+"""Kernel parameters without whose values a kubelet under protect-kernel-defaults does not start."""
+
+
 class SysctlSettings(ConcernSettings):
     """Kernel parameters.
 
@@ -217,7 +228,8 @@ class FirewallSettings(ConcernSettings):
         admin_ranges: Who may reach SSH and the Kubernetes API.
         web_ranges: Who may reach 80 and 443, and any other port that pods publish (ServiceLB, hostPort).
         node_port_ranges: Who may reach NodePorts (30000-32767); nobody by default.
-        confirm_seconds: How long new rules stay without a new SSH connection before they are taken back.
+        confirm_seconds: How long new rules stay until they are taken back, unless the run's next connection
+            has confirmed them.
     """
 
     ssh_port: Port = 22

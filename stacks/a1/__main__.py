@@ -7,7 +7,8 @@ import pulumi
 
 from a1platform.bundle import BundleError
 from a1platform.bundle import load as load_bundle
-from a1platform.cluster.component import SYSTEM, K3sCluster, K3sClusterArgs
+from a1platform.cluster.component import K3sCluster, K3sClusterArgs
+from a1platform.cluster.k3s import SYSTEM
 from a1platform.node.component import HardenedNode, HardenedNodeArgs
 from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report

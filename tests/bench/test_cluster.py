@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
-from tests.bench.conftest import Figures, compared, empty_program
+from tests.bench.conftest import Figures, compared, empty_program, seconds
 from tests.bench.memory import PeakMemory
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 
@@ -21,6 +22,7 @@ _UP_AGAINST_BY_HAND = 2.0
 _NO_CHANGE_AGAINST_EMPTY = 2.5
 _CONNECTIONS = 12
 _PEAK_MIB = 1536
+_AUDIT_SECONDS = 5
 _READY = (
     "until k3s kubectl get node a1 2>/dev/null | grep -qw Ready; do sleep 0.2; done;"
     "until k3s kubectl -n kube-system get deploy coredns 2>/dev/null | grep -q 1/1; do sleep 0.2; done"
@@ -59,6 +61,14 @@ def test_a_run_without_changes_costs_little_more_than_an_empty_program(
     empty = empty_program(made.stack, tmp_path)
     ours, theirs = compared(lambda: made.stack.read(*UP, "--expect-no-changes"), lambda: empty.read(*UP))
     assert figures.ratio("up without changes", ours, "an empty program", theirs, _NO_CHANGE_AGAINST_EMPTY)
+
+
+def test_an_audit_of_the_node_is_quick(deployed: tuple[Deployment, float], figures: Figures) -> None:
+    config = deployed[0].stack.config
+    assert config
+    command = [sys.executable, "-m", "a1platform", "audit", "--stack", "test", "--folder", str(config.parent)]
+    taken = seconds(lambda: subprocess.run(command, check=True))
+    assert figures.amount("a1 audit of one node", round(taken, 1), "s", _AUDIT_SECONDS)
 
 
 def test_k3s_on_the_idle_node_is_measured(deployed: tuple[Deployment, float], figures: Figures) -> None:

@@ -21,7 +21,6 @@ from tests.bench.conftest import Figures, seconds
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1200)]
 
 _APPLY_SECONDS = 10
-_AUDIT_SECONDS = 5
 _LYNIS_INDEX = 80
 
 
@@ -77,7 +76,6 @@ def test_hardening_is_quick_and_worth_it(
     with connected(settings) as client:
         taken = seconds(lambda: run_script(client, settings, script, "apply"))
         again = seconds(lambda: run_script(client, settings, script, "apply"))
-        audit = seconds(lambda: run_script(client, settings, script, "verify"))
     with connected(settings) as client:
         assert run_script(client, settings, script, "confirm").status == 0
         answer = run_script(client, settings, script, "verify")
@@ -87,7 +85,5 @@ def test_hardening_is_quick_and_worth_it(
     figures.amount("Lynis index of the hardened node", after, "")
     figures.amount("hardening when nothing changes", round(again, 1), "s")
     within = figures.amount("hardening a bare node", round(taken, 1), "s", _APPLY_SECONDS)
-    audited = figures.amount("audit of a node's hardening", round(audit, 1), "s", _AUDIT_SECONDS)
     assert within
-    assert audited
     assert after >= _LYNIS_INDEX

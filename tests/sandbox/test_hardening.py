@@ -11,6 +11,10 @@ import pytest
 from a1platform.cli.audit import Deviation, audit_node, declared
 from a1platform.cli.stack_file import StackFile
 from a1platform.naming import PROJECT
+from a1platform.node.connection import connected, run_script
+from a1platform.node.hardening import GROUP, changes
+from a1platform.node.hardening.firewall import CLUSTER_RANGES
+from a1platform.node.host_change import render_script
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node, reboot
@@ -36,6 +40,11 @@ _TAMPER = {
     "firewall": ("nft insert rule inet a1 input accept", "firewall table inet a1"),
     "firewall gone": ("nft delete table inet a1", "firewall table inet a1"),
     "firewall at boot": ("systemctl disable a1-firewall", "firewall at boot"),
+    "firewall's rules at boot": ("echo >> /etc/a1/firewall-confirmed.nft", "firewall at boot"),
+    "updates' lists": (
+        'echo "#clear Unattended-Upgrade::Package-Blacklist;" >> /etc/apt/apt.conf.d/52a1-security-updates',
+        "updates lists",
+    ),
     "k3s file mode": (f"chmod 644 {_CERTIFICATE}", f"k3s {_CERTIFICATE}"),
 }
 _TAMPER_K3S = {
@@ -44,8 +53,35 @@ _TAMPER_K3S = {
         "mkdir /etc/rancher/k3s/config.yaml.d && echo debug: true > /etc/rancher/k3s/config.yaml.d/x.yaml",
         "k3s override /etc/rancher/k3s/config.yaml.d/x.yaml",
     ),
+    "images": ("rm /var/lib/rancher/k3s/agent/images/*", "k3s images"),
     "binary": ("echo more >> /usr/local/bin/k3s", "k3s binary"),
     "service": ("systemctl disable --now k3s", "k3s service"),
+}
+_RUNTIME = "/run/systemd/system"
+_TAMPER_K3S["override until the next boot"] = (
+    f"mkdir -p {_RUNTIME}/k3s.service.d && echo [Service] > {_RUNTIME}/k3s.service.d/x.conf",
+    f"k3s override {_RUNTIME}/k3s.service.d/x.conf",
+)
+_LAST = "/etc/ssh/sshd_config.d/99-x.conf"
+_OPTION = "PasswordAuthentication=yes"
+_RELOAD = "systemctl daemon-reload && systemctl restart ssh"
+# What wins over the files of sshd, and how a person takes it away.
+_TAMPER_SSHD = {
+    "options": (
+        f"sed -i s/^SSHD_OPTS=.*/SSHD_OPTS=-o{_OPTION}/ /etc/default/ssh",
+        "sed -i s/^SSHD_OPTS=.*/SSHD_OPTS=/ /etc/default/ssh",
+    ),
+    "drop-in": (
+        (
+            f'mkdir -p {_RUNTIME}/ssh.service.d && printf "%s\\n" "[Service]" ExecStart= '
+            f'"ExecStart=/usr/sbin/sshd -D -o {_OPTION}" > {_RUNTIME}/ssh.service.d/x.conf && {_RELOAD}'
+        ),
+        f"rm -r {_RUNTIME}/ssh.service.d && {_RELOAD}",
+    ),
+    "match all": (
+        f'printf "%s\\n" "Match all" "PasswordAuthentication yes" > {_LAST} && systemctl reload ssh',
+        f"rm {_LAST} && systemctl reload ssh",
+    ),
 }
 
 
@@ -120,11 +156,38 @@ def test_what_was_tampered_with_at_k3s_is_named_by_the_audit_and_repaired_by_up(
 ) -> None:
     command, concern = _TAMPER_K3S[what]
     hardened.on_node(command)
-    (found,) = (deviation for deviation in _audit(hardened) if deviation.concern == concern)
-    assert found.since.endswith("Z")
+    found = [deviation for deviation in _audit(hardened) if deviation.concern == concern]
+    assert found
+    assert all(deviation.since.endswith("Z") for deviation in found)
     hardened.stack.read(*UP)
     assert _audit(hardened) == ()
     hardened.stack.read(*UP, "--expect-no-changes")
+
+
+@pytest.mark.parametrize("what", _TAMPER_SSHD)
+def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_take_it_away(
+    hardened: Deployment, what: str
+) -> None:
+    tamper, repair = _TAMPER_SSHD[what]
+    hardened.on_node(tamper)
+    try:
+        found = {deviation.concern: deviation.found for deviation in _audit(hardened)}
+        assert found["sshd PasswordAuthentication"] == "yes"
+        with pytest.raises(PulumiError, match="Match block for everybody that wins over ours"):
+            hardened.stack.read(*UP)
+    finally:
+        hardened.on_node(repair)
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+
+
+def test_a_match_block_of_the_site_holds_for_whom_it_names(hardened: Deployment) -> None:
+    block = '"Match User backup LocalPort 22" "MaxSessions 9"'
+    hardened.on_node(f'printf "%s\\n" {block} > {_LAST} && systemctl reload ssh')
+    try:
+        assert _audit(hardened) == ()
+    finally:
+        hardened.on_node(f"rm {_LAST} && systemctl reload ssh")
 
 
 def test_a_preview_shows_the_repair_and_changes_nothing(hardened: Deployment) -> None:
@@ -200,6 +263,62 @@ def test_a_port_scan_from_another_machine_finds_only_what_the_rules_allow(
         hardened.on_node("kubectl -n kube-system delete service scan")
 
 
+def test_another_machine_with_a_route_through_the_node_reaches_neither_pods_nor_services(
+    hardened: Deployment, start_node: Callable[[str], Node]
+) -> None:
+    address = hardened.on_node(
+        "kubectl -n kube-system get pods -l k8s-app=kube-dns -o jsonpath={.items[0].status.podIP}"
+    )
+    with start_node("neighbour").connect() as client:
+
+        def answer(url: str) -> str:
+            _, output, _ = client.exec_command(f"curl -sk -m 3 {url}", timeout=30)
+            return output.read().decode()
+
+        for inside in CLUSTER_RANGES:
+            _, output, _ = client.exec_command(f"sudo -n ip route add {inside} via {hardened.node.address}")
+            assert output.channel.recv_exit_status() == 0
+        urls = (f"http://{address}:8080/health", "https://10.43.0.1/livez")
+        assert [answer(url) for url in urls] == ["", ""]
+        # It is the rule that keeps it out, and nothing else on the way.
+        hardened.on_node("nft insert rule inet a1 cluster accept")
+        try:
+            assert answer(urls[0]) == "OK"
+        finally:
+            hardened.on_node("nft -f /etc/a1/firewall-confirmed.nft")
+        assert answer(urls[0]) == ""
+    assert _audit(hardened) == ()
+
+
+def test_rules_of_a_run_that_was_cut_are_taken_back_whoever_connects_meanwhile(hardened: Deployment) -> None:
+    def closed(config: dict[str, Any]) -> None:
+        _all_concerns(config)
+        config[f"{PROJECT}:hardening"]["firewall"] = {"webRanges": [], "confirmSeconds": _GUARD_SECONDS}
+
+    opened = "nft list chain inet a1 web | grep -c nfproto"
+    before = hardened.on_node(opened)
+    hardened.configure(closed)
+    assert hardened.stack.config
+    wanted = declared(StackFile(hardened.stack.config))
+    hardened.configure(_all_concerns)
+    node = wanted.nodes[0]
+    script = render_script(changes(wanted.hardening, node.user, inside=wanted.k3s.inside), GROUP)
+    with connected(node) as client:
+        assert run_script(client, node, script, "apply").status == 0
+    # Each of these is a new connection, as that of anybody who scans the network.
+    assert hardened.on_node(opened) == "0"
+    deadline = time.monotonic() + 3 * _GUARD_SECONDS
+    while hardened.on_node(opened) != before:
+        assert time.monotonic() < deadline
+        time.sleep(2)
+    assert hardened.on_node("systemctl is-enabled a1-firewall") == "enabled"
+    assert hardened.on_node("grep -c nfproto /etc/a1/firewall-confirmed.nft") != "0"
+    assert "firewall table inet a1" in {deviation.concern for deviation in _audit(hardened)}
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+    hardened.stack.read(*UP, "--expect-no-changes")
+
+
 def test_rules_that_lock_everybody_out_take_themselves_back(hardened: Deployment) -> None:
     def lock_out(config: dict[str, Any]) -> None:
         _all_concerns(config)
@@ -221,6 +340,9 @@ def test_rules_that_lock_everybody_out_take_themselves_back(hardened: Deployment
             break
         except (OSError, paramiko.SSHException):
             assert time.monotonic() < deadline
+    # A restart in between would bring the rules that somebody has got in with.
+    assert hardened.on_node("systemctl is-enabled a1-firewall") == "enabled"
+    assert hardened.on_node("grep -c 192.0.2.0 /etc/a1/firewall-confirmed.nft") == "0"
     hardened.stack.read(*UP)
     assert _audit(hardened) == ()
 

@@ -35,7 +35,9 @@ a1_k3s_expected() { # digest of an uploaded binary or nothing: the digest that t
 
 a1_k3s_overrides() { # files of the change: what else K3s or its unit would read
     local path
-    for path in /etc/rancher/k3s/config.yaml.d/* /etc/systemd/system/k3s.service.d/*; do
+    # Wherever systemd looks, also before it has looked again.
+    for path in /etc/rancher/k3s/config.yaml.d/* {/etc,/run}/systemd/system{,.control}/k3s.service.d/* \
+        /usr{/local,}/lib/systemd/system/k3s.service.d/*; do
         if [ -e "$path" ] && ! printf '%s\n' "$@" | grep -qxF -- "$path"; then printf '%s\n' "$path"; fi
     done
 }

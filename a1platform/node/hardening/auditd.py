@@ -216,6 +216,9 @@ fi
 while read -r rule; do
     if [ -n "$rule" ]; then a1_deviation "auditd rules" "$rule" absent; fi
 done < <(comm -23 -- "$a1_state/auditd/loaded" <(a1_audit_rules))
+while read -r rule; do
+    a1_deviation "auditd rules" "none that keeps from recording" "$rule"
+done < <({ auditctl -l 2>/dev/null || true; } | grep -E '^-[aA] ([a-z]+,)?never(,| |$)' || true)
 """
 
 _BEFORE_REVERT = """
@@ -229,13 +232,14 @@ _REVERT = f"""
 local live="$a1_state/auditd/live" path key
 if [ ! -d "$live" ]; then return; fi
 if [ "$(<"$live/enabled")" != enabled ]; then systemctl --quiet disable auditd.service 2>/dev/null || true; fi
+# By key, as others may have loaded rules of theirs, and a host's files need not begin with deleting all.
+for key in {" ".join(_FAMILIES)}; do auditctl -D -k "{KEY}$key" >/dev/null 2>&1 || true; done
 if [ "$(<"$live/active")" = active ]; then
     systemctl kill --signal=HUP --kill-who=main auditd.service 2>/dev/null || true
     augenrules --load >/dev/null 2>&1 || true
-else
-    # By key, as others may have loaded rules of theirs.
-    for key in {" ".join(_FAMILIES)}; do auditctl -D -k "{KEY}$key" >/dev/null 2>&1 || true; done
-    if [ "$(<"$live/auditing")" = 0 ]; then auditctl -e 0 >/dev/null 2>&1 || true; fi
+elif [ "$(<"$live/auditing")" != 1 ]; then
+    # Where nothing could tell, auditd was not there to switch it on.
+    auditctl -e 0 >/dev/null 2>&1 || true
 fi
 for path in audit.rules audit.rules.prev; do
     if [ "$(<"$live/made-$path")" = absent ]; then rm -f -- "/etc/audit/$path"; fi

@@ -1,12 +1,15 @@
 """The packet filter: one nftables table of our own, replaced atomically, beside what K3s and the CNI keep.
 
-NodePorts and ServiceLB ports are rewritten to a pod before the input hook sees them, so they have rules of
-their own in front of that rewriting.
+NodePorts and ServiceLB ports are rewritten to a pod before the input hook sees them, and addresses of pods
+and Services are none of the host's own, so both have rules in front of that rewriting.
+
+What somebody has got in with is the confirmed copy of the rules: it alone is loaded at boot.
 """
 
 import ipaddress
 from collections.abc import Iterable, Sequence
 
+from a1platform.node.hardening.sshd import NOBODY
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.settings.node import FirewallSettings
 
@@ -17,6 +20,7 @@ _LEASES = (68, 546)
 # 9100 is node-exporter's, which Prometheus reads from whichever node it is on.
 _NODES = {"tcp": (2379, 2380, 5001, _API, 9100, 10250), "udp": (8472, 51820, 51821)}
 _RULES = "/etc/a1/firewall.nft"
+_CONFIRMED = "/etc/a1/firewall-confirmed.nft"
 _UNIT = "/etc/systemd/system/a1-firewall.service"
 _GUARD = "a1-firewall-guard"
 _GUARD_PATH = "/etc/a1/firewall-guard"
@@ -28,8 +32,9 @@ def firewall(
 ) -> HostChange:
     """Return the change that drops what arrives unless a rule allows it.
 
-    New rules are taken back after `confirm_seconds` unless a new SSH connection has passed them by then: the
-    table counts those, so any new connection confirms. The boot unit is enabled only once that has happened.
+    New rules are taken back after `confirm_seconds` unless the run's next connection has got in by then and
+    confirms them. No other one does, as whoever scans the network connects too. A run that is cut in between
+    leaves the rules of before, which the next one finds and replaces again.
 
     Args:
         settings: Who may reach what.
@@ -49,7 +54,7 @@ def firewall(
         functions=_functions(settings),
         check=_CHECK.replace("@PORT@", str(settings.ssh_port)),
         apply=_APPLY,
-        confirm=_CONFIRM,
+        confirm=_CONFIRM.replace("@SECONDS@", str(settings.confirm_seconds)),
         verify=_VERIFY,
         before_revert=_BEFORE_REVERT,
         revert="systemctl daemon-reload",
@@ -72,29 +77,29 @@ def render_rules(
 table inet a1
 delete table inet a1
 table inet a1 {{
-    counter ssh_admitted {{ }}
-
     # In front of the rewriting of NodePort and ServiceLB addresses (priority dstnat).
     chain before_rewrite {{
         type filter hook prerouting priority -150; policy accept;
         ct state established,related accept
         iifname {{ "lo", "cni0", "flannel.1", "flannel-wg" }} accept
+{_allow(inside, "jump cluster", field="daddr")}\
         fib daddr type != local accept
         # The host's own, also where sshd listens on a port of that range, are for the input hook to judge.
-        meta l4proto {{ tcp, udp }} th dport {{ {own} }} accept
-        meta l4proto {{ tcp, udp }} th dport 30000-32767 jump node_ports
+        meta l4proto {{ tcp, udp, sctp }} th dport {{ {own} }} accept
+        meta l4proto {{ tcp, udp, sctp }} th dport 30000-32767 jump node_ports
         # 80 and 443, and whatever else pods publish (ServiceLB, hostPort).
-        meta l4proto {{ tcp, udp }} jump web
+        meta l4proto {{ tcp, udp, sctp }} jump web
     }}
 
-    chain web {{
-{_allow(settings.web_ranges, "accept")}        counter drop
+    # Pods and Services, which a neighbour could have its packets routed to.
+    chain cluster {{
+{_allow(peers, "accept")}\
+        # Of pods without a tunnel, as with flannel's host-gw, from where the way back to them leads.
+{_allow(inside, "fib saddr . iif oif exists accept")}        counter drop
     }}
 
-    chain node_ports {{
-{_allow(settings.node_port_ranges, "accept")}        counter drop
-    }}
-
+{_only("web", settings.web_ranges)}
+{_only("node_ports", settings.node_port_ranges)}
     chain input {{
         type filter hook input priority filter; policy drop;
         ct state established,related accept
@@ -104,7 +109,7 @@ table inet a1 {{
         meta l4proto {{ 1, 58 }} accept
         udp sport 67 udp dport 68 accept
         udp sport 547 udp dport 546 accept
-{_allow(settings.admin_ranges, f"tcp dport {settings.ssh_port} counter name ssh_admitted accept")}\
+{_allow(settings.admin_ranges, f"tcp dport {settings.ssh_port} accept")}\
 {_allow(settings.admin_ranges, f"tcp dport {_API} accept")}\
 {pods}{nodes}        tcp dport {{ 80, 443 }} accept
         udp dport {{ 443 }} accept
@@ -114,11 +119,15 @@ table inet a1 {{
 """
 
 
+def _only(chain: str, ranges: Iterable[str]) -> str:
+    return f"    chain {chain} {{\n{_allow(ranges, 'accept')}        counter drop\n    }}\n"
+
+
 def _listed(ports: Iterable[int]) -> str:
     return ", ".join(str(port) for port in sorted(ports))
 
 
-def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
+def _allow(ranges: Iterable[str], verdict: str, *, match: str = "", field: str = "saddr") -> str:
     rules = ""
     networks = [ipaddress.ip_network(text) for text in ranges]
     for version, family in ((4, "ip"), (6, "ip6")):
@@ -126,7 +135,7 @@ def _allow(ranges: Iterable[str], verdict: str, *, match: str = "") -> str:
         if any(network.prefixlen == 0 and network.version == version for network in networks):
             rules += f"        meta nfproto ipv{version} {match}{verdict}\n"
         elif chosen:
-            rules += f"        {match}{family} saddr {{ {', '.join(chosen)} }} {verdict}\n"
+            rules += f"        {match}{family} {field} {{ {', '.join(chosen)} }} {verdict}\n"
     return rules
 
 
@@ -139,12 +148,13 @@ Before=network-pre.target shutdown.target
 Wants=network-pre.target
 Conflicts=shutdown.target
 After=local-fs.target nftables.service
+ConditionPathExists={_CONFIRMED}
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/nft -f {_RULES}
-ExecReload=/usr/sbin/nft -f {_RULES}
+ExecStart=/usr/sbin/nft -f {_CONFIRMED}
+ExecReload=/usr/sbin/nft -f {_CONFIRMED}
 
 [Install]
 WantedBy=sysinit.target
@@ -153,12 +163,8 @@ WantedBy=sysinit.target
 
 def _guard() -> str:
     return f"""#!/bin/sh
-# Takes new rules back unless a new SSH connection has passed them.
-if nft list counter inet a1 ssh_admitted 2>/dev/null | grep -q 'packets 0 '; then
-    if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
-else
-    systemctl --quiet enable a1-firewall.service
-fi
+# Takes new rules back, as nobody has confirmed them in time.
+if [ -s {_PREVIOUS} ]; then nft -f {_PREVIOUS}; else nft delete table inet a1; fi
 rm -f {_PREVIOUS}
 """
 
@@ -174,19 +180,18 @@ a1_firewall_wanted() {{ # the table as the kernel shows it when loaded in a name
         sed -E 's/ ?packets [0-9]+ bytes [0-9]+//' || true
 }}
 
-a1_firewall_admitted() {{ # new SSH connections since the table was loaded
-    nft list counter inet a1 ssh_admitted 2>/dev/null | awk '/packets/ {{ print $2 }}'
-}}
-
-a1_firewall_load() {{ # load the rules; without a new SSH connection in time they are taken back
-    if nft list table inet a1 >/dev/null 2>&1; then
-        {{ printf 'table inet a1\\ndelete table inet a1\\n' && nft list table inet a1; }} >{_PREVIOUS}
-    else
-        : >{_PREVIOUS}
+a1_firewall_load() {{ # load the rules; without a confirmation in time they are taken back
+    # First: that of an earlier run would take these back too early.
+    systemctl stop {_GUARD}.timer {_GUARD}.service 2>/dev/null || true
+    # What is there of an earlier run that nobody has confirmed is from before its rules.
+    if [ ! -e {_PREVIOUS} ]; then
+        if nft list table inet a1 >/dev/null 2>&1; then
+            {{ printf 'table inet a1\\ndelete table inet a1\\n' && nft list table inet a1; }} >{_PREVIOUS}~
+        else
+            : >{_PREVIOUS}~
+        fi
+        mv -fT -- {_PREVIOUS}~ {_PREVIOUS}
     fi
-    systemctl stop {_GUARD}.timer 2>/dev/null || true
-    # A restart before the confirmation must not bring back what nobody can pass.
-    systemctl --quiet disable a1-firewall.service
     systemd-run --quiet --collect --unit={_GUARD} \
         --on-active={settings.confirm_seconds} --timer-property=AccuracySec=1s {_GUARD_PATH}
     nft -f {_RULES}
@@ -196,7 +201,7 @@ a1_firewall_load() {{ # load the rules; without a new SSH connection in time the
 
 _CHECK = f"""
 local ports answer
-ports=$(sshd -T 2>/dev/null | awk '$1 == "port" {{ print $2 }}')
+ports=$(sshd -T -C {NOBODY} 2>/dev/null | awk '$1 == "port" {{ print $2 }}')
 grep -qx @PORT@ <<<"$ports" ||
     a1_fail "hardening.firewall.sshPort: found @PORT@, expected what sshd listens on: $ports"
 if ! answer=$(nft -c -f "$a1_staged{_RULES}" 2>&1); then
@@ -206,26 +211,24 @@ fi
 
 _APPLY = """
 systemctl daemon-reload
+systemctl --quiet enable a1-firewall.service
 a1_firewall_load
 """
 
 # This connection is new, so it has passed the rules in force. Those are others where the new ones were taken
-# back meanwhile: nobody got in for so long, or an earlier run was cut before it got here.
+# back meanwhile; the guard is ended first, as it could take them back after the comparison.
 _CONFIRM = f"""
-if [ "$(a1_firewall_admitted)" = 0 ]; then
-    a1_fail "firewall: no new SSH connection has passed the loaded rules; they are taken back soon"
-fi
+systemctl stop {_GUARD}.timer {_GUARD}.service 2>/dev/null || true
 if [ "$(a1_firewall_rules)" != "$(a1_firewall_wanted)" ]; then
-    a1_fail "firewall: no new SSH connection passed the new rules in time, so they were taken back; correct" \
-        "hardening.firewall.adminRanges if this machine is not in them, then run up again"
-else
-    systemctl stop {_GUARD}.timer 2>/dev/null || true
-    rm -f {_PREVIOUS}
-    systemctl --quiet enable a1-firewall.service
+    a1_fail "firewall: the new rules were taken back, as nothing had confirmed them in @SECONDS@ s:" \\
+        "correct hardening.firewall.adminRanges if this machine is not in them; then, or where an earlier" \\
+        "run was cut, run up again"
 fi
+a1_keep {_CONFIRMED} <{_RULES}
+rm -f {_PREVIOUS}
 """
 
-_VERIFY = """
+_VERIFY = f"""
 local found wanted
 found=$(a1_firewall_rules | sha256sum | cut -c1-12) wanted=$(a1_firewall_wanted | sha256sum | cut -c1-12)
 if [ -z "$(a1_firewall_rules)" ]; then
@@ -233,15 +236,18 @@ if [ -z "$(a1_firewall_rules)" ]; then
 elif [ "$found" != "$wanted" ]; then
     a1_deviation "firewall table inet a1" "rules sha256 $wanted" "rules sha256 $found"
 fi
-if ! systemctl --quiet is-enabled a1-firewall.service 2>/dev/null &&
-    ! systemctl --quiet is-active @GUARD@.timer; then
+if ! systemctl --quiet is-enabled a1-firewall.service 2>/dev/null; then
     a1_deviation "firewall at boot" enabled disabled
+elif ! systemctl --quiet is-active {_GUARD}.timer && ! cmp -s -- {_RULES} {_CONFIRMED}; then
+    a1_deviation "firewall at boot" "these rules, confirmed" "$(
+        if [ -e {_CONFIRMED} ]; then echo "other rules"; else echo none; fi
+    )" "$(a1_changed {_CONFIRMED})"
 fi
-""".replace("@GUARD@", _GUARD)
+"""
 
 _BEFORE_REVERT = f"""
-systemctl stop {_GUARD}.timer 2>/dev/null || true
+systemctl stop {_GUARD}.timer {_GUARD}.service 2>/dev/null || true
 systemctl --quiet disable --now a1-firewall.service 2>/dev/null || true
 nft delete table inet a1 2>/dev/null || true
-rm -f {_PREVIOUS}
+rm -f {_PREVIOUS} {_CONFIRMED}
 """

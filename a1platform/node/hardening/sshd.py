@@ -29,6 +29,43 @@ _OPTIONS: dict[str, str] = {
     "MACs": "hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com",
 }
 
+NOBODY = "user=a1-nobody,host=nowhere,addr=192.0.2.1,laddr=192.0.2.2,lport=22,rdomain=none"
+"""For `sshd -T -C`: whom no `Match` block names. Without any of these it refuses files with a block that asks
+for it."""
+
+# Options of the command line, which sshd shows as its title, and Match blocks win over every file.
+_FUNCTIONS = r"""
+a1_sshd_started_with() { # options of the server that runs, and of one that would be started now
+    local pid
+    pid=$(systemctl show --property=MainPID --value ssh.service)
+    {
+        { tr '\0' ' ' <"/proc/${pid:-0}/cmdline"; } 2>/dev/null |
+            sed 's/^sshd: //; s/ \[listener\].*//; s/^[^ ]* *//' || true
+        echo
+        systemctl show --property=ExecStart --value ssh.service |
+            sed -n 's/.*argv\[\]=[^ ]* *\(.*\) ; ignore_errors.*/\1/p'
+        sed -n 's/^[[:space:]]*SSHD_OPTS=//p' /etc/default/ssh 2>/dev/null || true
+    } | tr -d "\"'" | sed -E 's/[$][^ ]*//g; s/(-o ?[A-Za-z0-9]+) +([^- ])/\1=\2/g'
+}
+
+a1_sshd_deviations() { # further options: keyword, expected and found of what sshd would not do as declared
+    local effective keyword value found
+    local -A values=()
+    # shellcheck disable=SC2046 # options, a word each
+    if ! effective=$(sshd -T -C @NOBODY@ $(a1_sshd_started_with) "$@" 2>&1); then
+        printf 'configuration\taccepted by sshd -T\t%s\n' "${effective//[$'\t\n']/ }"
+        return
+    fi
+    while read -r keyword value; do
+        if [ -n "$keyword" ]; then values[$keyword]+="${values[$keyword]:+ }$value"; fi
+    done <<<"$effective"
+    while read -r keyword value; do
+        found=${values[${keyword,,}]:-}
+        [ "$found" = "$value" ] || printf '%s\t%s\t%s\n' "$keyword" "$value" "${found:-absent}"
+    done < <(a1_sshd_options)
+}
+""".replace("@NOBODY@", NOBODY)
+
 # The first value of a keyword wins, so the new file in front of the whole of the old configuration is what
 # sshd will read once it is in place.
 _CHECK = f"""
@@ -40,6 +77,12 @@ cat "$a1_staged{_PATH}" /etc/ssh/sshd_config >"$candidate"
 if ! answer=$(sshd -t -f "$candidate" 2>&1); then
     a1_fail "sshd: the new configuration is refused, nothing was written: $answer"
 fi
+answer=$(a1_sshd_deviations -f "$candidate")
+if [ -n "$answer" ]; then
+    a1_fail "sshd: found an option that it is started with (SSHD_OPTS in /etc/default/ssh, or a drop-in of" \
+        "ssh.service) or a Match block for everybody that wins over ours, expected none; take it away, then" \
+        "run up again (keyword, expected, found):"$'\\n'"$answer"
+fi
 """
 
 _RELOAD = """
@@ -48,24 +91,18 @@ systemctl try-reload-or-restart ssh.service
 """
 
 _VERIFY = """
-local effective keyword value found changed loaded
-local -A values=()
-effective=$(sshd -T 2>&1) || a1_deviation "sshd configuration" "accepted by sshd -T" "$effective"
-while read -r keyword value; do
-    if [ -n "$keyword" ]; then values[$keyword]+="${values[$keyword]:+ }$value"; fi
-done <<<"$effective"
-while read -r keyword value; do
-    found=${values[${keyword,,}]:-}
-    [ "$found" = "$value" ] || a1_deviation "sshd $keyword" "$value" "${found:-absent}"
-done < <(a1_sshd_options)
-# `sshd -T` reads the files; the running server may have read them before they were last changed.
+local keyword value found changed loaded
+while IFS=$'\\t' read -r keyword value found; do
+    a1_deviation "sshd $keyword" "$value" "$found"
+done < <(a1_sshd_deviations)
+# The files are read by `sshd -T`; the running server may have read them before they were last changed.
 if systemctl --quiet is-active ssh.service; then
     changed=$(
-        find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -printf '%C@\n' | cut -d. -f1 | sort -n | tail -n 1
+        find /etc/ssh/sshd_config /etc/ssh/sshd_config.d -printf '%C@\\n' | cut -d. -f1 | sort -n | tail -n 1
     )
     loaded=$(a1_entered ssh.service StateChangeTimestamp)
     if [ "$changed" -gt "$loaded" ]; then
-        a1_deviation "sshd running server" "has read its configuration" "configuration changed" \
+        a1_deviation "sshd running server" "has read its configuration" "configuration changed" \\
             "$(a1_time "$changed")"
     fi
 fi
@@ -91,7 +128,7 @@ def sshd(user: str) -> HostChange:
         name="sshd",
         reason="log in with keys only, with strong algorithms; tunnels and SFTP keep working",
         files=(HostFile(_PATH, f"# The A1 platform. Read first, so these values win.\n{lines}"),),
-        functions=f"a1_sshd_options() {{\n    cat <<'A1_TABLE'\n{effective}A1_TABLE\n}}",
+        functions=f"{_FUNCTIONS}\na1_sshd_options() {{\n    cat <<'A1_TABLE'\n{effective}A1_TABLE\n}}",
         check=_CHECK,
         apply=_RELOAD,
         verify=_VERIFY,

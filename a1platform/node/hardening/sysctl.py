@@ -1,7 +1,11 @@
-"""Kernel parameters that suit a K3s host: forwarding stays on, containers keep working.
+"""Kernel parameters that suit a K3s host: IPv4 forwarding stays on, containers keep working.
 
 Sources: the CIS Debian benchmark and dev-sec's os role, minus what breaks K3s (ip_forward=0, rp_filter=1,
-modules_disabled=1, accept_ra=0); the kubelet's own list for protect-kernel-defaults.
+modules_disabled=1); the kubelet's own list for protect-kernel-defaults.
+
+IPv6 forwarding and accept_ra stay as they are: pods have IPv4 addresses only, and with forwarding the kernel
+drops the default route that it has learned on every interface whose own accept_ra is not 2, which conf.all
+does not reach (https://docs.kernel.org/networking/ip-sysctl.html).
 """
 
 from dataclasses import dataclass
@@ -44,14 +48,13 @@ def _both(
 
 PARAMETERS: tuple[Parameter, ...] = (
     # First: a change of ipv4 forwarding makes the kernel set other parameters anew.
-    *_both("forwarding", "1", "pods are reached through the host"),
+    *_both("forwarding", "1", "pods are reached through the host", ("ipv4",)),
     *_both("accept_redirects", "0", "nobody else decides our routes"),
     *_both("accept_source_route", "0", "a packet does not choose its own path"),
     *_both("secure_redirects", "0", "nobody else decides our routes", ("ipv4",)),
     *_both("send_redirects", "0", "a node is no router for its neighbours", ("ipv4",)),
     *_both("log_martians", "1", "packets with impossible addresses are on record", ("ipv4",)),
     *_both("rp_filter", "2", "loose: forged sources are dropped, asymmetric pod routes are not", ("ipv4",)),
-    *_both("accept_ra", "2", "router advertisements keep working while forwarding is on", ("ipv6",)),
     Parameter("net.ipv4.tcp_syncookies", "1", "a SYN flood does not fill the backlog", namespaced=True),
     Parameter("net.ipv4.icmp_echo_ignore_broadcasts", "1", "no amplifier for smurf attacks", namespaced=True),
     Parameter(
@@ -77,7 +80,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "kernel.yama.ptrace_scope", "2", "only root attaches to processes; 3 cannot be set back", locked="3"
     ),
-    Parameter("kernel.perf_event_paranoid", "3", "performance counters are for root"),
+    Parameter("kernel.perf_event_paranoid", "4", "performance counters are for root; Ubuntu's own value"),
     Parameter("kernel.unprivileged_bpf_disabled", "2", "BPF is for root; 1 cannot be set back", locked="1"),
     Parameter("fs.protected_hardlinks", "1", "no hard links to other people's files"),
     Parameter("fs.protected_symlinks", "1", "no symlink races in /tmp"),

@@ -4,6 +4,8 @@ from a1platform.node.host_change import HostChange, HostFile
 from a1platform.settings.node import TimeSyncSettings
 
 _PATH = "/etc/systemd/timesyncd.conf.d/90-a1.conf"
+# Until then a daemon that has just started may still be asking.
+_PATIENCE_SECONDS = 3600
 _OTHERS = "chrony.service ntpsec.service ntp.service openntpd.service"
 
 
@@ -79,8 +81,13 @@ fi
 found=$(systemctl is-active "$unit" || true)
 if [ "$found" != active ]; then
     a1_deviation "time-sync service" "$unit active" "$found" "$(a1_stopped "$unit")"
+# For people alone, as `up` cannot open the way to a server.
+elif [ "$a1_verb" = verify ] &&
+    [ $(($(a1_entered "$unit" ActiveEnterTimestamp) + @PATIENCE@)) -lt "$(date +%s)" ]; then
+    found=$(timedatectl show --property=NTPSynchronized --value 2>/dev/null || true)
+    [ "$found" != no ] || a1_deviation "time-sync clock" synchronised "not synchronised"
 fi
-"""
+""".replace("@PATIENCE@", str(_PATIENCE_SECONDS))
 
 _REVERT = """
 local live="$a1_state/time-sync/live" unit=systemd-timesyncd.service

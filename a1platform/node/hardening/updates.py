@@ -39,7 +39,7 @@ def updates(settings: UpdatesSettings) -> HostChange:
             HostFile("/etc/needrestart/conf.d/90-a1.conf", _needrestart()),
             HostFile("/etc/systemd/networkd.conf.d/90-a1.conf", _NETWORKD),
         ),
-        functions=_FUNCTIONS,
+        functions=_FUNCTIONS + _lists(settings),
         record=_RECORD,
         apply=_APPLY,
         verify=_VERIFY,
@@ -71,6 +71,17 @@ Unattended-Upgrade::Remove-Unused-Kernel-Packages "false";
 Unattended-Upgrade::Remove-New-Unused-Dependencies "false";
 Unattended-Upgrade::Remove-Unused-Dependencies "false";
 """
+
+
+def _lists(settings: UpdatesSettings) -> str:
+    """Return the function that prints the lists of unattended-upgrades as `apt-config dump` does, sorted."""
+    held = (_exactly(name) for name in (*RESTARTS_THE_NETWORK, *settings.hold_back))
+    named = [
+        *(("Origins-Pattern", origin) for origin in _ORIGINS),
+        *(("Package-Blacklist", one) for one in held),
+    ]
+    table = "".join(f'Unattended-Upgrade::{name}:: "{value}";\n' for name, value in named)
+    return f"a1_updates_lists() {{\n    sort <<'A1_TABLE'\n{table}A1_TABLE\n}}\n"
 
 
 def _exactly(name: str) -> str:
@@ -133,11 +144,18 @@ while read -r key value; do
     found=$(sed -n "s/^$key \\"\\(.*\\)\\";$/\\1/p" <<<"$effective" | tail -n 1)
     [ "$found" = "$value" ] || a1_deviation "updates $key" "$value" "${found:-absent}"
 done < <(a1_updates_expected)
+found=$(grep -E '^Unattended-Upgrade::@LISTS@:: ' <<<"$effective" | sort || true)
+while read -r value; do
+    a1_deviation "updates lists" "$value" absent
+done < <(comm -23 <(a1_updates_lists) <(printf '%s\\n' "$found"))
+while read -r value; do
+    if [ -n "$value" ]; then a1_deviation "updates lists" "no other" "$value"; fi
+done < <(comm -13 <(a1_updates_lists) <(printf '%s\\n' "$found"))
 for timer in $a1_updates_timers; do
     found=$(a1_updates_timer "$timer")
     [ "$found" = "enabled active" ] || a1_deviation "updates $timer" "enabled active" "$found"
 done
-"""
+""".replace("@LISTS@", "(Allowed-Origins|Origins-Pattern|Package-Blacklist)")
 
 _REVERT = """
 local entry timer enabled active wanted

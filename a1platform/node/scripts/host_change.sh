@@ -194,27 +194,32 @@ a1_verify_packages() { # change, packages
 }
 
 a1_install() { # function prefix, order, change, packages: what is missing; nothing that is there is upgraded
-    local prefix=$1 order=$2 change=$3 record="$a1_state/$3" name plan missing=()
+    local prefix=$1 order=$2 change=$3 record="$a1_state/$3" name plan attempt missing=()
     shift 3
     for name in "$@"; do if a1_lacks "$name"; then missing+=("${name%%|*}"); fi; done
     if [ "${#missing[@]}" = 0 ]; then return; fi
-    if ! plan=$(a1_apt --simulate --no-install-recommends install "${missing[@]}"); then
-        a1_apt update >/dev/null || true
-        plan=$(a1_apt --simulate --no-install-recommends install "${missing[@]}") ||
-            a1_fail "$change: found no package ${missing[*]} and could not get it, expected it installed: $plan"
-    fi
-    # `Inst name [version that is there] (new version ...)` is an upgrade.
-    if grep -qE '^Inst [^ ]+ \[|^Remv ' <<<"$plan"; then
-        a1_fail "$change: installing ${missing[*]} would upgrade or remove packages, expected it not to:"$'\n'"$plan"
-    fi
-    mkdir -p -- "$record/files"
-    # First, so that a run which is cut while it installs can be undone.
-    a1_keep_revert "$change" "$prefix" "$order"
-    awk '/^Inst / { print $2 }' <<<"$plan" >>"$record/packages"
-    plan=$(a1_apt --no-install-recommends --no-remove install "${missing[@]}") ||
-        a1_fail "$change: could not install ${missing[*]}: $plan"
-    a1_installed=""
-    printf 'installed\t%s\t%s\n' "$change" "${missing[*]}"
+    for attempt in first last; do
+        if plan=$(a1_apt --simulate --no-install-recommends install "${missing[@]}"); then
+            # `Inst name [version that is there] (new version ...)` is an upgrade.
+            if grep -qE '^Inst [^ ]+ \[|^Remv ' <<<"$plan"; then
+                a1_fail "$change: installing ${missing[*]} would upgrade or remove packages, expected it not to:"$'\n'"$plan"
+            fi
+            mkdir -p -- "$record/files"
+            # First, so that a run which is cut while it installs can be undone, and what packages start is not
+            # taken for what was there before.
+            a1_keep_revert "$change" "$prefix" "$order"
+            "${prefix}_record"
+            awk '/^Inst / { print $2 }' <<<"$plan" >>"$record/packages"
+            if plan=$(a1_apt --no-install-recommends --no-remove install "${missing[@]}"); then
+                a1_installed=""
+                printf 'installed\t%s\t%s\n' "$change" "${missing[*]}"
+                return
+            fi
+        fi
+        # An index that is out of date knows no package, or one that its server has no more.
+        if [ "$attempt" = first ]; then a1_apt update >/dev/null || true; fi
+    done
+    a1_fail "$change: could not install ${missing[*]}, expected to: $plan"
 }
 
 a1_uninstall() { # change: purges what it has installed, unless something else needs that by now

@@ -40,6 +40,12 @@ a1_no_data() { # nothing that K3s would take for its own
     [ -z "${found// /}" ] || printf 'data of another K3s: found %s, expected none: K3s would adopt it and `make down` delete it; take it away or move it first\n' "${found% }"
 }
 
+a1_no_firewall() { # none beside ours
+    local found
+    found=$(a1_fact other_firewalls)
+    [ -z "${found// /}" ] || printf 'another firewall: found %s switched on, expected none: its rules drop what pods send; switch it off (`ufw disable`, `systemctl disable --now firewalld`), or ours by hardening.firewall and let it pass pods and Services\n' "${found% }"
+}
+
 a1_free_ports() { # fact, subject, ports...: our own K3s may hold them
     local port taken="" listening subject=$2
     if [ "$(a1_fact k3s_is_ours)" = yes ]; then

@@ -99,6 +99,21 @@ def test_what_would_override_our_configuration_is_named(server: NodeSettings, tm
     assert done.stdout == f"{folder}/stray.yaml\n"
 
 
+@pytest.mark.parametrize(
+    "folder",
+    ["etc/systemd/system", "etc/systemd/system.control", "run/systemd/system", "usr/lib/systemd/system"],
+)
+def test_a_drop_in_is_named_wherever_systemd_looks(server: NodeSettings, tmp_path: Path, folder: str) -> None:
+    drop_in = tmp_path / folder / "k3s.service.d/x.conf"
+    drop_in.parent.mkdir(parents=True)
+    drop_in.touch()
+    functions = k3s(K3sSettings(), server, [server], _DIGEST).functions
+    moved = functions.replace("{/etc,/run}", f"{tmp_path}/{{etc,run}}").replace("/usr{", f"{tmp_path}/usr{{")
+    script = f"set -euo pipefail\n{moved}\na1_k3s_overrides"
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{drop_in}\n"
+
+
 def test_what_the_host_keeps_for_the_uninstall_calls_none_of_our_functions(server: NodeSettings) -> None:
     change = k3s(K3sSettings(), server, [server], _DIGEST)
     assert "a1_k3s" not in change.before_revert + change.revert

@@ -32,7 +32,8 @@ def closed_port() -> int:
 def test_a_node_is_written_without_losing_what_is_there(node: Entry, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.a1.yaml"
     path.write_text(
-        "encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n  other:key: 1\n"
+        "encryptionsalt: v1:x\nconfig:\n  a1platform:hardening: {kernel: shared}\n"
+        "  a1platform:k3s: {extraConfig: {protect-kernel-defaults: false}}\n  other:key: 1\n"
     )
     StackFile(path).put_nodes([NodeSettings.model_validate(node())])
     content = yaml.safe_load(path.read_text())

@@ -1,6 +1,8 @@
 """The concerns that are more than a list: audit rules, updates, the clock, logins."""
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -57,6 +59,45 @@ def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
     assert not any(rule.startswith("-e") for rule in _rules())
 
 
+def _verified(change: HostChange, state: Path, functions: dict[str, str]) -> list[str]:
+    """Return what a concern's own verification finds on a host whose programs answer so."""
+    only = HostChange(change.name, "a test", functions=change.functions, verify=change.verify)
+    script = render_script([only], "tests", state=str(state))
+    done = subprocess.run(
+        ["bash", "-s", "--", "verify"],
+        input=guarded(script),
+        env={
+            **os.environ,
+            **{f"BASH_FUNC_{name}%%": f"() {{ {text}\n}}" for name, text in functions.items()},
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "rule", ["-a never,task", "-a exit,never -F dir=/etc", "-A never,exclude -F msgtype=CWD"]
+)
+def test_a_rule_that_keeps_from_recording_is_named(tmp_path: Path, rule: str) -> None:
+    (tmp_path / "auditd").mkdir()
+    (tmp_path / "auditd/loaded").touch()
+    programs = {
+        "systemctl": 'case "$1" in is-active) echo active ;; is-enabled) echo enabled ;; esac',
+        "auditctl": f'case "$1" in -s) echo enabled 1 ;; -l) echo "{rule}"; echo "-w /never" ;; esac',
+    }
+    (found,) = _verified(auditd(), tmp_path, programs)
+    assert found == f"auditd rules\tnone that keeps from recording\t{rule}\t"
+
+
+def test_rules_of_ours_are_deleted_by_their_keys_also_where_auditd_was_there_before() -> None:
+    revert = auditd().revert
+    assert revert.index("auditctl -D -k") < revert.index("augenrules --load")
+    assert revert.index("auditctl -D -k") < revert.index('"$live/active"')
+
+
 def test_rules_for_calls_that_only_x86_has_stay_off_other_machines() -> None:
     assert "arch=b32" not in render_rules()
     (x86,) = (file for file in auditd().files if file.content == render_x86_rules())
@@ -91,6 +132,55 @@ def test_packages_that_restart_the_network_are_held_back_with_the_sites_own() ->
     for name in RESTARTS_THE_NETWORK:
         assert sum(bool(re.match(pattern, name)) for pattern in held) == 1
     assert not any(re.match(pattern, "systemd-resolved") for pattern in held)
+
+
+@pytest.mark.parametrize(
+    ("later", "found"),
+    [
+        ("", []),
+        (
+            'Unattended-Upgrade::Allowed-Origins { "all:all"; };',
+            ['no other\tUnattended-Upgrade::Allowed-Origins:: "all:all";'],
+        ),
+        (
+            "#clear Unattended-Upgrade::Package-Blacklist;",
+            [
+                f'Unattended-Upgrade::Package-Blacklist:: "{name}";\tabsent'
+                for name in ("dhcpcd$", "ifupdown$", "netplan\\.io$", "network-manager$", "systemd$")
+            ],
+        ),
+    ],
+)
+def test_a_later_file_that_changes_what_is_installed_is_named(
+    tmp_path: Path, later: str, found: list[str]
+) -> None:
+    if shutil.which("apt-config") is None:
+        pytest.skip("no apt here")
+    settings = UpdatesSettings()
+    (tmp_path / "apt.conf").write_text(f"{render_apt(settings)}{later}\n")
+    programs = {
+        "systemctl": 'case "$1" in is-active) echo active ;; is-enabled) echo enabled ;; esac',
+        "apt-config": f"command apt-config -c {tmp_path}/apt.conf dump",
+    }
+    assert _verified(updates(settings), tmp_path, programs) == [f"updates lists\t{one}\t" for one in found]
+
+
+@pytest.mark.parametrize(
+    ("hours", "found"), [(0, []), (2, ["time-sync clock\tsynchronised\tnot synchronised\t"])]
+)
+def test_a_clock_that_no_server_has_set_for_long_is_named_by_an_audit(
+    tmp_path: Path, hours: int, found: list[str]
+) -> None:
+    programs = {
+        "systemctl": f"""case "$*" in
+            *ActiveEnterTimestamp*) date -u -d '{hours} hours ago' ;;
+            *is-enabled*chrony*|*is-enabled*ntp*) return 1 ;;
+            is-enabled*) echo enabled ;;
+            is-active*) echo active ;;
+        esac""",
+        "timedatectl": "echo no",
+    }
+    assert _verified(time_sync(TimeSyncSettings()), tmp_path, programs) == found
 
 
 def test_what_pods_depend_on_is_never_restarted_after_an_update() -> None:

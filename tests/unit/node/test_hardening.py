@@ -14,7 +14,7 @@ from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
 from a1platform.node.host_change import HostChange, render_script
 from a1platform.node.shell import guarded
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import FirewallSettings, HardeningSettings
+from a1platform.settings.node import KUBELET_PARAMETERS, FirewallSettings, HardeningSettings
 
 
 def test_every_parameter_has_a_reason_and_stands_once() -> None:
@@ -24,12 +24,20 @@ def test_every_parameter_has_a_reason_and_stands_once() -> None:
 
 def test_nothing_that_k3s_needs_is_switched_off() -> None:
     values = {parameter.key: parameter.value for parameter in PARAMETERS}
-    assert values["net.ipv4.conf.all.forwarding"] == values["net.ipv6.conf.all.forwarding"] == "1"
+    assert values["net.ipv4.conf.all.forwarding"] == "1"
     assert values["net.bridge.bridge-nf-call-iptables"] == "1"
     assert values["net.ipv4.conf.all.rp_filter"] == "2"
-    assert values["net.ipv6.conf.all.accept_ra"] == "2"
     assert "kernel.modules_disabled" not in values
     assert not set(LOADED) & set(REFUSED)
+
+
+def test_a_host_that_has_its_ipv6_route_from_a_router_keeps_it() -> None:
+    leaves = {parameter.key.rsplit(".", 1)[1] for parameter in PARAMETERS if ".ipv6." in parameter.key}
+    assert not leaves & {"forwarding", "accept_ra"}
+
+
+def test_what_the_kubelet_checks_is_set() -> None:
+    assert set(KUBELET_PARAMETERS) <= {parameter.key for parameter in PARAMETERS}
 
 
 def test_nothing_is_set_that_cannot_be_set_back_before_a_reboot() -> None:
@@ -101,7 +109,7 @@ def test_the_firewall_replaces_its_own_table_and_no_other() -> None:
 
 def test_only_named_ranges_reach_ssh_and_the_api() -> None:
     rules = render_rules(FirewallSettings(admin_ranges=("192.0.2.0/24", "2001:db8::/32")))
-    assert "ip saddr { 192.0.2.0/24 } tcp dport 22 counter name ssh_admitted accept" in rules
+    assert "ip saddr { 192.0.2.0/24 } tcp dport 22 accept" in rules
     assert "ip6 saddr { 2001:db8::/32 } tcp dport 6443 accept" in rules
     assert "meta nfproto ipv4 tcp dport 22" not in rules
 
@@ -116,7 +124,7 @@ def test_node_ports_are_closed_by_default_in_front_of_the_rewriting() -> None:
 def test_what_pods_publish_at_any_other_port_is_for_the_web_ranges_alone() -> None:
     rules = render_rules(FirewallSettings(web_ranges=("192.0.2.0/24",)))
     before = rules.split("chain before_rewrite {")[1].split("\n    }")[0].splitlines()
-    assert before[-1].split() == ["meta", "l4proto", "{", "tcp,", "udp", "}", "jump", "web"]
+    assert before[-1].split() == ["meta", "l4proto", "{", "tcp,", "udp,", "sctp", "}", "jump", "web"]
     web = rules.split("chain web {")[1].split("\n    }")[0].splitlines()
     assert [line.strip() for line in web[1:]] == ["ip saddr { 192.0.2.0/24 } accept", "counter drop"]
 
@@ -168,6 +176,33 @@ def test_the_lock_out_guard_is_one_line_for_systemd_which_loses_the_others_when_
     assert [call.split()[-1] for call in calls] == ["/etc/a1/firewall-guard"]
 
 
-def test_a_restart_before_the_confirmation_comes_up_without_the_new_rules() -> None:
-    load = firewall(FirewallSettings()).functions
-    assert load.index("systemctl --quiet disable a1-firewall.service") < load.index("\n    nft -f ")
+def test_at_boot_the_rules_come_that_somebody_has_got_in_with_and_no_others() -> None:
+    change = firewall(FirewallSettings())
+    (unit,) = (one.content for one in change.files if one.path.endswith(".service"))
+    confirmed = "/etc/a1/firewall-confirmed.nft"
+    assert f"ExecStart=/usr/sbin/nft -f {confirmed}\n" in unit
+    assert f"ConditionPathExists={confirmed}\n" in unit
+    assert "a1_keep /etc/a1/firewall-confirmed.nft </etc/a1/firewall.nft" in change.confirm
+    assert confirmed not in change.apply + change.functions
+    assert confirmed in change.before_revert
+    assert " disable " not in change.apply + change.functions
+
+
+def test_new_rules_are_taken_back_whoever_connects_unless_the_run_confirms_them() -> None:
+    change = firewall(FirewallSettings(confirm_seconds=30))
+    (guard,) = (one.content for one in change.files if one.path.endswith("guard"))
+    assert "counter" not in guard
+    assert "systemctl" not in guard
+    assert change.confirm.index("systemctl stop a1-firewall-guard.timer") < change.confirm.index("!=")
+    assert "in 30 s:" in change.confirm
+
+
+def test_nobody_outside_reaches_pods_and_services_through_a_route_to_the_node() -> None:
+    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
+    before = joined.split("chain before_rewrite {")[1]
+    inside = "ip daddr { 10.42.0.0/16, 10.43.0.0/16 } jump cluster"
+    assert before.index("flannel.1") < before.index(inside) < before.index("fib daddr type != local accept")
+    chain = joined.split("chain cluster {")[1].split("\n    }")[0]
+    assert "ip saddr { 192.0.2.7/32 } accept" in chain
+    assert chain.splitlines()[-1].split() == ["counter", "drop"]
+    assert "192.0.2.7" not in alone

@@ -172,6 +172,55 @@ def test_a_package_that_is_gone_is_a_deviation_unless_another_will_do(host: Host
     )
 
 
+def _packages_of(host: Host, *, outdated: bool) -> dict[str, str]:
+    """Return an apt whose package starts a service, and which finds it only in an index of today."""
+    known = "[ -e updated ]" if outdated else "true"
+    return {
+        "BASH_FUNC_dpkg-query%%": f"() {{ cat {host.root}/installed 2>/dev/null; }}",
+        "BASH_FUNC_apt-get%%": f"""() {{
+            cd {host.root}
+            case "$*" in
+            *--simulate*) echo "Inst served (1.0 here)" ;;
+            *" update") touch updated; echo >>updates ;;
+            *" install "*)
+                if ! {known}; then echo "404 Not Found"; return 100; fi
+                echo "served installed" >installed
+                touch running
+                ;;
+            esac
+        }}""",
+    }
+
+
+def test_an_index_that_is_out_of_date_is_read_anew_once(host: Host) -> None:
+    change = HostChange("example", "a test", packages=("served",))
+    answer = host.run("apply", change, environment=_packages_of(host, outdated=True))
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "installed\texample\tserved\n" in answer.stdout
+    assert (host.root / "updates").read_text() == "\n"
+
+
+def test_a_package_that_cannot_be_had_is_told_and_what_began_is_undone(host: Host) -> None:
+    before = host.tree()
+    change = HostChange("example", "a test", packages=("served",))
+    never = _packages_of(host, outdated=True)
+    never["BASH_FUNC_apt-get%%"] = never["BASH_FUNC_apt-get%%"].replace("touch updated; ", "")
+    answer = host.run("apply", change, environment=never)
+    assert answer.returncode == 1
+    assert "example: could not install served, expected to: 404 Not Found" in answer.stderr
+    (host.root / "updates").unlink()
+    assert host.run("revert", change, environment=never).returncode == 0
+    assert host.tree() == before
+
+
+def test_what_a_package_starts_is_not_taken_for_what_was_there_before(host: Host) -> None:
+    asked = f'a1_remember example active "$(ls {host.root}/running 2>/dev/null || true)"'
+    change = HostChange("example", "a test", packages=("served",), record=asked)
+    assert host.run("apply", change, environment=_packages_of(host, outdated=False)).returncode == 0
+    assert (host.root / "running").exists()
+    assert (host.state / "example/live/active").read_text() == "\n"
+
+
 def test_a_package_that_cannot_be_removed_is_told(host: Host) -> None:
     programs = {
         "BASH_FUNC_dpkg-query%%": "() { echo no-such-package installed; }",

@@ -27,6 +27,7 @@ _FIT = {
     "k3s_data": "",
     "k3s_is_ours": "no",
     "k3s_runs": "no",
+    "other_firewalls": "",
     "listening": "22 10257 ",
     "listening_local": "22 ",
     "listening_udp": "68 ",
@@ -68,6 +69,7 @@ def test_a_fit_host_passes_without_a_word(node: Entry) -> None:
             "data of another K3s: found /var/lib/rancher /etc/ran",
         ),
         ("listening_local", "6444 10257 10259", "127.0.0.1: found a listener on 6444 10257 10259, expected"),
+        ("other_firewalls", "ufw ", "another firewall: found ufw switched on, expected none: its rules drop"),
         ("listening_udp", "68 8472", "UDP ports: found a listener on 8472, expected them free for K3s"),
         ("listening", "22 6443 10250", "ports: found a listener on 6443 10250, expected them free for K3s"),
     ],
@@ -125,6 +127,32 @@ def test_where_our_own_k3s_runs_room_for_an_upgrade_is_asked_for_and_said(node: 
 def test_a_stack_that_asks_a_new_host_for_less_asks_no_more_of_ours(node: Entry) -> None:
     less = PreflightSettings.model_validate({"diskMib": 1024})
     assert _answer(node(), less, disk_mib="1100", k3s_is_ours="yes").returncode == 0
+
+
+def test_where_our_firewall_is_off_the_site_has_one_of_its_own(node: Entry) -> None:
+    script = render_preflight(PreflightSettings(), NodeSettings.model_validate(node()), firewall=False)
+    assert "\n    a1_no_firewall\n" not in script
+    assert "\n    a1_no_firewall\n" in render_preflight(
+        PreflightSettings(), NodeSettings.model_validate(node())
+    )
+
+
+@pytest.mark.parametrize(
+    ("ufw", "firewalld", "found"),
+    [
+        ("ENABLED=no\n", "", ()),
+        ("# ENABLED=yes\nENABLED=yes\n", "", ("ufw",)),
+        ("ENABLED=no\n", "enabled", ("firewalld",)),
+    ],
+)
+def test_another_firewall_counts_once_it_is_switched_on(
+    tmp_path: Path, ufw: str, firewalld: str, found: tuple[str, ...]
+) -> None:
+    (tmp_path / "ufw.conf").write_text(ufw)
+    units = f'systemctl() {{ [ "$*" = "is-enabled firewalld" ] && echo {firewalld}; }}\n'
+    script = _NO_CLOCK + units + render_facts().replace("/etc/ufw/ufw.conf", f"{tmp_path}/ufw.conf")
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    assert parse_facts(done.stdout).other_firewalls == found
 
 
 def test_an_agent_does_not_need_the_servers_ports(node: Entry) -> None:

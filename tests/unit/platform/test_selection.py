@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from a1platform.bundle import BundleError, file_digest, folder_digest, load
-from a1platform.cluster.component import SYSTEM
+from a1platform.cluster.k3s import SYSTEM
 from a1platform.platform.selection import image_parts, services_report
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import ServicesSettings

@@ -105,6 +105,26 @@ def test_an_address_of_a_node_is_none_of_the_clusters(
     assert lines[-1].startswith(line)
 
 
+_LEFT = "without which K3s does not start, expected k3s.extraConfig.protect-kernel-defaults: false beside it"
+
+
+@pytest.mark.parametrize(
+    ("hardening", "key"),
+    [
+        ({"sysctl": {"enabled": False, "reason": "Ansible"}}, "hardening.sysctl.enabled"),
+        ({"sysctl": {"skip": {"kernel.panic": "a console"}}}, "hardening.sysctl.skip.kernel.panic"),
+        ({"kernel": "shared"}, "hardening.kernel"),
+    ],
+)
+def test_a_parameter_that_the_kubelet_checks_is_set_by_it_where_it_is_left_alone(
+    hardening: dict[str, Any], key: str
+) -> None:
+    (line,) = refused({"hardening": hardening})
+    assert line.startswith(f"{key}: found ")
+    assert _LEFT in line
+    parse({"hardening": hardening, "k3s": {"extraConfig": {"protect-kernel-defaults": False}}})
+
+
 def test_a_machine_reached_by_an_address_of_another_network_is_taken(node: Entry) -> None:
     parse({"nodes": [node(host="10.42.0.7", address="192.0.2.1")]})
     parse({"nodes": [node(host="2001:db8::1")]})
