@@ -9,6 +9,8 @@ from pathlib import Path
 from a1platform.bundle import BundleError
 from a1platform.versions import K3S
 from sandbox.apt import AptError
+from sandbox.build.chart import ChartError
+from sandbox.build.go import BuildError
 from sandbox.bundle import PartsError, bundle_folder, chosen, last_lines, make_bundle, ready_parts
 from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
@@ -73,10 +75,11 @@ def main() -> int:
     try:
         if given.chart:
             part, chart, origin = given.chart
-            print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
+            path = add_chart(bundle_folder(cache), part, Path(chart), origin, to_terminal)
+            print(path)  # noqa: T201 - as below
             return 0
         folder = build_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
-    except (BundleError, UnfitError, AptError) as problem:
+    except (BundleError, BuildError, ChartError, UnfitError, AptError) as problem:
         to_terminal(str(problem))
         return 1
     except KeyboardInterrupt:

@@ -22,7 +22,9 @@ from a1platform.bundle import (
     write_memo,
 )
 from sandbox.cache import Cache
+from sandbox.chart_images import require_images
 from sandbox.parts import LEFT_OUT
+from sandbox.progress import Progress
 
 
 def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
@@ -60,7 +62,7 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
     return target
 
 
-def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
+def add_chart(folder: Path, part: str, chart: Path, origin: str, progress: Progress) -> Path:
     """Put another chart into a part that is there, such as upstream's own in place of ours.
 
     It stays until the part's recipe changes.
@@ -70,12 +72,15 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
         part: The part's name.
         chart: The chart's folder, with its dependencies in it.
         origin: What it is, in words.
+        progress: Takes a line now and then while Helm is built, where it is not there yet.
 
     Returns:
         Its path in the bundle.
 
     Raises:
         BundleError: The part is not there, or the folder holds no chart.
+        ChartError: It asks for an image that the bundle does not hold, or does not take our values.
+        BuildError: Helm cannot be built.
     """
     found = load(folder).part(part)
     file = chart / "Chart.yaml"
@@ -84,8 +89,10 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
     )
     if version is None:
         raise BundleError(f"{chart} is no chart: found no version in a Chart.yaml there")
+    cache = Cache(folder.parent)
+    require_images(cache, progress, part, chart, references(folder))
     target = found.chart.path if found.chart else folder / "charts" / part
-    with Cache(folder.parent).making(target) as out:
+    with cache.making(target) as out:
         shutil.copytree(chart, out, dirs_exist_ok=True)
     path = f"charts/{part}"
     entry = {"path": path, "version": version[1], "sha256": folder_digest(target)}
@@ -120,6 +127,18 @@ def read_list(folder: Path) -> dict[str, Any]:
     if listed.get("schema") != SCHEMA:
         listed = {"schema": SCHEMA, "k3s": None, "parts": {}, "leftOut": {}}
     return listed
+
+
+def references(folder: Path, without: str | None = None) -> set[str]:
+    """Return the references of all images in a bundle.
+
+    Args:
+        folder: The bundle's folder.
+        without: Name of a part that is passed over.
+    """
+    parts = read_list(folder)["parts"]
+    entries = [entry for name, entry in parts.items() if name != without]
+    return {name for entry in entries for image in entry["images"] for name in image["references"]}
 
 
 def update(

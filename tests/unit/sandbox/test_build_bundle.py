@@ -1,5 +1,6 @@
 """`a1 bundle build` makes a bundle that an installation without a network can begin with: K3s is in it."""
 
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from a1platform.bundle import BundleError, load
 from sandbox import build_bundle as program
+from sandbox.build.chart import ChartError
 from sandbox.build.go import BuildError
 from sandbox.build_bundle import build_bundle
 from sandbox.bundle import PartsError
@@ -94,3 +96,17 @@ def test_a_k3s_that_cannot_be_made_is_named_with_its_last_lines_and_the_parts_go
     assert bench.done == ["room", "k3s", "parts"]
     assert list(raised.value.failures) == failed
     assert "line 3\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("problem", [BundleError, ChartError, BuildError])
+def test_a_chart_that_is_refused_is_told_in_words(
+    problem: type[Exception], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> Path:
+        raise problem("it asks for an image")
+
+    monkeypatch.setattr(program, "add_chart", refuse)
+    monkeypatch.setattr(program.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["build", "--chart", "keda", "./keda", "chart keda"])
+    assert program.main() == 1
+    assert "it asks for an image" in capsys.readouterr().err
