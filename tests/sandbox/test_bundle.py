@@ -1,5 +1,9 @@
 """What the bundle holds fits together: the charts take the components' values and find their images in it."""
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +12,15 @@ from a1platform.bundle import Bundle, load
 from a1platform.platform.sizes import PRIORITY
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import ServicesSettings
+from a1platform.versions import PULUMI, PULUMI_KUBERNETES
 from sandbox.bundle import chosen, make_bundle
+from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache
 from sandbox.chart_images import containers, images, pods
 from sandbox.chart_images import rendered as render
 from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
+from sandbox.toolchain import Releases, ensure
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
 
@@ -151,3 +158,31 @@ def test_the_monitoring_kinds_are_apart_from_the_stack(rendered: dict[str, list[
         "PodMonitor",
         "PrometheusRule",
     }
+
+
+def test_pulumi_runs_from_the_bundle_on_a_machine_that_has_none(
+    bundle: Bundle, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ensure(cache, to_terminal)
+    add_plugins(bundle.folder, here)
+    load(bundle.folder).verify(thorough=True)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "nobody"))
+    site = Cache(tmp_path / "site")
+    for part in here.parts:
+        # In no bundle: it takes what is there on this machine.
+        if part.stand_in:
+            shutil.copytree(part.folder, site.root / part.folder.relative_to(cache.root))
+    there = ensure(site, to_terminal, Releases("http://127.0.0.1:1"), bundle=load(bundle.folder))
+    bundled = [part for part in there.parts if not part.stand_in]
+    assert all(part.origin.startswith("from the bundle") for part in bundled)
+    environment = there.environment(tmp_path / "state")
+
+    def pulumi(*arguments: str) -> str:
+        command = [str(there.pulumi), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert pulumi("version").strip() == f"v{PULUMI}"
+    plugins = {one["name"]: one["version"] for one in json.loads(pulumi("plugin", "ls", "--json"))}
+    assert plugins["kubernetes"] == PULUMI_KUBERNETES
