@@ -9,10 +9,12 @@ UV_INSTALLED := $(CACHE)/uv/.$(firstword $(shell sha256sum requirements-uv.txt))
 CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"found Python {sys.version.split()[0]}, expected 3.11 or later: make PYTHON=/path/to/python3.11")'
 # A find-links or index setting of the operator's machine must not reach into the locked install.
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
+# Files that `make wheels` has downloaded, in place of an index.
+FROM := $(if $(WHEELS),--no-index --find-links $(abspath $(WHEELS)))
 # On all cores. The tests on nodes run one by one: two cores start one cluster at a time.
 FAST_TESTS := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv dev
+.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv wheels dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,17 +24,20 @@ $(UV_INSTALLED):
 	@echo "installing uv into $(CACHE)/uv"
 	@mkdir -p $(CACHE)
 	@test -x $(CACHE)/uv/bin/pip || $(PYTHON) -m venv $(CACHE)/uv || { echo "on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(CACHE)/uv/bin/pip install --quiet --require-hashes -r requirements-uv.txt
+	@$(CACHE)/uv/bin/pip install --quiet $(FROM) --require-hashes -r requirements-uv.txt
 	@touch $@
 
 $(VENV)/.installed: requirements.txt pyproject.toml | $(UV_INSTALLED)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { $(CHECK_PYTHON) && $(UV) venv --quiet --clear --python $(PYTHON) $(VENV); }
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip sync --quiet $(FROM) --require-hashes --compile-bytecode requirements.txt
 	@$(BIN)/python -c "import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'a1platform.pth').write_text(sys.argv[1] + '\n')" $(CURDIR)
 	@printf '#!/bin/sh\nexec "%s" -m a1platform "$$@"\n' "$(CURDIR)/$(BIN)/python" > $(BIN)/a1 && chmod 755 $(BIN)/a1
 	@touch $@
 
 venv: $(VENV)/.installed ## Install the locked Python environment into .venv
+
+wheels: venv ## Download what `venv` installs into wheels/: WHEELS=wheels then stands in for the network
+	@$(BIN)/pip download --quiet --no-deps --only-binary :all: --require-hashes -r requirements-uv.txt -r requirements.txt --dest wheels
 
 lock: | $(UV_INSTALLED) ## Write requirements.txt anew from pyproject.toml
 	@$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml -o requirements.txt

@@ -99,9 +99,30 @@ class BundleK3s(_Model):
     origin: str
 
 
+class BundlePlugin(_Model):
+    """A program of Pulumi's: it runs where the installation is begun, not on a node.
+
+    Attributes:
+        name: Name of the file, such as `pulumi-resource-kubernetes`.
+        version: Version of what it is a part of.
+        machine: What the kernel calls the processor that it runs on, such as `x86_64`.
+        path: The file.
+        sha256: Its digest.
+        origin: What it was made from, in words.
+    """
+
+    name: str
+    version: str
+    machine: str
+    path: BundlePath
+    sha256: Digest
+    origin: str
+
+
 class _Listed(_Model):
     version: int = Field(alias="schema")
     k3s: BundleK3s | None = None
+    plugins: tuple[BundlePlugin, ...] = ()
     parts: dict[str, BundlePart] = {}
     left_out: dict[str, str] = {}
 
@@ -115,12 +136,14 @@ class Bundle:
         k3s: The K3s program; None while it is not there yet.
         parts: By name.
         left_out: What is not in it, by name, and why.
+        plugins: Pulumi's own programs.
     """
 
     folder: Path
     k3s: BundleK3s | None
     parts: Mapping[str, BundlePart]
     left_out: Mapping[str, str]
+    plugins: tuple[BundlePlugin, ...] = ()
 
     def part(self, name: str) -> BundlePart:
         """Return a part.
@@ -143,7 +166,8 @@ class Bundle:
         change and its inode are the same; charts are small and always read.
 
         Args:
-            parts: Names of the parts to check, with K3s; all of them by default.
+            parts: Names of the parts to check, with K3s; by default all of them, and Pulumi's programs, which
+                are else checked where they are taken.
             thorough: Read every file, whatever was seen before.
 
         Raises:
@@ -176,6 +200,8 @@ class Bundle:
     def _files(self, parts: Iterable[str] | None) -> Iterator[tuple[Path, str]]:
         if self.k3s:
             yield self.k3s.path, self.k3s.sha256
+        if parts is None:
+            yield from ((plugin.path, plugin.sha256) for plugin in self.plugins)
         for part in self._chosen(parts):
             yield from ((image.path, image.sha256) for image in part.images)
 
@@ -202,7 +228,7 @@ def load(path: Path) -> Bundle:
         raise BundleError(f"{file} is not a bundle's list: {found}") from None
     if listed.version != SCHEMA:
         raise BundleError(f"{file} is of schema {listed.version}, this program reads schema {SCHEMA}")
-    return Bundle(folder, listed.k3s, listed.parts, listed.left_out)
+    return Bundle(folder, listed.k3s, listed.parts, listed.left_out, listed.plugins)
 
 
 def file_digest(path: Path) -> str:

@@ -1,23 +1,28 @@
-"""What `a1 bundle build` does: the parts, and K3s with the images that it starts with; see docs/bundle.md."""
+"""What `a1 bundle build` does: the parts, and with the first of them K3s and Pulumi; see docs/bundle.md."""
 
 import argparse
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from a1platform.bundle import BundleError
 from a1platform.versions import K3S
 from sandbox.apt import AptError
+from sandbox.build.chart import ChartError
+from sandbox.build.go import BuildError
 from sandbox.bundle import PartsError, bundle_folder, chosen, last_lines, make_bundle, ready_parts
 from sandbox.bundle_list import add_chart, add_k3s
+from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache
 from sandbox.fitness import UnfitError
 from sandbox.k3s_source import k3s_source
 from sandbox.parts import PARTS
 from sandbox.progress import Progress, to_terminal
+from sandbox.toolchain import ensure
 
-_K3S_COMES_WITH = "system"
+_COMES_WITH = "system"
+"""The part that K3s and Pulumi's programs come with."""
 _FAILURES = (RuntimeError, OSError, subprocess.SubprocessError)
 
 
@@ -34,19 +39,19 @@ def build_bundle(cache: Cache, progress: Progress, parts: Iterable[str] | None =
 
     Raises:
         BundleError: A name is unknown, or there is too little disk or memory; nothing was built then.
-        PartsError: K3s or some parts could not be made; all others were.
+        PartsError: K3s, Pulumi's programs or some parts could not be made; all others were.
     """
     names = [part.name for part in chosen(parts)]
     failures: dict[str, str] = {}
-    if _K3S_COMES_WITH in names:
+    if _COMES_WITH in names:
         # Refuses here what would else be refused after K3s is built.
         ready_parts(cache, names)
-        try:
-            k3s = k3s_source(cache, progress)
-            add_k3s(bundle_folder(cache), K3S, k3s.path, k3s.origin)
-        except _FAILURES as problem:
-            failures["k3s"] = last_lines(problem)
-            progress(f"k3s: NOT MADE: {failures['k3s']}")
+        for what, put in _PROGRAMS.items():
+            try:
+                put(cache, progress)
+            except _FAILURES as problem:
+                failures[what] = last_lines(problem)
+                progress(f"{what}: NOT MADE: {failures[what]}")
     try:
         make_bundle(cache, progress, names)
     except PartsError as problem:
@@ -54,6 +59,21 @@ def build_bundle(cache: Cache, progress: Progress, parts: Iterable[str] | None =
     if failures:
         raise PartsError(bundle_folder(cache), failures)
     return bundle_folder(cache)
+
+
+def _put_k3s(cache: Cache, progress: Progress) -> None:
+    k3s = k3s_source(cache, progress)
+    add_k3s(bundle_folder(cache), K3S, k3s.path, k3s.origin)
+
+
+def _put_plugins(cache: Cache, progress: Progress) -> None:
+    # What acts on machines in use is waited for.
+    left_out = add_plugins(bundle_folder(cache), ensure(cache, progress, patient=True))
+    for name, why in left_out.items():
+        progress(f"{name}: left out: {why}")
+
+
+_PROGRAMS: dict[str, Callable[[Cache, Progress], None]] = {"k3s": _put_k3s, "plugins": _put_plugins}
 
 
 def main() -> int:
@@ -73,10 +93,11 @@ def main() -> int:
     try:
         if given.chart:
             part, chart, origin = given.chart
-            print(add_chart(bundle_folder(cache), part, Path(chart), origin))  # noqa: T201 - as below
+            path = add_chart(bundle_folder(cache), part, Path(chart), origin, to_terminal)
+            print(path)  # noqa: T201 - as below
             return 0
         folder = build_bundle(cache, to_terminal, given.parts.split(",") if given.parts else None)
-    except (BundleError, UnfitError, AptError) as problem:
+    except (BundleError, BuildError, ChartError, UnfitError, AptError) as problem:
         to_terminal(str(problem))
         return 1
     except KeyboardInterrupt:

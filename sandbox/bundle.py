@@ -14,8 +14,9 @@ from sandbox.build.compiler import ensure_compiler
 from sandbox.build.debian import DebianError
 from sandbox.build.go import GO_FOLDERS, BuildError
 from sandbox.build.image import ImageFile
-from sandbox.bundle_list import add, drop, link, read_list, remove_unlisted, update
+from sandbox.bundle_list import add, drop, link, read_list, references, remove_unlisted, update
 from sandbox.cache import Cache
+from sandbox.chart_images import require_images
 from sandbox.k3s_source import held_k3s
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress, elapsed
@@ -210,6 +211,9 @@ def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
         target = folder / "charts" / part.name
         with cache.making(target) as out:
             version = part.chart(cache, progress, out)
+            own = {name for image in images for name in image["references"]}
+            held = own | references(folder, without=part.name)
+            require_images(cache, progress, part.name, out, held)
         entry["chart"] = {
             "path": f"charts/{part.name}",
             "version": version,

@@ -22,7 +22,9 @@ from a1platform.bundle import (
     write_memo,
 )
 from sandbox.cache import Cache
+from sandbox.chart_images import require_images
 from sandbox.parts import LEFT_OUT
+from sandbox.progress import Progress
 
 
 def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
@@ -40,27 +42,48 @@ def add_k3s(folder: Path, version: str, file: Path, origin: str) -> Path:
     Raises:
         BundleError: The program was changed since it was put there.
     """
-    target = folder / "k3s" / "k3s"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    seen = read_memo(folder).get("k3s/k3s", [])
-    written = {}
-    same = target.is_file() and target.samefile(file)
-    if same and seen[1:] == file_stamp(target):
-        digest = str(seen[0])
-    else:
-        digest = file_digest(file)
-        listed = read_list(folder)["k3s"]
-        # Two names of one file: whoever changed the one has changed the other.
-        if same and listed and listed["sha256"] != digest:
-            raise BundleError(f"{target} is not the file that {FILE} describes; remove {file}, run it again")
-        link(file, target)
-        written = {"k3s/k3s": digest}
-    entry = {"version": version, "path": "k3s/k3s", "sha256": digest, "origin": origin}
+    path = "k3s/k3s"
+    listed = read_list(folder)["k3s"]
+    digest, written = put(folder, path, file, listed["sha256"] if listed else None)
+    entry = {"version": version, "path": path, "sha256": digest, "origin": origin}
     update(folder, lambda listed: {**listed, "k3s": entry}, written)
-    return target
+    return folder / path
 
 
-def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
+def put(folder: Path, path: str, file: Path, listed: str | None) -> tuple[str, dict[str, str]]:
+    """Put a program into a bundle, or find it there; it is not read again when nobody has touched it.
+
+    Args:
+        folder: The bundle's folder; made if it is missing.
+        path: Where the program goes, below the folder.
+        file: The program.
+        listed: The digest that the list gives for the path, None where it gives none.
+
+    Returns:
+        The digest, and what `update` is to be told as written.
+
+    Raises:
+        BundleError: The program was changed since it was put there.
+    """
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    seen = read_memo(folder).get(path, [])
+    same = target.is_file() and target.samefile(file)
+    untouched = bool(seen) and seen[1:] == file_stamp(target)
+    if untouched and same:
+        return str(seen[0]), {}
+    digest = file_digest(file)
+    # A copy, where the file systems differ.
+    if untouched and seen[0] == digest:
+        return digest, {}
+    # Two names of one file: whoever changed the one has changed the other.
+    if same and listed and listed != digest:
+        raise BundleError(f"{target} is not the file that {FILE} describes; remove {file}, run it again")
+    link(file, target)
+    return digest, {path: digest}
+
+
+def add_chart(folder: Path, part: str, chart: Path, origin: str, progress: Progress) -> Path:
     """Put another chart into a part that is there, such as upstream's own in place of ours.
 
     It stays until the part's recipe changes.
@@ -70,12 +93,15 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
         part: The part's name.
         chart: The chart's folder, with its dependencies in it.
         origin: What it is, in words.
+        progress: Takes a line now and then while Helm is built, where it is not there yet.
 
     Returns:
         Its path in the bundle.
 
     Raises:
         BundleError: The part is not there, or the folder holds no chart.
+        ChartError: It asks for an image that the bundle does not hold, or does not take our values.
+        BuildError: Helm cannot be built.
     """
     found = load(folder).part(part)
     file = chart / "Chart.yaml"
@@ -84,8 +110,10 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str) -> Path:
     )
     if version is None:
         raise BundleError(f"{chart} is no chart: found no version in a Chart.yaml there")
+    cache = Cache(folder.parent)
+    require_images(cache, progress, part, chart, references(folder))
     target = found.chart.path if found.chart else folder / "charts" / part
-    with Cache(folder.parent).making(target) as out:
+    with cache.making(target) as out:
         shutil.copytree(chart, out, dirs_exist_ok=True)
     path = f"charts/{part}"
     entry = {"path": path, "version": version[1], "sha256": folder_digest(target)}
@@ -122,6 +150,18 @@ def read_list(folder: Path) -> dict[str, Any]:
     return listed
 
 
+def references(folder: Path, without: str | None = None) -> set[str]:
+    """Return the references of all images in a bundle.
+
+    Args:
+        folder: The bundle's folder.
+        without: Name of a part that is passed over.
+    """
+    parts = read_list(folder)["parts"]
+    entries = [entry for name, entry in parts.items() if name != without]
+    return {name for entry in entries for image in entry["images"] for name in image["references"]}
+
+
 def update(
     folder: Path,
     change: Callable[[dict[str, Any]], dict[str, Any]],
@@ -150,10 +190,12 @@ def update(
 
 
 def remove_unlisted(folder: Path) -> None:
-    """Remove image archives that the list names no more; call it while nobody installs from the bundle."""
-    listed = {image["path"] for part in read_list(folder)["parts"].values() for image in part["images"]}
-    for path in list((folder / "images").rglob("*.tar")):
-        if str(path.relative_to(folder)) not in listed:
+    """Remove images and programs that the list names no more; call it while nobody takes from the bundle."""
+    listed = read_list(folder)
+    named = {image["path"] for part in listed["parts"].values() for image in part["images"]}
+    named |= {entry["path"] for entry in listed.get("plugins", ())}
+    for path in [*(folder / "images").rglob("*.tar"), *(folder / "plugins").glob("*/*")]:
+        if str(path.relative_to(folder)) not in named:
             path.unlink()
             with contextlib.suppress(OSError):
                 path.parent.rmdir()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from a1platform.bundle import Bundle
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.naming import PROJECT
 from a1platform.node.connection import user_key
@@ -53,6 +54,23 @@ def _damaged_keys(nodes: Sequence[NodeSettings]) -> Iterator[str]:
 def lost() -> tuple[str, ...]:
     """Return the names of the configured machines that are gone while others go on."""
     return tuple(node.name for node in _production_file().nodes() if node.is_gone)
+
+
+def bundle(*, destroys: bool = False) -> Bundle | None:
+    """Return the bundle that `Pulumi.a1.yaml` names; none for a sandbox that is asked for in its place.
+
+    Args:
+        destroys: Whether it may be gone.
+
+    Raises:
+        StackFileError: It cannot be used.
+    """
+    try:
+        return None if is_asked_for() else _production_file().bundle()
+    except StackFileError:
+        if destroys:
+            return None
+        raise
 
 
 def is_asked_for() -> bool:

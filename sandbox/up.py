@@ -18,6 +18,7 @@ from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
 from sandbox.bundle import PartsError, bundle_folder, ready_parts
 from sandbox.bundle_list import add_k3s
+from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
@@ -73,9 +74,10 @@ def up(cache: Cache, progress: Progress, parts: Sequence[str] | None = None) -> 
         _sandbox(cache, progress, parts)
 
 
-def _stack(cache: Cache, progress: Progress, *, configured: bool) -> Stack:
+def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool = False) -> Stack:
+    bundle = chosen.bundle(destroys=destroys)
     # Test equipment may act on a sandbox; for machines of one's own the official plugin is waited for.
-    environment = ensure(cache, progress, patient=configured).environment(state_folder())
+    environment = ensure(cache, progress, bundle=bundle, patient=configured).environment(state_folder())
     return chosen.production(environment) if configured else chosen.sandbox(environment)
 
 
@@ -84,7 +86,8 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     progress(KERNEL)
     if ready_parts(cache, parts)[1]:
         ensure_compiler(progress)
-    toolchain, k3s = both(progress, partial(ensure, cache), partial(k3s_source, cache))
+    tools = partial(ensure, cache, bundle=chosen.bundle())
+    toolchain, k3s = both(progress, tools, partial(k3s_source, cache))
     stack = chosen.sandbox(toolchain.environment(state_folder()))
     _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
@@ -92,6 +95,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     node = start(engine, cache, chosen.NODE, progress)
     folder = bundle_folder(cache)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
+    add_plugins(folder, toolchain)
     progress(f"K3s: {k3s.origin}")
 
     def install(there: Sequence[str]) -> None:
@@ -182,7 +186,7 @@ def down(cache: Cache, progress: Progress) -> None:
     configured = chosen.is_configured(destroys=True)
     # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
     if configured or chosen.has_state(chosen.SANDBOX):
-        stack = _stack(cache, progress, configured=configured)
+        stack = _stack(cache, progress, configured=configured, destroys=True)
         if stack.exists():
             stack.recover()
             if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):

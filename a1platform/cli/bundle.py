@@ -46,6 +46,8 @@ def list_contents(folder: Folder) -> None:
     table = Table("part", "version", "images", "MiB", "made from")
     if bundle.k3s:
         table.add_row("k3s", bundle.k3s.version, "", _mib([bundle.k3s.path]), escape(bundle.k3s.origin))
+    for plugin in bundle.plugins:
+        table.add_row(plugin.name, plugin.version, "", _mib([plugin.path]), escape(plugin.origin))
     for name, part in sorted(bundle.parts.items()):
         version = part.chart.version if part.chart else ""
         size = _mib([image.path for image in part.images])

@@ -1,14 +1,16 @@
-"""Bring what is missing: from this machine, from its official release, or built from Go modules."""
+"""Bring what is missing: from this machine, a bundle, its official release, or built from Go modules."""
 
 import json
 import os
+import platform
 import shutil
 import tarfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from a1platform.bundle import FILE, Bundle, BundleError, BundlePlugin, file_digest
 from sandbox.build.go import build
 from sandbox.build.go import download as download_module
 from sandbox.cache import Cache
@@ -49,54 +51,66 @@ class _Origin:
 
 @dataclass(frozen=True)
 class _Asked:
-    """How releases are asked for.
+    """Where parts that are not on this machine are looked for, and how.
 
     Attributes:
         releases: Where they lie.
         patient: Whether a slow server is waited for before a stand-in is kept.
+        bundle: What comes before them.
     """
 
     releases: Releases
     patient: bool
+    bundle: Bundle | None
 
 
 def ensure(
-    cache: Cache, progress: Progress, releases: Releases | None = None, *, patient: bool = False
+    cache: Cache,
+    progress: Progress,
+    releases: Releases | None = None,
+    *,
+    bundle: Bundle | None = None,
+    patient: bool = False,
 ) -> Toolchain:
     """Return the toolchain, with whatever was missing of it brought.
 
-    For each part, in this order: what is already there; the official release, verified by the digest in
-    its list; built from Go modules, where the release cannot be reached. The stand-in for the command plugin
-    gives way to the official one as soon as that can be had. Interrupted downloads and builds go on where
-    they were.
+    For each part, in this order: what is already there; the bundle, and the official release, each verified
+    by the digest in its list; built from Go modules, where the release cannot be reached. The stand-in for
+    the command plugin gives way to the official one as soon as that can be had. Interrupted downloads and
+    builds go on where they were.
 
     Args:
         cache: Where it stands.
         progress: Takes one line per part that was brought, and more while that lasts; nothing otherwise.
         releases: Where releases lie.
+        bundle: The bundle that is configured, where one is.
         patient: Whether a slow server is waited for before a stand-in is kept, too; before something is built
             it always is.
 
     Raises:
+        BundleError: A part's file in the bundle is missing or another one.
         ReleaseError: A release answers, but not with the file that its list names, or not to the end.
         BuildError: A part does not build.
     """
-    there = [_present(cache, part) for part in PARTS]
+    there = [_present(cache, part, bundle) for part in PARTS]
     if not all(there):
-        asked = _Asked(releases or Releases(), patient=patient)
+        asked = _Asked(releases or Releases(), patient=patient, bundle=bundle)
         with cache.lock("toolchain"):
-            there = [_present(cache, part) or _bring(cache, part, asked, progress) for part in PARTS]
+            there = [_present(cache, part, bundle) or _bring(cache, part, asked, progress) for part in PARTS]
             shutil.rmtree(cache.root / "downloads" / "pulumi", ignore_errors=True)
     parts = tuple(part for part in there if part)
     return Toolchain(parts, cache.root / PULUMI_PROGRAMS.folder, cache.root / "pulumi-home")
 
 
-def _present(cache: Cache, part: Part) -> Installed | None:
+def _present(cache: Cache, part: Part, bundle: Bundle | None) -> Installed | None:
     origin = _read(cache, part)
     if not origin or not _is_current(part, origin):
         return None
-    due = time.time() - origin.asked > _ASKED_AGAIN_AFTER_SECONDS
-    return None if part.stand_in and origin.recipe and due else _installed(cache, part, origin)
+    if part.stand_in and origin.recipe:
+        due = time.time() - origin.asked > _ASKED_AGAIN_AFTER_SECONDS
+        if due or part.find(cache.root) or _bundled(part, bundle):
+            return None
+    return _installed(cache, part, origin)
 
 
 def _is_current(part: Part, origin: _Origin) -> bool:
@@ -112,6 +126,8 @@ def _bring(cache: Cache, part: Part, asked: _Asked, progress: Progress) -> Insta
     hasty = kept is not None and not asked.patient
     if files := part.find(cache.root):
         installed = _link(cache, part, files)
+    elif plugins := _bundled(part, asked.bundle):
+        installed = _from_bundle(cache, part, plugins)
     else:
         try:
             releases.require(*((_ASKED_AGAIN_WITHIN_SECONDS,) if hasty else ()))
@@ -123,7 +139,9 @@ def _bring(cache: Cache, part: Part, asked: _Asked, progress: Progress) -> Insta
                 return _installed(cache, part, kept)
             if kept:
                 return _write(cache, part, _Origin(kept.words, kept.recipe, asked=time.time()))
-            progress(f"{part.name} {part.version}: no official release ({error})")
+            progress(
+                f"{part.name} {part.version}: {_not_in(asked.bundle, part)}no official release ({error})"
+            )
             with step(progress, f"{part.name} {part.version} from Go modules"):
                 installed = _from_modules(cache, part, progress)
         except ReleaseError as error:
@@ -140,6 +158,36 @@ def _link(cache: Cache, part: Part, files: Mapping[str, Path]) -> Installed:
     with cache.making(cache.root / part.folder) as folder:
         for name, path in files.items():
             (folder / name).symlink_to(path)
+        _save(folder, origin)
+    return _installed(cache, part, origin)
+
+
+def _bundled(part: Part, bundle: Bundle | None) -> Sequence[BundlePlugin]:
+    """Return a part's files in a bundle; nothing where they are not all there for this machine."""
+    wanted = (part.version, platform.machine())
+    held = bundle.plugins if bundle else ()
+    found = {plugin.name: plugin for plugin in held if (plugin.version, plugin.machine) == wanted}
+    return [found[name] for name in part.files] if found.keys() >= set(part.files) else []
+
+
+def _not_in(bundle: Bundle | None, part: Part) -> str:
+    return f"not in the bundle ({bundle.left_out.get(part.name, 'never put there')}), " if bundle else ""
+
+
+def _from_bundle(cache: Cache, part: Part, plugins: Sequence[BundlePlugin]) -> Installed:
+    origin = _Origin(f"from the bundle, sha256 {plugins[0].sha256[:12]}... verified; {plugins[0].origin}")
+    with cache.making(cache.root / part.folder) as folder:
+        for plugin in plugins:
+            # Of what is used, and not of what lies in the bundle a moment before.
+            target = folder / plugin.name
+            try:
+                shutil.copyfile(plugin.path, target)
+            except FileNotFoundError:
+                raise BundleError(f"{plugin.path} is missing; copy or make the bundle again") from None
+            if file_digest(target) != plugin.sha256:
+                problem = f"{plugin.path} is not the file that {FILE} describes"
+                raise BundleError(f"{problem}; copy or make the bundle again")
+            target.chmod(0o755)
         _save(folder, origin)
     return _installed(cache, part, origin)
 

@@ -1,73 +1,28 @@
 """What the bundle holds fits together: the charts take the components' values and find their images in it."""
 
+import json
+import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from a1platform.bundle import Bundle, load
-from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values
-from a1platform.platform.chart import Chart
-from a1platform.platform.part import PartArgs
-from a1platform.platform.sizes import PRIORITY, Sizing
+from a1platform.platform.sizes import PRIORITY
 from a1platform.services.resolve import resolve
-from a1platform.settings.argocd import ArgoCdSettings
-from a1platform.settings.platform import (
-    ExternalSecretsSettings,
-    GatekeeperSettings,
-    KedaSettings,
-    MonitoringSettings,
-)
-from a1platform.settings.services import Profile, ServicesSettings
-from sandbox.build.go import build
-from sandbox.bundle import make_bundle
+from a1platform.settings.services import ServicesSettings
+from a1platform.versions import PULUMI, PULUMI_KUBERNETES
+from sandbox.bundle import chosen, make_bundle
+from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache
+from sandbox.chart_images import containers, images, pods
+from sandbox.chart_images import rendered as render
 from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
-from sandbox.recipes.argo_cd import HELM
+from sandbox.toolchain import Releases, ensure
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(3600)]
-
-_CHART = Chart("bundled", "0")
-_SIZING = Sizing(Profile.SMALL)
-_RELEASES: Mapping[str, tuple[str, str, dict[str, Any]]] = {
-    "monitoring-crds": ("monitoring-crds", "prometheus", {}),
-    "gatekeeper": (
-        "gatekeeper",
-        "gatekeeper-system",
-        gatekeeper.values(
-            gatekeeper.GatekeeperArgs(
-                PartArgs(_CHART, GatekeeperSettings(), _SIZING), exempt=("kube-system",), online=False
-            )
-        ),
-    ),
-    "external-secrets": (
-        "external-secrets",
-        "external-secrets",
-        external_secrets.values(PartArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)),
-    ),
-    "monitoring": (
-        "kps",
-        "prometheus",
-        monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False),
-    ),
-    "keda": ("keda", "keda", keda.values(PartArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))),
-    "argo-cd": (
-        "argocd",
-        "argocd",
-        argocd.values(PartArgs(_CHART, ArgoCdSettings(), _SIZING, monitoring=True)),
-    ),
-}
-
-
-class _Loader(yaml.CSafeLoader):
-    """Also reads `=`, a text in one of the operator's kinds."""
-
-
-_Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
 
 
 @pytest.fixture(scope="module")
@@ -79,43 +34,13 @@ def bundle(cache: Cache) -> Bundle:
 
 
 @pytest.fixture(scope="module")
-def rendered(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    helm = build(HELM, Cache.default(), to_terminal) / "helm"
-    folder = tmp_path_factory.mktemp("values")
-    objects = {}
-    for part, (release, namespace, values) in _RELEASES.items():
-        chart = bundle.part(part).chart
-        assert chart is not None
-        file = folder / f"{part}.yaml"
-        file.write_text(yaml.safe_dump(values))
-        objects[part] = _template(helm, chart.path, release, namespace, file)
-    return objects
-
-
-def _template(helm: Path, chart: Path, release: str, namespace: str, values: Path) -> list[dict[str, Any]]:
-    command = [str(helm), "template", release, str(chart), "--namespace", namespace, "--values", str(values)]
-    options = ["--kube-version", "v1.30.5", "--api-versions", "monitoring.coreos.com/v1"]
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [one for one in yaml.load_all(done.stdout, _Loader) if one]
-
-
-def _pods(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for one in objects:
-        if one["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
-            yield f"{one['kind']}/{one['metadata']['name']}", one["spec"]["template"]["spec"]
-
-
-def _images(objects: list[dict[str, Any]]) -> set[str]:
-    found = {
-        container["image"]
-        for _, pod in _pods(objects)
-        for container in [*pod.get("initContainers", []), *pod["containers"]]
+def rendered(bundle: Bundle) -> dict[str, list[dict[str, Any]]]:
+    charts = {part.name: bundle.part(part.name).chart for part in chosen(None) if part.chart}
+    return {
+        part: render(Cache.default(), to_terminal, part, chart.path)
+        for part, chart in charts.items()
+        if chart
     }
-    for one in objects:
-        if one["kind"] in {"Prometheus", "Alertmanager"}:
-            found.add(one["spec"]["image"])
-    return {image if "." in image.split("/", maxsplit=1)[0] else f"docker.io/{image}" for image in found}
 
 
 def test_every_image_that_a_chart_names_is_in_the_bundle(
@@ -123,12 +48,12 @@ def test_every_image_that_a_chart_names_is_in_the_bundle(
 ) -> None:
     held = {name for part in bundle.parts.values() for image in part.images for name in image.references}
     for part, objects in rendered.items():
-        assert _images(objects) <= held, part
+        assert images(objects) <= held, part
 
 
 def test_no_part_gives_way_to_a_service_that_scales_out(rendered: dict[str, list[dict[str, Any]]]) -> None:
     for objects in rendered.values():
-        specs = dict(_pods(objects)) | {
+        specs = dict(pods(objects)) | {
             f"{one['kind']}/{one['metadata']['name']}": one["spec"]
             for one in objects
             if one["kind"] in {"Prometheus", "Alertmanager"}
@@ -139,8 +64,8 @@ def test_no_part_gives_way_to_a_service_that_scales_out(rendered: dict[str, list
 
 def test_no_pod_asks_a_registry_at_every_start(rendered: dict[str, list[dict[str, Any]]]) -> None:
     for objects in rendered.values():
-        for name, pod in _pods(objects):
-            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        for name, pod in pods(objects):
+            for container in containers(pod):
                 assert container["imagePullPolicy"] == "IfNotPresent", name
 
 
@@ -148,9 +73,9 @@ def test_every_container_keeps_to_the_restricted_level_but_the_node_exporter(
     rendered: dict[str, list[dict[str, Any]]],
 ) -> None:
     for objects in rendered.values():
-        for name, pod in _pods(objects):
+        for name, pod in pods(objects):
             whole = pod.get("securityContext") or {}
-            for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            for container in containers(pod):
                 own = {**whole, **container["securityContext"]}
                 assert own["runAsNonRoot"] is True, name
                 assert own["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -233,3 +158,31 @@ def test_the_monitoring_kinds_are_apart_from_the_stack(rendered: dict[str, list[
         "PodMonitor",
         "PrometheusRule",
     }
+
+
+def test_pulumi_runs_from_the_bundle_on_a_machine_that_has_none(
+    bundle: Bundle, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = ensure(cache, to_terminal)
+    add_plugins(bundle.folder, here)
+    load(bundle.folder).verify(thorough=True)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "nobody"))
+    site = Cache(tmp_path / "site")
+    for part in here.parts:
+        # In no bundle: it takes what is there on this machine.
+        if part.stand_in:
+            shutil.copytree(part.folder, site.root / part.folder.relative_to(cache.root))
+    there = ensure(site, to_terminal, Releases("http://127.0.0.1:1"), bundle=load(bundle.folder))
+    bundled = [part for part in there.parts if not part.stand_in]
+    assert all(part.origin.startswith("from the bundle") for part in bundled)
+    environment = there.environment(tmp_path / "state")
+
+    def pulumi(*arguments: str) -> str:
+        command = [str(there.pulumi), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert pulumi("version").strip() == f"v{PULUMI}"
+    plugins = {one["name"]: one["version"] for one in json.loads(pulumi("plugin", "ls", "--json"))}
+    assert plugins["kubernetes"] == PULUMI_KUBERNETES

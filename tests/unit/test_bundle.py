@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,13 @@ from a1platform.cli.main import app
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     root = tmp_path / "bundle"
-    for name in ("k3s/k3s", "images/keda/keda.tar", "charts/keda/Chart.yaml", "charts/keda/templates/a.yaml"):
+    for name in (
+        "k3s/k3s",
+        "plugins/pulumi-v3/pulumi",
+        "images/keda/keda.tar",
+        "charts/keda/Chart.yaml",
+        "charts/keda/templates/a.yaml",
+    ):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name)
     image = root / "images" / "keda" / "keda.tar"
@@ -43,9 +50,16 @@ def folder(tmp_path: Path) -> Path:
         "sha256": file_digest(root / "k3s/k3s"),
         "origin": "Go",
     }
-    (root / "bundle.json").write_text(
-        json.dumps({"schema": 1, "k3s": k3s, "parts": {"keda": keda}, "leftOut": {"grafana": "no registry"}})
-    )
+    pulumi = {
+        "name": "pulumi",
+        "version": "3",
+        "machine": "x86_64",
+        "path": "plugins/pulumi-v3/pulumi",
+        "sha256": file_digest(root / "plugins/pulumi-v3/pulumi"),
+        "origin": "official release",
+    }
+    listed = {"schema": 1, "k3s": k3s, "plugins": [pulumi], "parts": {"keda": keda}}
+    (root / "bundle.json").write_text(json.dumps({**listed, "leftOut": {"grafana": "no registry"}}))
     return root
 
 
@@ -72,7 +86,7 @@ def test_the_list_itself_may_be_named(folder: Path) -> None:
     assert load(folder / "bundle.json") == load(folder)
 
 
-@pytest.mark.parametrize("name", ["k3s/k3s", "images/keda/keda.tar"])
+@pytest.mark.parametrize("name", ["k3s/k3s", "plugins/pulumi-v3/pulumi", "images/keda/keda.tar"])
 def test_a_changed_file_is_refused_and_named(folder: Path, name: str) -> None:
     load(folder).verify()
     (folder / name).write_text("another")
@@ -126,6 +140,7 @@ def test_what_was_seen_is_not_read_again_unless_asked(folder: Path, monkeypatch:
 
 def test_only_the_parts_that_are_asked_for_are_checked(folder: Path) -> None:
     (folder / "images/keda/keda.tar").unlink()
+    (folder / "plugins/pulumi-v3/pulumi").unlink()
     load(folder).verify([])
 
 
@@ -176,6 +191,7 @@ def test_a1_bundle_lists_and_verifies(folder: Path) -> None:
     listed = CliRunner().invoke(app, ["bundle", "list", str(folder)])
     assert listed.exit_code == 0
     assert "upstream manifests v2.17.2" in listed.stdout
+    assert re.search(r"pulumi .* 3 .* official release", listed.stdout)
     assert "left out: grafana (no registry)" in listed.stdout
     assert CliRunner().invoke(app, ["bundle", "verify", str(folder)]).exit_code == 0
     (folder / "k3s/k3s").write_text("another")

@@ -1,4 +1,4 @@
-"""A release server on loopback with GitHub's layout, which can also behave badly."""
+"""What the toolchain comes from: a release server that can behave badly, a builder that builds nothing."""
 
 import contextlib
 import hashlib
@@ -7,9 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from sandbox.build.go import GoRecipe
+from sandbox.cache import Cache
+from sandbox.progress import Progress
 from sandbox.toolchain import Releases
 
 
@@ -86,3 +90,48 @@ def server() -> Iterator[ReleaseServer]:
         yield facts
         listening.shutdown()
         thread.join()
+
+
+@dataclass
+class Builds:
+    """Stands in for the builder and notes what it was asked for."""
+
+    folder: Path
+    asked: list[str] = field(default_factory=list)
+
+    def build(self, recipe: GoRecipe, _: Cache, __: Progress) -> Path:
+        """Return a folder with made up programs."""
+        self.asked.append(recipe.name)
+        for program in recipe.programs:
+            (self.folder / program).write_text(f"built {program}")
+        return self.folder
+
+    def module(self, *_: object) -> Path:
+        """Return a made up module."""
+        (self.folder / "python" / "cmd").mkdir(parents=True, exist_ok=True)
+        (self.folder / "python" / "cmd" / "pulumi-language-python-exec").write_text("script")
+        return self.folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """An empty cache, on a machine without a Pulumi."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "nobody"))
+    return Cache(tmp_path / "cache")
+
+
+# Before whatever else a test sets up: a build would take a quarter of an hour.
+@pytest.fixture(autouse=True)
+def builds(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Builds:
+    """A builder of the toolchain in place of the one that builds."""
+    made = Builds(tmp_path_factory.mktemp("built"))
+    monkeypatch.setattr("sandbox.toolchain.install.build", made.build)
+    monkeypatch.setattr("sandbox.toolchain.install.download_module", made.module)
+    return made
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What is said."""
+    return []

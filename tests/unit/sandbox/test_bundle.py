@@ -1,6 +1,5 @@
 """The bundle is made part by part: what fails is named, the others go on, and the next run resumes there."""
 
-import contextlib
 import json
 import re
 import shutil
@@ -16,59 +15,13 @@ from a1platform import bundle as reading
 from a1platform.bundle import BundleError, file_digest, load
 from a1platform.versions import K3S
 from sandbox import bundle as making
-from sandbox import bundle_list, side_by_side
-from sandbox.build.go import BuildError
-from sandbox.build.image import ImageFile, ImageSettings, write_image
+from sandbox import side_by_side
+from sandbox.build.image import ImageFile
 from sandbox.bundle import PartsError, chosen, held_parts, make_bundle, ready_parts
-from sandbox.bundle_list import add_chart, add_k3s
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
-
-
-class Bench:
-    """Three small parts whose builds are counted and can be told to fail."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Put the parts in the place of the real ones."""
-        self.cache = Cache(folder / "cache")
-        self.built: list[str] = []
-        self.broken: set[str] = set()
-        self.said: list[str] = []
-        self.ready: list[str] = []
-        self.recipes = folder / "recipes"
-        self.recipes.mkdir()
-        self.parts = {name: self._part(name) for name in ("one", "two", "three")}
-        monkeypatch.setattr(making, "PARTS", self.parts)
-        monkeypatch.setattr(making, "_ROOT", folder)
-        # One after the other, so that each test knows the order.
-        monkeypatch.setattr(side_by_side, "available_memory", lambda _: 0)
-
-    def _part(self, name: str) -> Part:
-        recipe = self.recipes / f"{name}.py"
-        recipe.write_text(name)
-
-        def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
-            self.built.append(name)
-            progress(f"building {name}")
-            if name in self.broken:
-                raise BuildError("\n".join(f"line {number}" for number in range(40)))
-            root = cache.folder("roots", name)
-            (root / "program").write_text(recipe.read_text())
-            path = cache.folder("images") / f"{name}-0123456789ab.tar"
-            return (write_image(root, path, (f"docker.io/example/{name}:1",), ImageSettings()),)
-
-        def chart(_cache: Cache, _progress: Progress, out: Path) -> str:
-            (out / "Chart.yaml").write_text("name: x\n")
-            return "1.0.0"
-
-        return Part(name, f"recipe of {name}", images, chart, (recipe,), 1024)
-
-    def make(self, parts: Sequence[str] | None = None) -> Path:
-        """Make the bundle; `built` and `ready` tell what this run did."""
-        self.built.clear()
-        self.ready.clear()
-        return make_bundle(self.cache, self.said.append, parts, self.ready.append)
+from tests.unit.sandbox.small_bundle import Bench
 
 
 @pytest.fixture
@@ -139,6 +92,32 @@ def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(ben
     bundle = load(raised.value.folder)
     assert sorted(bundle.parts) == ["one", "three"]
     assert "line 39" in bundle.left_out["two"]
+
+
+def test_a_part_whose_chart_asks_for_an_image_that_nobody_holds_is_not_made_and_the_image_named(
+    bench: Bench,
+) -> None:
+    bench.asks = {
+        "one": "docker.io/example/one:1",
+        "two": "docker.io/example/one:1",
+        "three": "example/three:2",
+    }
+    with pytest.raises(PartsError, match=r"three: the chart asks for docker\.io/example/three:2: in no part"):
+        bench.make()
+    bundle = load(making.bundle_folder(bench.cache))
+    assert sorted(bundle.parts) == ["one", "two"]
+    assert "docker.io/example/three:2" in bundle.left_out["three"]
+
+
+def test_an_image_that_only_an_earlier_recipe_of_the_part_made_is_not_held(bench: Bench) -> None:
+    folder = bench.make()
+    listed = json.loads((folder / "bundle.json").read_text())
+    listed["parts"]["two"] |= {"recipe": "older"}
+    listed["parts"]["two"]["images"][0]["references"] = ["docker.io/example/two:0"]
+    (folder / "bundle.json").write_text(json.dumps(listed))
+    bench.asks = {"two": "example/two:0"}
+    with pytest.raises(PartsError, match=r"docker\.io/example/two:0"):
+        bench.make()
 
 
 def test_the_next_run_resumes_with_what_failed(bench: Bench) -> None:
@@ -212,26 +191,6 @@ def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> No
     assert bench.said[0].startswith(f"two: {place} is ")
 
 
-@pytest.mark.parametrize("next_comes", ["k3s", "another part", "a part that fails", "a chart"])
-def test_what_is_put_in_beside_a_damaged_file_does_not_pass_it_for_whole(
-    bench: Bench, tmp_path: Path, next_comes: str
-) -> None:
-    folder = bench.make(["one", "two"])
-    load(folder).part("two").images[0].path.write_bytes(b"x")
-    if next_comes == "k3s":
-        (tmp_path / "k3s").write_bytes(b"\x7fELF")
-        add_k3s(folder, "v1.30.5+k3s1", tmp_path / "k3s", "Go modules")
-    elif next_comes == "a chart":
-        (tmp_path / "upstream").mkdir()
-        (tmp_path / "upstream" / "Chart.yaml").write_text("version: 9.3.0\n")
-        add_chart(folder, "one", tmp_path / "upstream", "chart 9.3.0 of upstream")
-    else:
-        bench.broken = {"three"} if next_comes == "a part that fails" else set()
-        with contextlib.suppress(PartsError):
-            bench.make(["three"])
-    assert ready_parts(bench.cache, ["one", "two"]) == (["one"], ["two"])
-
-
 def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = bench.make()
     read: list[Path] = []
@@ -295,84 +254,6 @@ def test_a_full_bundle_needs_no_disk_and_no_memory(bench: Bench, monkeypatch: py
     bench.make()
     monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
     bench.make()
-
-
-def test_k3s_is_added_beside_the_parts(bench: Bench, tmp_path: Path) -> None:
-    program = tmp_path / "k3s"
-    program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
-    path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    bundle = load(bench.make())
-    assert bundle.k3s is not None
-    assert bundle.k3s.path == path
-    assert bundle.k3s.origin == "Go modules"
-    bundle.verify(thorough=True)
-
-
-def test_k3s_that_is_there_is_not_read_again(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = tmp_path / "cache" / "programs" / "k3s"
-    program.parent.mkdir(parents=True)
-    program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
-    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    monkeypatch.setattr(bundle_list, "file_digest", pytest.fail)
-    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    load(folder).verify(thorough=True)
-
-
-def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
-    program = tmp_path / "cache" / "programs" / "k3s"
-    program.parent.mkdir(parents=True)
-    program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
-    path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    path.write_bytes(b"another program")
-    with pytest.raises(BundleError, match=f"{path} is not the file .*; remove {program}, run it again"):
-        add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    program.unlink()
-    program.write_bytes(b"\x7fELF")
-    add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    load(folder).verify(thorough=True)
-
-
-def test_another_k3s_takes_the_place_of_the_first(bench: Bench, tmp_path: Path) -> None:
-    folder = making.bundle_folder(bench.cache)
-    for content in (b"one", b"two"):
-        program = tmp_path / content.decode()
-        program.write_bytes(content)
-        path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-        assert path.read_bytes() == content
-        load(folder).verify(thorough=True)
-
-
-def test_another_chart_can_take_the_place_of_ours_and_stays(bench: Bench, tmp_path: Path) -> None:
-    folder = bench.make()
-    chart = tmp_path / "upstream"
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text("name: two\nversion: 9.3.0\n")
-    add_chart(folder, "two", chart, "chart 9.3.0 of upstream")
-    part = load(bench.make()).part("two")
-    assert bench.built == []
-    assert part.origin == "chart 9.3.0 of upstream"
-    assert part.chart is not None
-    assert part.chart.version == "9.3.0"
-    load(folder).verify(thorough=True)
-
-
-def test_what_is_no_chart_is_not_put_in(bench: Bench, tmp_path: Path) -> None:
-    folder = bench.make()
-    with pytest.raises(BundleError, match="is no chart"):
-        add_chart(folder, "two", tmp_path, "x")
-    load(folder).verify(thorough=True)
-
-
-def test_a_damaged_list_is_made_anew(bench: Bench) -> None:
-    folder = bench.make()
-    (folder / "bundle.json").write_text("{")
-    load(bench.make()).verify()
-    assert bench.built == ["one", "two", "three"]
 
 
 def test_the_real_parts_are_those_that_the_platform_knows() -> None:

@@ -252,3 +252,23 @@ def test_a_preview_where_nothing_is_deployed_writes_nothing_and_needs_no_passphr
     assert "v1:of-the-operator" not in json.dumps(content)
     assert not path.exists()
     assert file.path.read_text() == before
+
+
+def test_the_toolchain_can_come_from_the_configured_bundle(
+    file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert chosen.bundle() is None
+    (tmp_path / "bundle.json").write_text('{"schema": 1}')
+    file.write(bundle=str(tmp_path))
+    found = chosen.bundle()
+    assert found is not None
+    assert found.folder == tmp_path
+    monkeypatch.setenv("A1_SANDBOX", "1")
+    assert chosen.bundle() is None
+
+
+def test_a_bundle_that_is_gone_is_in_nobodys_way_who_takes_everything_away(file: _File) -> None:
+    file.write(bundle="/nowhere/bundle")
+    assert chosen.bundle(destroys=True) is None
+    with pytest.raises(StackFileError, match=r"no bundle\.json"):
+        chosen.bundle()

@@ -8,7 +8,6 @@ import stat
 import tarfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,10 @@ import pytest
 from a1platform.versions import PULUMI
 from sandbox.build.go import GoRecipe
 from sandbox.cache import Cache
-from sandbox.progress import Progress
 from sandbox.toolchain import Releases, ensure
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS
 from sandbox.toolchain.release import WrongDigestError
-from tests.unit.sandbox.conftest import ReleaseServer
+from tests.unit.sandbox.conftest import Builds, ReleaseServer
 
 NOWHERE = Releases("http://127.0.0.1:1")
 COMMAND = PARTS[-1]
@@ -43,48 +41,6 @@ def publish(server: ReleaseServer) -> None:
         official = part.official
         files = tuple(name for other in PARTS if other.official == official for name in other.files)
         server.put(official.repository, official.tag, official.checksums, {official.file: archive(files)})
-
-
-@dataclass
-class Builds:
-    """Stands in for the builder and notes what it was asked for."""
-
-    folder: Path
-    asked: list[str] = field(default_factory=list)
-
-    def build(self, recipe: GoRecipe, _: Cache, __: Progress) -> Path:
-        """Return a folder with made up programs."""
-        self.asked.append(recipe.name)
-        for program in recipe.programs:
-            (self.folder / program).write_text(f"built {program}")
-        return self.folder
-
-    def module(self, *_: object) -> Path:
-        """Return a made up module."""
-        (self.folder / "python" / "cmd").mkdir(parents=True, exist_ok=True)
-        (self.folder / "python" / "cmd" / "pulumi-language-python-exec").write_text("script")
-        return self.folder
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "nobody"))
-    return Cache(tmp_path / "cache")
-
-
-@pytest.fixture(autouse=True)
-def builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builds:
-    (tmp_path / "built").mkdir()
-    made = Builds(tmp_path / "built")
-    monkeypatch.setattr("sandbox.toolchain.install.build", made.build)
-    monkeypatch.setattr("sandbox.toolchain.install.download_module", made.module)
-    return made
-
-
-@pytest.fixture
-def lines() -> list[str]:
-    return []
 
 
 def test_parts_come_from_the_official_releases_and_a_second_run_says_and_asks_nothing(
@@ -275,3 +231,13 @@ def test_a_plugin_in_the_operators_own_pulumi_home_is_used(
     part = ensure(cache, lines.append, NOWHERE).parts[-1]
     assert not part.stand_in
     assert (part.folder / "pulumi-resource-command").read_text() == "the operator's"
+
+
+def test_the_stand_in_gives_way_at_once_to_a_plugin_in_the_operators_own_pulumi_home(
+    cache: Cache, lines: list[str], tmp_path: Path
+) -> None:
+    assert ensure(cache, lines.append, NOWHERE).parts[-1].stand_in
+    folder = tmp_path / "nobody" / "plugins" / "resource-command-v1.2.1"
+    folder.mkdir(parents=True)
+    (folder / "pulumi-resource-command").write_text("the operator's")
+    assert not ensure(cache, lines.append, NOWHERE).parts[-1].stand_in

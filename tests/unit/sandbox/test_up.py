@@ -143,13 +143,34 @@ def toolchain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is noted when the toolchain is asked for, which ends the run there."""
     asked: list[str] = []
 
-    def ensure(*_: object, patient: bool) -> None:
+    def ensure(*_: object, patient: bool, bundle: object) -> None:
+        assert bundle is None
         asked.append("toolchain, however long it takes" if patient else "toolchain")
         raise RuntimeError("asked for the toolchain")
 
     monkeypatch.setattr(up, "ensure", ensure)
     monkeypatch.setattr(up, "end_delivery", lambda: None)
     return asked
+
+
+@pytest.mark.parametrize("configured", [True, False])
+def test_what_the_toolchain_lacks_comes_from_the_configured_bundle(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, configured: bool
+) -> None:
+    given: list[tuple[object, bool]] = []
+
+    def ensure(*_: object, patient: bool, bundle: object) -> None:
+        given.append((bundle, patient))
+        raise RuntimeError("asked for the toolchain")
+
+    monkeypatch.setattr(up, "ensure", ensure)
+    monkeypatch.setattr(
+        chosen, "bundle", lambda *, destroys: "the bundle, which may be gone" if destroys else "it"
+    )
+    for destroys in (False, True):
+        with pytest.raises(RuntimeError, match="asked for the toolchain"):
+            up._stack(Cache(tmp_path), lambda _: None, configured=configured, destroys=destroys)
+    assert given == [("it", configured), ("the bundle, which may be gone", configured)]
 
 
 def test_down_builds_no_toolchain_where_no_up_has_come_that_far(
