@@ -70,14 +70,13 @@ def rendered(cache: Cache, progress: Progress, part: str, chart: Path) -> list[d
 def pods(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield kind and name of everything that makes pods, and what its pods are made by."""
     for one in objects:
-        kind, spec = one["kind"], one.get("spec")
+        kind, name = one["kind"], f"{one['kind']}/{one['metadata']['name']}"
         if kind == "CronJob":
-            spec = one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+            yield name, one["spec"]["jobTemplate"]["spec"]["template"]["spec"]
         elif kind in _TEMPLATED:
-            spec = one["spec"]["template"]["spec"]
-        elif kind != "Pod":
-            continue
-        yield f"{kind}/{one['metadata']['name']}", spec
+            yield name, one["spec"]["template"]["spec"]
+        elif kind == "Pod":
+            yield name, one["spec"]
 
 
 def containers(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
