@@ -13,7 +13,7 @@ from sandbox.fitness import UnfitError, require_debian
 from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.progress import Progress
-from sandbox.recipes.gatekeeper import GATOR
+from sandbox.recipes.gatekeeper import GATEKEEPER
 from sandbox.side_by_side import both
 from sandbox.toolchain import ensure
 
@@ -41,7 +41,7 @@ def prepare(cache: Cache, progress: Progress) -> None:
 def _make_tools(cache: Cache, progress: Progress) -> None:
     """Make what needs nothing of Debian's."""
     ensure(cache, progress)
-    build(GATOR, cache, progress)
+    build(GATEKEEPER, cache, progress)
 
 
 def _make_sandbox(cache: Cache, progress: Progress) -> None:

@@ -7,7 +7,6 @@ program's own main differs, in three points that `gatekeeper/main.go` marks.
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sandbox.build.compose import Image, compose
@@ -31,19 +30,17 @@ _PINNED = {
     "sigs.k8s.io/controller-runtime": "v0.17.6",
 }
 
-MANAGER = GoRecipe(
+GATEKEEPER = GoRecipe(
     name="gatekeeper",
     module="github.com/open-policy-agent/gatekeeper/v3",
     version=VERSION,
-    programs={"manager": "."},
+    # One after the other: two builds at once would each compile what they share.
+    programs={"manager": ".", "gator": "cmd/gator"},
     replaces=tuple(f"{path} => {path} {version}" for path, version in _PINNED.items()),
     sources=Path(__file__).parent / "gatekeeper",
     variables={"github.com/open-policy-agent/gatekeeper/v3/pkg/version.Version": VERSION},
 )
-"""The webhooks, the audit and the controllers, one program."""
-
-GATOR = replace(MANAGER, name="gator", programs={"gator": "cmd/gator"}, sources=None)
-"""The evaluator that tests policies without a cluster."""
+"""Webhooks, audit and controllers, one program; and the one that tests policies without a cluster."""
 
 
 def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
@@ -52,7 +49,7 @@ def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
         name="gatekeeper",
         references=(f"docker.io/openpolicyagent/gatekeeper:{VERSION}",),
         settings=ImageSettings(entrypoint=("/manager",)),
-        programs={"/manager": build(MANAGER, cache, progress) / "manager"},
+        programs={"/manager": build(GATEKEEPER, cache, progress) / "manager"},
     )
     return (compose(manager, cache, progress),)
 
@@ -60,5 +57,5 @@ def images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
 def chart(cache: Cache, progress: Progress, out: Path) -> str:
     """Fill a folder with upstream's own chart and return its version."""
     del progress
-    shutil.copytree(download(MANAGER, cache) / "charts" / "gatekeeper", out, dirs_exist_ok=True)
+    shutil.copytree(download(GATEKEEPER, cache) / "charts" / "gatekeeper", out, dirs_exist_ok=True)
     return VERSION.removeprefix("v")
