@@ -12,6 +12,7 @@ from sandbox.engine import require_engine
 from sandbox.fitness import UnfitError, require_debian
 from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
+from sandbox.node.image import ensure_root
 from sandbox.progress import Progress
 from sandbox.recipes.gatekeeper import GATEKEEPER
 from sandbox.side_by_side import both
@@ -19,7 +20,7 @@ from sandbox.toolchain import ensure
 
 
 def prepare(cache: Cache, progress: Progress) -> None:
-    """Make the toolchain, the policies' tester, K3s and the whole bundle.
+    """Make the toolchain, the policies' tester, the node's files, K3s and the whole bundle.
 
     Where no sandbox can be made, that is told, and the tests begin all the same: those that need one are
     skipped with this reason. What could be made and was not is an error.
@@ -33,6 +34,7 @@ def prepare(cache: Cache, progress: Progress) -> None:
         BundleError: A part cannot be made, or there is too little disk or memory.
         ReleaseError: A release answers with another file than its checksums name.
         AptError: A Debian package cannot be installed.
+        EngineError: The node's files cannot be made.
     """
     both(progress, partial(_make_tools, cache), partial(_make_sandbox, cache))
     remove_leftovers(cache, progress)
@@ -49,6 +51,8 @@ def _make_sandbox(cache: Cache, progress: Progress) -> None:
         require_fit(cache)
         if ready_parts(cache)[1]:
             ensure_compiler(progress)
+            # Here, where builds run beside it: it takes two minutes of little work.
+            ensure_root(cache, progress)
         k3s = k3s_source(cache, progress)
         add_k3s(make_bundle(cache, progress), K3S, k3s.path, k3s.origin)
     except UnfitError as error:

@@ -87,26 +87,40 @@ def ensure_image(engine: Engine, cache: Cache, progress: Progress) -> str:
 
     Args:
         engine: The engine that shall hold it.
-        cache: Keeps the root file system as a tar under the digest of what decides it.
+        cache: Keeps what it is imported from, see `ensure_root`.
         progress: Takes a line per step; nothing where the image is there.
+
+    Raises:
+        EngineError: The engine does not take it, or as `ensure_root` says, whose other errors it raises too.
+    """
+    reference = f"a1-sandbox-node:{_digest()}"
+    with cache.lock("node-image-import"):
+        if engine.run("image", "ls", "--quiet", reference):
+            return reference
+        tar = ensure_root(cache, progress)
+        with step(progress, "importing the node's image"):
+            engine.run("import", "--change", "ENV container=docker", str(tar), reference)
+    return reference
+
+
+def ensure_root(cache: Cache, progress: Progress) -> Path:
+    """Return the tar of the node's root file system, made where it is missing; it needs no engine.
+
+    Args:
+        cache: Keeps it under the digest of what decides it.
+        progress: Takes a line per step; nothing where it is there.
 
     Raises:
         UnfitError: It cannot be made here; the text says why.
         AptError: debootstrap cannot be installed.
         EngineError: It could be made here, and was not: a program failed, or the mirror does not answer.
     """
-    digest = _digest()
-    reference = f"a1-sandbox-node:{digest}"
+    tar = cache.root / "node-image" / _digest() / "root.tar"
     with cache.lock("node-image"):
-        if engine.run("image", "ls", "--quiet", reference):
-            return reference
-        tar = cache.root / "node-image" / digest / "root.tar"
         if not tar.exists():
             with cache.making(tar.parent) as folder:
                 _bootstrap(folder, cache, progress)
-        with step(progress, "importing the node's image"):
-            engine.run("import", "--change", "ENV container=docker", str(tar), reference)
-    return reference
+    return tar
 
 
 def _digest() -> str:

@@ -52,6 +52,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         ("ensure", None),
         ("build", None),
         ("ensure_compiler", None),
+        ("ensure_root", None),
         ("k3s_source", K3sSource(tmp_path, "built")),
         ("make_bundle", tmp_path),
         ("add_k3s", None),
@@ -83,7 +84,7 @@ def test_tests_that_need_no_sandbox_run_where_none_can_be_made(
     assert said == ["no sandbox can be made here, and tests that need one are skipped: found Fedora Linux 40"]
 
 
-@pytest.mark.parametrize("name", ["ensure_compiler", "k3s_source", "make_bundle"])
+@pytest.mark.parametrize("name", ["ensure_compiler", "ensure_root", "k3s_source", "make_bundle"])
 @pytest.mark.parametrize("error", [AptError("no such package"), EngineError("it broke"), RuntimeError("bug")])
 @pytest.mark.usefixtures("made")
 def test_what_breaks_where_it_can_be_made_keeps_the_tests_from_beginning(
