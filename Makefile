@@ -11,10 +11,8 @@ CHECK_PYTHON := $(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exi
 UV := env -u PIP_FIND_LINKS $(CACHE)/uv/bin/uv
 # Files that `make wheels` has downloaded, in place of an index.
 FROM := $(if $(WHEELS),--no-index --find-links $(abspath $(WHEELS)))
-# On all cores. The tests on nodes run one by one: two cores start one cluster at a time.
-FAST_TESTS := $(BIN)/pytest --numprocesses auto --dist loadgroup
 
-.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock venv wheels dev
+.PHONY: help up down preview smoke test test-fast test-kills test-long test-disruptive soak check bench bench-services lock scan venv wheels dev
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,12 +54,10 @@ smoke: venv ## Prove the running platform by what it does
 	@$(BIN)/python -m sandbox smoke
 
 test: venv ## The whole test suite, the sandbox's end-to-end tests included
-	@$(BIN)/python -m sandbox prepare
-	@$(FAST_TESTS)
-	@$(BIN)/pytest -m "sandbox and not long" --durations=10
+	@$(BIN)/python -m sandbox test
 
 test-fast: venv ## The tests that need neither network nor node
-	@$(FAST_TESTS)
+	@$(BIN)/pytest --numprocesses auto --dist loadgroup
 
 test-kills: venv ## Kill `pulumi` KILLS times (20) at random moments; the next `up` converges each time
 	@A1_KILLS=$(or $(KILLS),20) $(BIN)/pytest -m sandbox tests/sandbox/test_faults.py -k "killed or secret" -v -s
@@ -84,6 +80,9 @@ bench: venv ## Measure: ratios taken in one run, printed as a table
 
 bench-services: venv ## Measure the services alone, as processes of this machine: rates, percentiles, CPU a call
 	@$(BIN)/pytest -m bench -v -s services/tests/test_bench.py
+
+scan: venv ## Look for known vulnerabilities in our own image and lock files (asks osv.dev)
+	@$(BIN)/python -m sandbox scan
 
 dev: venv ## Run the five services and an example MCP server on this machine
 	@PYTHONPATH=services $(BIN)/python -m mcp_services.dev --reload

@@ -1,4 +1,4 @@
-"""`python -m sandbox up|down|preview|smoke|prepare`: what the Makefile's targets of these names run."""
+"""`python -m sandbox up|down|preview|smoke|prepare|test|scan`: what the Makefile's targets do."""
 
 import argparse
 import shlex
@@ -11,9 +11,11 @@ from a1platform.cli.stack_file import StackFileError
 from sandbox.cache import Cache
 from sandbox.prepare import prepare
 from sandbox.progress import to_terminal
+from sandbox.scan import scan
+from sandbox.suite import suite
 from sandbox.up import down, preview, smoke, up
 
-_ACTIONS = {"down": down, "preview": preview, "smoke": smoke, "prepare": prepare}
+_ACTIONS = {"down": down, "preview": preview, "smoke": smoke, "prepare": prepare, "scan": scan, "test": suite}
 
 
 def main() -> int:

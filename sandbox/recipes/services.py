@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.build.debian import LEFT_OUT, download, unpack
+from sandbox.build.debian import LEFT_OUT, download, record, unpack
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 
@@ -100,6 +100,7 @@ def services_rootfs(cache: Cache, progress: Progress) -> Rootfs:
         if not target.is_dir():
             with step(progress, f"making the files of {references[1]}"), cache.making(target) as work:
                 unpack(packages, work, _LEFT_OUT)
+                record(packages, work)
                 _install(cache, work)
                 _bill_of_materials(packages, work, references[1])
                 _compile(work)

@@ -1,0 +1,131 @@
+"""`make scan`: known vulnerabilities in our own image and in our lock files, by OSV-Scanner.
+
+What a newer version mends fails; what nobody has mended yet is counted, as nobody could do anything about it.
+The vulnerabilities come from osv.dev, or from a folder that `OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY` names.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.build.go import build
+from sandbox.cache import Cache
+from sandbox.progress import Progress, step
+from sandbox.recipes.osv_scanner import PROGRAM
+from sandbox.recipes.services_image import services_image
+
+DATABASE = "OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY"
+"""OSV-Scanner's own variable for the folder of its databases."""
+
+_REPOSITORY = Path(__file__).parents[1]
+_LOCK_FILES = (
+    "requirements.txt",
+    "requirements-uv.txt",
+    "services/requirements.txt",
+    "sandbox/build/go-requirements.txt",
+)
+_ACCEPTED = "osv-scanner.toml"
+_SOME, _NONE = 1, 0
+"""Exit statuses: https://google.github.io/osv-scanner/output/#return-codes."""
+
+
+class ScanError(RuntimeError):
+    """Something is vulnerable and a newer version of it is not, or it could not be found out."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """A known vulnerability.
+
+    Attributes:
+        package: Name and version of what has it.
+        name: Its identifier, such as `GHSA-...` or `DEBIAN-CVE-...`.
+        mended: The versions that do not have it any more; empty where there is none yet.
+    """
+
+    package: str
+    name: str
+    mended: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Name what is to be done."""
+        return f"{self.package}: {self.name}, mended by {' or '.join(self.mended)}"
+
+
+def scan(cache: Cache, progress: Progress) -> None:
+    """Compare our image and our lock files with the known vulnerabilities.
+
+    Args:
+        cache: Where the scanner and the image are made.
+        progress: Takes a line per step and result.
+
+    Raises:
+        BuildError: The scanner does not build.
+        ServicesImageError: The image cannot be made.
+        ScanError: Something is vulnerable, which an entry in osv-scanner.toml could accept; or nothing could
+            be found out.
+    """
+    program = build(PROGRAM, cache, progress) / "osv-scanner"
+    image = services_image(cache, progress)
+    locks = [argument for name in _LOCK_FILES for argument in ("--lockfile", f"requirements.txt:{name}")]
+    scans = {
+        f"image {image.reference}": ("image", "--archive", str(image.path)),
+        "lock files": ("source", "--no-resolve", *locks),
+    }
+    wrong: list[str] = []
+    for what, arguments in scans.items():
+        with step(progress, f"scanning {what}"):
+            found = sorted(set(findings(_results(program, arguments))))
+        wrong += [str(one) for one in found if one.mended]
+        unmended = [one for one in found if not one.mended]
+        progress(f"{what}: {len(found)} known vulnerabilities, {len(unmended)} that nobody has mended yet")
+    if wrong:
+        lines = "\n  ".join(wrong)
+        raise ScanError(
+            f"vulnerable, and mended in newer versions (`make lock`, or a reason in {_ACCEPTED}):\n  {lines}"
+        )
+
+
+def findings(results: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what OSV-Scanner has found.
+
+    Args:
+        results: Its answer, as of `--format json`.
+    """
+    for source in results.get("results") or ():
+        for one in source["packages"]:
+            package = one["package"]
+            for vulnerability in one.get("vulnerabilities") or ():
+                yield Finding(
+                    f"{package['name']} {package['version']}",
+                    vulnerability["id"],
+                    tuple(sorted(set(_mended(vulnerability, package)))),
+                )
+
+
+def _mended(vulnerability: Mapping[str, Any], package: Mapping[str, str]) -> Iterator[str]:
+    """Yield the versions that no longer have a vulnerability, of this package in its ecosystem."""
+    for affected in vulnerability.get("affected") or ():
+        of = affected.get("package") or {}
+        if of.get("ecosystem") != package["ecosystem"]:
+            continue
+        for part in affected.get("ranges") or ():
+            # Of the versions, not of the commits.
+            if part.get("type") != "GIT":
+                yield from (event["fixed"] for event in part.get("events") or () if event.get("fixed"))
+
+
+def _results(program: Path, arguments: Sequence[str]) -> dict[str, Any]:
+    offline = ("--offline",) if os.environ.get(DATABASE) else ()
+    command = [str(program), "scan", arguments[0], *offline, "--config", _ACCEPTED, "--format", "json"]
+    done = subprocess.run(
+        [*command, *arguments[1:]], cwd=_REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in {_NONE, _SOME}:
+        raise ScanError(f"osv-scanner found nothing out: {(done.stderr or done.stdout).strip()[-2000:]}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

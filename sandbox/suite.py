@@ -1,0 +1,79 @@
+"""`make test`: the tests without a node on all cores, and those on nodes, which mostly wait, beside them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sandbox.cache import Cache
+from sandbox.prepare import prepare
+from sandbox.progress import Progress
+
+_ROOT = Path(__file__).parents[1]
+_PYTEST = (sys.executable, "-m", "pytest")
+_WITHOUT_A_NODE = ("nice", "-n", "5", *_PYTEST, "--numprocesses", "auto", "--dist", "loadgroup")
+# One by one: two cores start one cluster at a time. What failed last is the other run's to remember.
+_ON_NODES = (*_PYTEST, "-p", "no:cacheprovider", "-m", "sandbox and not long", "--durations=10")
+_LOOK_SECONDS = 1.0
+
+
+def suite(cache: Cache, progress: Progress) -> None:
+    """Make what the tests stand on and run them all; what the second half says follows the first.
+
+    Args:
+        cache: Where what they stand on is kept.
+        progress: Takes a line per step.
+
+    Raises:
+        CalledProcessError: A test failed.
+        BuildError: Something does not build; the others as `prepare` says.
+    """
+    prepare(cache, progress)
+    halves(cache.folder("work") / "tests-on-nodes.log", _WITHOUT_A_NODE, _ON_NODES)
+
+
+def halves(log: Path, shown: tuple[str, ...], beside: tuple[str, ...]) -> None:
+    """Run two programs at once and show what they write one after the other.
+
+    Args:
+        log: Takes what the second writes until the first is done.
+        shown: The first, whose output is shown at once.
+        beside: The second. An interrupt reaches it once and by us, as it has nodes to take away.
+
+    Raises:
+        CalledProcessError: One of them failed, the first of them where both did.
+    """
+    with log.open("w") as output:
+        second = subprocess.Popen(
+            beside,
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        first = subprocess.run(shown, cwd=_ROOT, check=False)
+        _follow(log, second)
+    except BaseException:
+        second.send_signal(signal.SIGINT)
+        raise
+    finally:
+        second.wait()
+    first.check_returncode()
+    if second.returncode:
+        raise subprocess.CalledProcessError(second.returncode, beside)
+
+
+def _follow(log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Show what a program has written and goes on writing, until it ends."""
+    with log.open(errors="replace") as written:
+        ended = False
+        while not ended:
+            ended = process.poll() is not None
+            sys.stdout.write(written.read())
+            sys.stdout.flush()
+            if not ended:
+                time.sleep(_LOOK_SECONDS)
