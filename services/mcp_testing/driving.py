@@ -110,6 +110,11 @@ class Outcome:
         )
 
 
+def is_right(status: int, content: bytes) -> bool:
+    """Tell whether the tool did what it was asked for."""
+    return status == HTTPStatus.OK and b'"result":' in content and b'"isError":true' not in content
+
+
 class Load:
     """Calls through the gateway of a stack."""
 
@@ -136,7 +141,7 @@ class Load:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
             async with self._http.post(self.url, data=ask.body, headers=ask.headers) as answer:
                 status, content = answer.status, await answer.read()
-        ok = status == HTTPStatus.OK and b'"result":' in content and b'"isError":true' not in content
+        ok = is_right(status, content)
         return Taken(status, time.perf_counter() - due, due, ok, b"" if ok else content[:300])
 
     async def constant(self, rate: float, seconds: float, ask: Ask = CALL) -> Outcome:

@@ -1,10 +1,14 @@
 """How much the chain carries on this machine, load generator included; figures, no limits."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from mcp_services.dev import Stack
-from mcp_testing.driving import Ask, Load, Outcome, Usage, histogram, percentile_between, usage
+from mcp_testing.driving import Ask, Outcome, Usage, histogram, percentile_between, usage
+from mcp_testing.vegeta import Vegeta
+
+from sandbox.build.go import build
+from sandbox.cache import Cache
+from sandbox.progress import to_terminal
+from sandbox.recipes.vegeta import PROGRAM
 
 pytestmark = pytest.mark.bench
 pytest_plugins = ["mcp_services.testing"]
@@ -13,11 +17,11 @@ _SECONDS = 8.0
 
 
 @pytest.fixture
-async def load(stack: Stack) -> AsyncIterator[Load]:
-    """A client of the gateway, used already."""
-    async with Load.on(stack) as opened:
-        await opened.saturated(8, 1.0)
-        yield opened
+async def load(stack: Stack) -> Vegeta:
+    """A client of the gateway, which has been called already."""
+    made = Vegeta(build(PROGRAM, Cache.default(), to_terminal) / "vegeta", stack)
+    await made.saturated(8, 1.0)
+    return made
 
 
 def report(what: str, outcome: Outcome, before: dict[str, Usage], after: dict[str, Usage]) -> None:
@@ -32,7 +36,7 @@ def report(what: str, outcome: Outcome, before: dict[str, Usage], after: dict[st
 
 
 @pytest.mark.parametrize("connections", [1, 16, 64, 500])
-async def test_saturated(stack: Stack, load: Load, connections: int) -> None:
+async def test_saturated(stack: Stack, load: Vegeta, connections: int) -> None:
     before = await usage(stack)
     outcome = await load.saturated(connections, _SECONDS)
     report(f"{connections} connections, closed loop", outcome, before, await usage(stack))
@@ -41,7 +45,7 @@ async def test_saturated(stack: Stack, load: Load, connections: int) -> None:
 
 
 @pytest.mark.parametrize("rate", [50, 200, 400])
-async def test_constant_rate(stack: Stack, load: Load, rate: int) -> None:
+async def test_constant_rate(stack: Stack, load: Vegeta, rate: int) -> None:
     before, buckets = await usage(stack), await histogram(stack, "mcp-gateway", "tools/call")
     outcome = await load.constant(rate, _SECONDS)
     report(f"{rate} req/s, open loop", outcome, before, await usage(stack))
@@ -51,7 +55,7 @@ async def test_constant_rate(stack: Stack, load: Load, rate: int) -> None:
     assert outcome.statuses.keys() == {200}
 
 
-async def test_large_bodies(stack: Stack, load: Load) -> None:
+async def test_large_bodies(stack: Stack, load: Vegeta) -> None:
     before = await usage(stack)
     outcome = await load.saturated(8, _SECONDS, Ask.tool("example__echo", text="x" * 2**20))
     report("1 MiB there and back, 8 connections", outcome, before, await usage(stack))
