@@ -147,7 +147,8 @@ class Platform(pulumi.ComponentResource):
             declare(one, opts)
         if self._args.settings.network_policies:
             for policy in network.reach_policies(spaces, self._args.settings, self._args.repository):
-                declare(policy, opts, name=f"{policy['metadata']['namespace']}-default-deny")
+                about = policy["metadata"]
+                declare(policy, opts, name=f"{about['namespace']}-{about['name']}")
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare monitoring and return its kinds, none without it."""

@@ -77,7 +77,7 @@ REACHES: Mapping[str, Reach] = {
 def reach_policies(
     namespaces: Sequence[str], settings: PlatformSettings, repository: str | None = None
 ) -> list[Manifest]:
-    """Return one policy for each namespace of a part: default deny both ways, and its openings.
+    """Return the policies of each namespace of a part: default deny both ways, and its openings.
 
     Args:
         namespaces: Those that are there.
@@ -96,7 +96,7 @@ def reach_policies(
             callers = found[name].callers
             more = {caller: (*callers.get(caller, ()), port)}
             found[name] = replace(found[name], callers={**callers, **more})
-    return [reach_policy(name, found[name]) for name in namespaces if name in found]
+    return [one for name in namespaces if name in found for one in _policies(name, found[name])]
 
 
 def _port(url: str) -> int | None:
@@ -108,13 +108,8 @@ def _port(url: str) -> int | None:
         return None
 
 
-def reach_policy(namespace: str, reach: Reach) -> Manifest:
-    """Return the policy of a namespace; without openings everything is denied both ways.
-
-    Args:
-        namespace: Where it applies, to every pod.
-        reach: What is open.
-    """
+def _policies(namespace: str, reach: Reach) -> list[Manifest]:
+    """Return the policies of every pod of a namespace; without openings everything is denied both ways."""
     own: Manifest = {"podSelector": {}}
     ingress = [
         *_rules("from", None, reach.webhooks),
@@ -132,21 +127,36 @@ def reach_policy(namespace: str, reach: Reach) -> Manifest:
         *([{"to": [own]}] if reach.inside else []),
         *([name_resolution()] if reach.out or reach.calls else []),
     ]
+    return [
+        _policy(namespace, "Ingress", ingress),
+        _policy(namespace, "Egress", [{}] if reach.everywhere else egress),
+    ]
+
+
+def _policy(namespace: str, direction: str, rules: Sequence[Manifest]) -> Manifest:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {
-            "name": "default-deny",
+            "name": f"default-deny-{direction.lower()}",
             "namespace": namespace,
             "labels": {"app.kubernetes.io/part-of": PART_OF},
         },
-        "spec": {
-            "podSelector": {},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": ingress,
-            "egress": [{}] if reach.everywhere else egress,
-        },
+        "spec": {"podSelector": {}, **one_way(direction, rules)},
     }
+
+
+def one_way(direction: str, rules: Sequence[Manifest]) -> Manifest:
+    """Return what is open in one direction, for a policy that says nothing of the other.
+
+    Of a policy about both, K3s takes what is let in for what is let out too, and the reverse, between the
+    pods that it selects (kube-router 2.2.1, pkg/controllers/netpol/pod.go, kubeBothPolicyType).
+
+    Args:
+        direction: `Ingress` or `Egress`.
+        rules: What is open; without any, all is denied.
+    """
+    return {"policyTypes": [direction], direction.lower(): list(rules)}
 
 
 def name_resolution() -> Manifest:

@@ -30,8 +30,12 @@ def _entry_problems(entry: CatalogEntry, names: Sequence[str]) -> list[str]:
     found = [*_name_problems(entry.name), *_size_problems(entry), *_file_problems(entry)]
     if names.count(entry.name) > 1:
         found.append(f": found {names.count(entry.name)} entries of this name, expected one")
-    if f"{entry.name}-pods" in names:
-        found.append(f": found {entry.name}-pods too, expected none: its headless Service has this name")
+    taken = {f"{entry.name}-pods": "headless Service", f"{entry.name}-egress": "policy of what it calls"}
+    found += [
+        f": found {name} too, expected none: its {what} has this name"
+        for name, what in taken.items()
+        if name in names
+    ]
     if entry.port == OPERATIONS_PORT:
         found.append(f".port: found {entry.port}, expected another: probes and metrics are there")
     elif entry.port not in _PORTS:

@@ -22,6 +22,8 @@ from a1platform.settings.services import Delivery, GitCredentials, GitopsSetting
 
 _SYNCED_WITHIN_SECONDS = 900
 _WAITS_FOR = {
+    # What a service calls is open before the policy that once opened it is about its callers alone.
+    "NetworkPolicy": frozenset({"NetworkPolicy"}),
     # Never for a Service: the provider calls one ready when it has pods, and those come from the Deployment.
     "Deployment": frozenset({"NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "ExternalSecret"}),
     # KEDA's webhook looks at the requests of the workload, so that has to be there.

@@ -92,11 +92,18 @@ def test_pods_start_after_their_policy_and_secrets_and_never_wait_for_their_serv
     after = declared["mcp-gateway-deployment"].after
     assert {
         "mcp-gateway-networkpolicy",
+        "mcp-gateway-egress-networkpolicy",
         "mcp-gateway-serviceaccount",
         "mcp-gateway-externalsecret",
         "default-deny-networkpolicy",
     } <= set(after)
     assert not [name for name in after if name.endswith("-service")]
+
+
+def test_what_a_service_calls_is_open_before_the_policy_of_its_name_is_about_its_callers_alone(
+    declared: dict[str, Declared],
+) -> None:
+    assert "mcp-gateway-egress-networkpolicy" in declared["mcp-gateway-networkpolicy"].after
 
 
 def test_everything_waits_for_what_the_platform_gives_the_services(declared: dict[str, Declared]) -> None:

@@ -31,7 +31,7 @@ def service_objects(args: McpServiceArgs) -> list[Manifest]:
     an ExternalSecret without a secret, a Role without a rule.
     """
     return [
-        network.service_policy(args),
+        *network.service_policies(args),
         workload.service_account(args),
         *workload.role(args),
         *secrets.external_secret(args),

@@ -66,5 +66,5 @@ def test_the_project_that_argo_cd_opens_to_everything_is_closed_as_soon_as_it_is
 
 def test_argo_cd_reaches_the_repository_of_the_services(declare: Declare) -> None:
     args = PlatformArgs(repository="ssh://git@git.example.com:2222/a.git")
-    egress = declare(program(args))["argocd-default-deny"].inputs["spec"]["egress"]
+    egress = declare(program(args))["argocd-default-deny-egress"].inputs["spec"]["egress"]
     assert {"protocol": "TCP", "port": 2222} in [port for rule in egress for port in rule.get("ports", [])]

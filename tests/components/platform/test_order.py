@@ -70,8 +70,12 @@ def test_the_namespaces_of_the_parts_deny_all_other_traffic_unless_the_settings_
     spaces = {one.inputs["metadata"]["name"] for one in of_type(online, NAMESPACE).values()}
     for one in of_type(online, kind).values():
         assert f"{one.inputs['metadata']['namespace']}-namespace" in one.after
-    found = {one.inputs["metadata"]["namespace"] for one in of_type(online, kind).values()}
-    assert found == spaces - {"a1-orchestrator"}
+    found = {
+        (one.inputs["metadata"]["namespace"], *one.inputs["spec"]["policyTypes"])
+        for one in of_type(online, kind).values()
+    }
+    parts = spaces - {"a1-orchestrator"}
+    assert found == {(space, way) for space in parts for way in ("Ingress", "Egress")}
     assert not of_type(declare(program(PlatformArgs(settings_of(networkPolicies=False)))), kind)
 
 

@@ -2,15 +2,25 @@
 
 from dataclasses import replace
 
-from a1platform.services.builders.network import namespace_policies, service_policy
+from a1platform import naming
+from a1platform.delivery.manifest import Manifest
+from a1platform.services.builders.network import namespace_policies, service_policies
 from a1platform.services.catalog import CATALOG
-from a1platform.services.model import Rule
+from a1platform.services.model import McpServiceArgs, Rule
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import ServicesSettings
 
 SERVICES = resolve(ServicesSettings())
-POLICIES = {one.entry.name: service_policy(one)["spec"] for one in SERVICES}
 API = [{"protocol": "TCP", "port": 8080}]
+
+
+def _both_ways(service: McpServiceArgs) -> Manifest:
+    """Return what the policies of a service open, by direction."""
+    specs = [one["spec"] for one in service_policies(service)]
+    return {way: rules for spec in specs for way, rules in spec.items() if way in {"ingress", "egress"}}
+
+
+POLICIES = {one.entry.name: _both_ways(one) for one in SERVICES}
 
 
 def _pairs(direction: str, peers: str) -> list[tuple[str, str]]:
@@ -22,6 +32,17 @@ def _pairs(direction: str, peers: str) -> list[tuple[str, str]]:
         if rule["ports"] == API
         for peer in rule.get(peers, [])
     ]
+
+
+def test_no_policy_that_opens_something_is_about_both_directions_as_k3s_would_open_it_in_either() -> None:
+    for service in SERVICES:
+        name = service.entry.name
+        pods = {"podSelector": {"matchLabels": naming.selector(name)}}
+        opened = POLICIES[name]
+        assert {one["metadata"]["name"]: one["spec"] for one in service_policies(service)} == {
+            name: {**pods, "policyTypes": ["Ingress"], "ingress": opened["ingress"]},
+            f"{name}-egress": {**pods, "policyTypes": ["Egress"], "egress": opened["egress"]},
+        }
 
 
 def test_each_declared_call_opens_exactly_one_pair_both_ways_and_nothing_else_does() -> None:
@@ -52,7 +73,7 @@ def test_only_a_service_that_declares_rights_gets_to_the_api_server() -> None:
     rule = Rule(("",), ("configmaps",), ("get",))
     entry = replace(CATALOG[-1], calls=(), rules=(rule,))
     [reader] = resolve(ServicesSettings(), catalog=(entry,))
-    assert service_policy(reader)["spec"]["egress"] == [{"ports": [{"protocol": "TCP", "port": 6443}]}]
+    assert _both_ways(reader)["egress"] == [{"ports": [{"protocol": "TCP", "port": 6443}]}]
     assert 6443 not in {
         port["port"] for spec in POLICIES.values() for one in spec["egress"] for port in one["ports"]
     }
