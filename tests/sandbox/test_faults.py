@@ -18,6 +18,7 @@ from sandbox.engine import Engine
 from sandbox.node import Node, reboot
 from sandbox.node.keys import key_pair
 from sandbox.node.network import bridge_address
+from sandbox.progress import to_terminal
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
 from tests.sandbox.faults import K3S_BEGINS, Lab, Releases, copy_of, cut_power, random_moments
 
@@ -207,6 +208,7 @@ def test_a_k3s_that_is_not_ours_is_refused_and_nothing_of_it_is_touched(
 def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> None:
     lab.succeeds()
     for index, moment in enumerate(random_moments(_KILLS)):
+        to_terminal(f"kill {index + 1} of {_KILLS}")
         if index % 2 == 0:
             lab.kill(*DESTROY, after=moment * _DESTROY_SECONDS)
         else:
