@@ -1,5 +1,6 @@
 """`a1 init HOST...`: pin each host's key, see whether the host is fit, and write the configuration."""
 
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ from a1platform.settings.node import READ_KEYS, NodeSettings, fingerprint
 
 _console = Console(highlight=False)
 _PORT = 22
+_OF_MAKE = "a1"
+"""The stack that `make` acts on."""
+_STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _UNKNOWN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AA=="
 """Stands for the key of a host that was not asked yet."""
 
@@ -68,6 +72,8 @@ def init(  # noqa: PLR0913 - one option each
         _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
     if not (folder / "Pulumi.yaml").is_file():
         _stop(f"--folder: found no Pulumi.yaml in {folder.resolve()}, expected the clone, as `make up` does")
+    if not _STACK.fullmatch(stack):
+        _stop(f"--stack: found {stack!r}, expected letters, digits, '-', '_' and '.'")
     names = _names(name, len(hosts))
     given = {"port": port, "user": user, "privateKeyFile": _portable(key), "role": role}
     try:
@@ -88,7 +94,9 @@ def init(  # noqa: PLR0913 - one option each
         _stop("\n".join(problems.lines(error, NodeSettings)))
     except (HostUnreachableError, StackFileError) as error:
         _stop(str(error))
-    _console.print(f"wrote {', '.join(names)} to {file.path}: `make up` provisions what is new")
+    by_hand = f"`pulumi up --stack {stack}` (docs/runbook-a1.md, Pulumi by hand)"
+    provisions = "`make up`" if stack == _OF_MAKE else by_hand
+    _console.print(f"wrote {', '.join(names)} to {file.path}: {provisions} provisions what is new")
 
 
 def _names(first: str, count: int) -> list[str]:

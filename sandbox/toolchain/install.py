@@ -18,6 +18,7 @@ from sandbox.progress import Progress, step
 from sandbox.toolchain.environment import Installed, Toolchain
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS, PULUMI_PROGRAMS, Part
 from sandbox.toolchain.release import (
+    CutError,
     MissingError,
     ReleaseError,
     Releases,
@@ -133,10 +134,12 @@ def _bring(cache: Cache, part: Part, asked: _Asked, progress: Progress) -> Insta
             releases.require(*((_ASKED_AGAIN_WITHIN_SECONDS,) if hasty else ()))
             with step(progress, f"{part.name} {part.version} from {releases.base}"):
                 installed = _from_release(cache, part, releases, progress)
-        except (UnreachableError, MissingError) as error:
-            if kept and hasty and isinstance(error, SlowError):
+        except ReleaseError as error:
+            if kept and hasty and isinstance(error, (SlowError, CutError)):
                 # Not written down as asked, so that the next run asks again.
                 return _installed(cache, part, kept)
+            if not isinstance(error, (UnreachableError, MissingError)):
+                raise type(error)(f"{part.name} {part.version}: {error}") from error
             if kept:
                 return _write(cache, part, _Origin(kept.words, kept.recipe, asked=time.time()))
             progress(
@@ -144,8 +147,6 @@ def _bring(cache: Cache, part: Part, asked: _Asked, progress: Progress) -> Insta
             )
             with step(progress, f"{part.name} {part.version} from Go modules"):
                 installed = _from_modules(cache, part, progress)
-        except ReleaseError as error:
-            raise type(error)(f"{part.name} {part.version}: {error}") from error
     progress(str(installed))
     return installed
 

@@ -24,6 +24,8 @@ _PAUSE_SECONDS = 0.5
 _CHUNK = 1 << 20
 _REPORT_EVERY_SECONDS = 15
 _NOT_FOUND, _RANGE_REFUSED, _PARTIAL = 404, 416, 206
+_FOR_NOW = frozenset({408, 429, 500, 502, 503, 504})
+"""What a server answers that may have the file all the same."""
 _LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(\S+)")
 
 
@@ -44,7 +46,11 @@ class MissingError(ReleaseError):
 
 
 class CutError(ReleaseError):
-    """The connection was cut in every try; what has arrived is kept for the next run."""
+    """The server was there and every try was cut or put off; what has arrived is kept for the next run."""
+
+
+class _PutOffError(ConnectionError):
+    """The server has no time for this request now."""
 
 
 class WrongDigestError(ReleaseError):
@@ -76,9 +82,14 @@ class Releases:
             within: Seconds until it counts as slow, name resolution included; a refusal counts at once.
 
         Raises:
+            ReleaseError: It is no address.
             SlowError: It has not answered so far.
             UnreachableError: It refuses, or nobody knows its name.
         """
+        if not self.base.startswith(("http://", "https://")):
+            raise ReleaseError(
+                f"A1_RELEASES: found {self.base!r}, expected an address that begins with https://"
+            )
         seen = self._answers.get(self.base)
         if seen is None or seen.waited < within:
             seen = self._answers[self.base] = _reached(self.base, within)
@@ -119,7 +130,7 @@ def download(url: str, sha256: str, target: Path, progress: Progress) -> None:
     Raises:
         UnreachableError: The server does not answer.
         MissingError: It has no such file.
-        CutError: Every try was cut.
+        CutError: Every try was cut or put off.
         WrongDigestError: What arrived has another digest, also after a fresh start.
     """
     if target.is_file() and file_sha256(target) == sha256.lower():
@@ -196,8 +207,10 @@ def _retried(url: str, attempt: Callable[[], None]) -> None:
             attempt()
         except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
             if not left:
-                raise CutError(f"{url}: the connection was cut {_TRIES} times: {_reason(error)}") from error
-            time.sleep(_PAUSE_SECONDS)
+                raise CutError(
+                    f"{url}: cut or put off {_TRIES} times, run it again later: {_reason(error)}"
+                ) from error
+            time.sleep(_PAUSE_SECONDS * 2 ** (_TRIES - 1 - left))
         else:
             return
 
@@ -213,9 +226,12 @@ def _open(url: str, offset: int, use: Callable[[http.client.HTTPResponse, bool],
                 return  # everything had arrived before
             if error.code == _NOT_FOUND:
                 raise MissingError(f"{url}: the server has no such file (404)") from None
-            raise UnreachableError(f"{url}: the server answers {error.code} {error.reason}") from None
+            answered = f"the server answers {error.code} {error.reason}"
+            if error.code in _FOR_NOW:
+                raise _PutOffError(answered) from None
+            raise UnreachableError(f"{url}: {answered}") from None
     except urllib.error.URLError as error:
-        if isinstance(error.reason, ConnectionResetError):
+        if isinstance(error.reason, (ConnectionResetError, TimeoutError)):
             raise error.reason from None
         raise UnreachableError(f"{url} cannot be reached: {_reason(error)}") from None
     with answer:

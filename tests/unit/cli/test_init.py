@@ -108,6 +108,18 @@ def test_a_folder_that_make_up_does_not_read_gets_no_configuration(place: _Place
     assert not place.file.exists()
 
 
+def test_what_provisions_another_stack_is_named(place: _Place) -> None:
+    assert place.init("192.0.2.7", "--yes", "--stack", "other") == 0
+    assert "`pulumi up --stack other`" in " ".join(place.said.split())
+
+
+@pytest.mark.parametrize("stack", ["", "../other", ".hidden", "a b"])
+def test_a_name_that_no_stack_has_is_refused_before_any_host_is_asked(place: _Place, stack: str) -> None:
+    assert place.init("192.0.2.7", "--yes", "--stack", stack) == 1
+    assert "--stack: found" in place.said
+    assert place.asked == []
+
+
 def test_a_damaged_key_is_told_before_any_host_is_asked(place: _Place) -> None:
     damaged = Path.home() / ".ssh" / "id_other"
     damaged.write_text("-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n")

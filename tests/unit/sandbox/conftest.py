@@ -27,6 +27,7 @@ class ReleaseServer:
         cut_after: How many bytes each of the next answers sends before the connection is dropped.
         ranges: Whether it can begin in the middle of a file.
         slow: Seconds until it answers whether it is there.
+        put_off: Statuses that the next requests for a file get instead of it.
         asked: Method, path and range of every request.
     """
 
@@ -35,6 +36,7 @@ class ReleaseServer:
     cut_after: list[int] = field(default_factory=list)
     ranges: bool = True
     slow: float = 0
+    put_off: list[int] = field(default_factory=list)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
     @property
@@ -66,6 +68,9 @@ def server() -> Iterator[ReleaseServer]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")
             facts.asked.append(("GET", self.path, asked))
+            if facts.put_off:
+                self.send_error(facts.put_off.pop(0))
+                return
             if self.path not in facts.files:
                 self.send_error(404)
                 return

@@ -11,6 +11,7 @@ from sandbox.toolchain import Releases
 from sandbox.toolchain.release import (
     CutError,
     MissingError,
+    ReleaseError,
     SlowError,
     UnreachableError,
     WrongDigestError,
@@ -86,6 +87,27 @@ def test_a_cut_connection_is_taken_up_where_it_ended(server: ReleaseServer, url:
     assert [entry[2] for entry in server.asked] == ["", "bytes=1000-", "bytes=3000-"]
 
 
+def test_a_server_that_has_no_time_now_is_asked_again(
+    server: ReleaseServer, url: str, tmp_path: Path
+) -> None:
+    server.put_off = [503, 429]
+    download(url, DIGEST, tmp_path / "k3s", quiet)
+    assert (tmp_path / "k3s").read_bytes() == CONTENT
+
+
+def test_a_server_that_never_has_time_is_not_one_that_cannot_be_reached(
+    server: ReleaseServer, url: str, tmp_path: Path
+) -> None:
+    server.put_off = [503] * 4
+    with pytest.raises(CutError, match="put off 4 times, run it again later: the server answers 503"):
+        download(url, DIGEST, tmp_path / "k3s", quiet)
+
+
+def test_an_address_that_is_none_is_refused_and_not_taken_for_a_server_that_is_away() -> None:
+    with pytest.raises(ReleaseError, match="A1_RELEASES: found 'foo', expected an address"):
+        Releases("foo").require()
+
+
 def test_a_server_that_cannot_continue_sends_the_file_from_its_beginning(
     server: ReleaseServer, url: str, tmp_path: Path
 ) -> None:
@@ -99,7 +121,7 @@ def test_what_one_run_leaves_unfinished_the_next_one_continues(
     server: ReleaseServer, url: str, tmp_path: Path
 ) -> None:
     server.cut_after = [1000, 0, 0, 0]
-    with pytest.raises(CutError, match="was cut 4 times"):
+    with pytest.raises(CutError, match="cut or put off 4 times"):
         download(url, DIGEST, tmp_path / "k3s", quiet)
     assert not (tmp_path / "k3s").exists()
     download(url, DIGEST, tmp_path / "k3s", quiet)

@@ -17,7 +17,7 @@ from sandbox.build.go import GoRecipe
 from sandbox.cache import Cache
 from sandbox.toolchain import Releases, ensure
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS
-from sandbox.toolchain.release import WrongDigestError
+from sandbox.toolchain.release import ReleaseError, WrongDigestError
 from tests.unit.sandbox.conftest import Builds, ReleaseServer
 
 NOWHERE = Releases("http://127.0.0.1:1")
@@ -139,6 +139,17 @@ def test_the_stand_in_stays_quietly_where_the_release_is_still_out_of_reach(
     for _ in range(2):
         assert ensure(cache, lines.append, Releases("http://127.0.0.1:1")).parts[-1].stand_in
     assert (lines, len(builds.asked)) == ([], asked)
+
+
+def test_a_server_that_has_no_time_now_is_no_reason_to_build_a_stand_in(
+    server: ReleaseServer, cache: Cache, builds: Builds, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.toolchain.release._PAUSE_SECONDS", 0)
+    publish(server)
+    server.put_off = [503] * 4
+    with pytest.raises(ReleaseError, match="run it again later: the server answers 503"):
+        ensure(cache, lines.append, server.releases, patient=True)
+    assert builds.asked == []
 
 
 @pytest.fixture
