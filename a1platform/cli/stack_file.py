@@ -2,13 +2,15 @@
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from a1platform import refusal
 from a1platform.bundle import Bundle, BundleError
@@ -59,8 +61,10 @@ class StackFile:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "no UTF-8"
             raise StackFileError(f"{path}: found {why}, expected a configuration in UTF-8") from None
-        except YAMLError as error:
-            raise StackFileError(f"{path}: found no YAML, expected a configuration: {error}") from error
+        # Of a number of too many digits and a day that no calendar has it is no YAMLError.
+        except (YAMLError, ValueError) as error:
+            text = f"{path}: found no YAML, expected a configuration: {_why(error)}"
+            raise StackFileError(text) from None
         content = content or {}
         if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
             raise StackFileError(f"{path}: found no mapping, expected one with the key 'config'")
@@ -207,6 +211,22 @@ class StackFile:
         except ValidationError as error:
             listed = "\n".join(problems.lines(error, A1Settings, key))
             raise StackFileError(f"{self.path}:\n{listed}") from None
+
+
+def _why(error: Exception) -> str:
+    """Return why a file is no YAML, and where; what the parser quotes could be a password, or a key."""
+    if not isinstance(error, MarkedYAMLError):
+        if isinstance(error, YAMLError):
+            return "found a character that YAML does not allow"
+        return "found a number or a day that is none"
+    problem = str(error.problem)
+    if isinstance(error, DuplicateKeyError):
+        key = re.match(r'found duplicate key "([A-Za-z0-9:._-]{1,40})" with', problem)
+        problem = f"found the key {key[1]} twice" if key else "found a key twice"
+    # From the first quote to the last, as what is quoted can hold quotes.
+    kind = re.sub(r"""["'].*["']""", "...", problem, flags=re.DOTALL)
+    mark = error.problem_mark
+    return f"{kind}, line {mark.line + 1}, column {mark.column + 1}" if mark else kind
 
 
 def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:
