@@ -119,3 +119,7 @@ class A1Settings(Settings):
             if value is not None and value != own:
                 text = f"found {shown(value)}, expected {own}, which is the K3s in the bundle {self.bundle}"
                 yield Problem(("k3s", name), text, (("bundle",), ("k3s", name)))
+
+
+KEYS = frozenset(field.alias or name for name, field in A1Settings.model_fields.items())
+"""The keys below `a1platform:`."""

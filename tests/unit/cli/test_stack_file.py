@@ -42,3 +42,50 @@ def test_what_is_no_yaml_is_told_with_its_place_and_without_its_values(
 ) -> None:
     found = _refused(tmp_path, text)
     assert found == f"FILE: found no YAML, expected a configuration: {told}"
+
+
+def test_a_number_that_pulumi_would_read_as_another_one_is_refused(tmp_path: Path) -> None:
+    text = "config: {'a1platform:hardening': {firewall: {sshPort: 022}}, 'a1platform:k3s': {maxPods: 0x32}}"
+    line = "a1platform:hardening.firewall.sshPort: found 22 after a leading zero, expected it without, as "
+    assert _refused(tmp_path, text).splitlines()[1:] == [f"{line}Pulumi reads it as octal"]
+
+
+@pytest.mark.parametrize("number", [".nan", "-.inf"])
+def test_a_number_that_pulumi_cannot_hand_on_is_refused(tmp_path: Path, number: str) -> None:
+    found = _refused(tmp_path, f"config: {{'a1platform:k3s': {{extraConfig: {{x: [{number}]}}}}}}")
+    assert f"a1platform:k3s.extraConfig.x[0]: found {number.replace('.', '')}, expected a number" in found
+
+
+@pytest.mark.parametrize("value", ["[]", "''", "false", "0", "x"])
+def test_what_is_no_mapping_is_refused(tmp_path: Path, value: str) -> None:
+    for text in (value, f"config: {value}"):
+        assert _refused(tmp_path, text) == "FILE: found no mapping, expected one with the mapping 'config'"
+
+
+@pytest.mark.parametrize("value", ["", "''", "null"])
+def test_a_key_without_a_value_is_as_if_it_were_not_there(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "Pulumi.a1.yaml"
+    path.write_text(f"config:\n  a1platform:preflight: {value}\n  a1platform:bundle: {value}\n")
+    StackFile(path).check()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "place"),
+    [
+        ("nodes", "{secure: x}", "nodes"),
+        ("nodes", "[{secure: x}]", "nodes[0]"),
+        ("preflight", "{vcpus: {secure: x}}", "preflight.vcpus"),
+        ("hardening", "{updates: {holdBack: [{secure: x}]}}", "hardening.updates.holdBack[0]"),
+        ("k3s", "{releaseUrl: {secure: x}}", "k3s.releaseUrl"),
+        ("bundle", "{secure: x}", "bundle"),
+    ],
+)
+def test_what_is_read_before_pulumi_decrypts_is_no_encrypted_value(
+    tmp_path: Path, key: str, value: str, place: str
+) -> None:
+    found = _refused(tmp_path, f"config: {{'a1platform:{key}': {value}, 'a1platform:platform': {{x: 1}}}}")
+    line = f"a1platform:{place}: found an encrypted value, expected it in plain text: it is read before "
+    assert found.splitlines()[1] == f"{line}Pulumi decrypts"
+    assert found.splitlines()[-1].startswith("a1platform:platform.x: found an unknown key")
+    assert len(found.splitlines()) == 3
+    assert "encrypted.invalid" not in found
