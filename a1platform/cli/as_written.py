@@ -46,7 +46,7 @@ def _why(value: object, location: Location) -> str | None:
     if _is_encrypted(value) and location[0] in _PLAIN:
         return "found an encrypted value, expected it in plain text: it is read before Pulumi decrypts"
     # Pulumi's YAML is 1.1, in which 022 is 18; ruamel keeps the width of such a number only.
-    if type(value) is ScalarInt and (value._width or 0) > 1:  # noqa: SLF001 - nothing else tells it
+    if type(value) is ScalarInt and (getattr(value, "_width", None) or 0) > 1:
         return f"found {value} after a leading zero, expected it without, as Pulumi reads it as octal"
     if isinstance(value, float) and not math.isfinite(value):
         return f"found {float(value)}, expected a number that JSON has, as Pulumi hands it on so"

@@ -25,7 +25,7 @@ from a1platform.settings.node import READ_KEYS, NodeSettings, fingerprint
 
 _console = Console(highlight=False)
 _PORT = 22
-_UNKNOWN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AA=="
+_UNKNOWN_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
 """Stands for the key of a host that was not asked yet."""
 
 

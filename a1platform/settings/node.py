@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from a1platform.naming import is_dns_label
@@ -53,6 +55,10 @@ def _host_key(text: str) -> str:
     length = int.from_bytes(blob[:4], "big")
     if blob[4 : 4 + length] != words[0].encode() or len(blob) <= 4 + length:
         raise ValueError(f"found key data that is not of type {words[0]}, {expected}")
+    try:
+        load_ssh_public_key(f"{words[0]} {words[1]}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"found a damaged {words[0]} key, {expected}") from None
     return f"{words[0]} {words[1]}"
 
 
@@ -246,9 +252,7 @@ class TimeSyncSettings(ConcernSettings):
         servers: NTP servers that systemd-timesyncd asks; the distribution's own by default.
     """
 
-    servers: tuple[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$", examples=["ntp.example.org"])], ...
-    ] = ()
+    servers: tuple[TimeServer, ...] = ()
 
 
 class UpdatesSettings(ConcernSettings):

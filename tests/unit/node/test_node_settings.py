@@ -19,6 +19,7 @@ from a1platform.settings.node import (
     private_key,
 )
 from a1platform.settings.nodes import Nodes
+from tests.unit.node.conftest import HOST_KEY
 
 Entry = Callable[..., dict[str, Any]]
 _NODES: TypeAdapter[tuple[NodeSettings, ...]] = TypeAdapter(Nodes)
@@ -52,6 +53,12 @@ def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
         ({"hostKey": "ssh-ed25519"}, "expected one key in authorized_keys format"),
         ({"hostKey": "ssh-ed25519 !!!!"}, "not base64"),
         ({"hostKey": "ssh-ed25519 AAAAB3NzaC1yc2EAAAADAQABAAAB"}, "not of type ssh-ed25519"),
+        (
+            {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtr"},
+            "found a damaged ssh-ed25519 key, expected",
+        ),
+        ({"hostKey": HOST_KEY[:-4]}, "found a damaged ssh-ed25519 key, expected one key in"),
+        ({"hostKey": "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"}, "found a damaged ssh-rsa key, expected one key in"),
         ({"hostKey": "ssh-dss AAAA"}, "expected one key in authorized_keys format"),
         ({"privateKeyFile": "/nowhere/id"}, "found '/nowhere/id' (No such file or directory), expected"),
         (
