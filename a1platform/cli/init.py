@@ -146,7 +146,8 @@ def _address(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise HostUnreachableError(f"{host}: {error}") from error
-    return str(found[0][4][0])
+    # The settings take IPv4 alone, and tell what to do where there is none.
+    return str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
 
 
 def _pinned(node: NodeSettings, expected: str, *, yes: bool) -> NodeSettings:
