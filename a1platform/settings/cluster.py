@@ -80,7 +80,9 @@ class K3sSettings(Settings):
         extra_files: Written to each node before K3s starts.
     """
 
-    version: str = Field(default=versions.K3S, pattern=r"^v1\.\d+\.\d+\+k3s\d+$", examples=[versions.K3S])
+    version: str = Field(
+        default=versions.K3S, pattern=r"^v1\.[0-9]+\.[0-9]+\+k3s[0-9]+$", examples=[versions.K3S]
+    )
     sha256: str | None = None
     release_url: Annotated[str, AfterValidator(_release_url)] = (
         "https://github.com/k3s-io/k3s/releases/download"

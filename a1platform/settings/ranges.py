@@ -41,9 +41,13 @@ def _address(text: str) -> str:
 
 def _host(text: str) -> str:
     # The address of an interface means nothing to others, and the plugin could not take it apart.
-    is_address = as_address(text) is not None and "%" not in text
+    address = as_address(text) if "%" not in text else None
     labels = text.removesuffix(".").split(".")
-    if not is_address and (len(text) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels))):
+    fits = len(text) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, labels))
+    # What looks like an address is never asked of DNS, and 0.0.0.0 is the machine that connects.
+    is_name = fits and not all(map(str.isdigit, labels))
+    is_address = address is not None and not ipaddress.ip_address(address).is_unspecified
+    if not (is_name or is_address):
         raise ValueError(
             f"found {shown(text)}, expected a name or an address such as 'a1.example.org': user and port are "
             "keys of their own"

@@ -74,6 +74,9 @@ def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
         ({"address": "::"}, "expected an address that other machines reach the host by"),
         ({"address": "127.0.0.1"}, "expected an address that other machines reach the host by"),
         ({"address": "255.255.255.255"}, "expected an address that other machines reach the host by"),
+        ({"host": "300.1.1.1"}, "found '300.1.1.1', expected a name or an address"),
+        ({"host": "0.0.0.0"}, "found '0.0.0.0', expected a name or an address"),  # noqa: S104 - what is refused
+        ({"host": "::"}, "found '::', expected a name or an address"),
         ({"host": "a..b"}, "found 'a..b', expected a name or an address such as 'a1.example.org'"),
         ({"host": f"{'a' * 64}.org"}, "expected a name or an address such as 'a1.example.org'"),
         ({"host": ".".join(["a" * 63] * 4)}, "expected a name or an address such as 'a1.example.org'"),
