@@ -68,7 +68,7 @@ class K3sSettings(Settings):
         sha256: Digest of the binary; where it is absent the release's own checksum file decides, or the
             bundle's list.
         release_url: Where the release's files are, one folder per version, as on the official site.
-        cluster_cidr: Addresses of pods.
+        cluster_cidr: Addresses of pods, a /24 of them for each node.
         service_cidr: Addresses of Services, a range of /12 to /28.
         tls_san: Further names and addresses in the API server's certificate.
         disable: K3s's packaged parts that are left out; CoreDNS stays, as an installation awaits its answer.

@@ -143,7 +143,7 @@ class NodeSettings(Settings):
         private_key_file: The user's private key on the machine that connects; a preview does not need it.
         host_key: The host's public key; a host that shows another one is refused.
         role: Whether the node runs the control plane.
-        address: Address that other nodes reach it by; K3s finds it itself where it is left out.
+        address: IPv4 address that other nodes reach it by; K3s finds it itself where it is left out.
         is_gone: Set when this machine is lost for good and others of the cluster go on: nothing connects to
             it any more, and once its entry is taken out, it is forgotten.
     """

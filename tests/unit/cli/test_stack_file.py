@@ -89,3 +89,8 @@ def test_what_is_read_before_pulumi_decrypts_is_no_encrypted_value(
     assert found.splitlines()[-1].startswith("a1platform:platform.x: found an unknown key")
     assert len(found.splitlines()) == 3
     assert "encrypted.invalid" not in found
+
+
+def test_a_number_of_too_many_digits_is_told_like_any_other(tmp_path: Path) -> None:
+    found = _refused(tmp_path, f"config: {{'a1platform:k3s': {{maxPods: 0x{'f' * 5000}}}}}")
+    assert "a1platform:k3s.maxPods: found a number of too many digits, expected" in found

@@ -107,14 +107,14 @@ def test_what_k3s_cannot_run_with_is_refused(k3s_settings: dict[str, Any], line:
 
 
 def test_each_node_gets_a_24_of_the_addresses_of_pods(node: Entry) -> None:
-    nodes = [node(name=f"a{one}", host=f"192.0.2.{one}") for one in (1, 2, 3)]
+    nodes: Any = [node(name=f"a{one}", host=f"192.0.2.{one}") for one in (1, 2, 3)]
     (told,) = refused({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/23"}})
     assert told.startswith(
         "k3s.clusterCidr: found '10.42.0.0/23', expected a range of at least the size of /22: each of 3 "
     )
     parse({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/22"}})
     parse({"nodes": nodes[:1], "k3s": {"clusterCidr": "10.42.0.0/24"}})
-    size = {"kube-controller-manager-arg": ["node-cidr-mask-size=26"]}
+    size: Any = {"kube-controller-manager-arg": ["node-cidr-mask-size=26"]}
     parse({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/24", "extraConfig": size}})
 
 
