@@ -29,7 +29,7 @@ _PORT = 22
 _OF_MAKE = "a1"
 """The stack that `make` acts on."""
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_UNKNOWN_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AA=="
+_UNKNOWN_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
 """Stands for the key of a host that was not asked yet."""
 
 
@@ -154,7 +154,8 @@ def _address(host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise HostUnreachableError(f"{host}: {error}") from error
-    return str(found[0][4][0])
+    # The settings take IPv4 alone, and tell what to do where there is none.
+    return str(min(found, key=lambda one: one[0] != socket.AF_INET)[4][0])
 
 
 def _pinned(node: NodeSettings, expected: str, *, yes: bool) -> NodeSettings:

@@ -2,22 +2,26 @@
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from a1platform import refusal
 from a1platform.bundle import Bundle, BundleError
 from a1platform.bundle import load as load_bundle
+from a1platform.cli.as_written import ENCRYPTED, readable, unreadable
 from a1platform.naming import PROJECT
 from a1platform.settings import problems
 from a1platform.settings.checked import checked, nothing
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.model import A1Settings, BundleFolder
+from a1platform.settings.model import KEYS, A1Settings, BundleFolder
 from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, PreflightSettings
 from a1platform.settings.nodes import Nodes
 from a1platform.settings.plain import plain
@@ -30,11 +34,8 @@ _T = TypeVar("_T")
 _YAML = YAML()
 _YAML.preserve_quotes = True
 _YAML.width = 1000
-_ENCRYPTED = "https://encrypted.invalid"
-"""Stands for a value that only Pulumi can decrypt; a URL, since some of them have to be one."""
 _OF_PULUMI = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
 """What Pulumi itself keeps in the file."""
-_KEYS = frozenset(field.alias or name for name, field in A1Settings.model_fields.items())
 
 
 class StackFileError(RuntimeError):
@@ -59,11 +60,13 @@ class StackFile:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "no UTF-8"
             raise StackFileError(f"{path}: found {why}, expected a configuration in UTF-8") from None
-        except YAMLError as error:
-            raise StackFileError(f"{path}: found no YAML, expected a configuration: {error}") from error
-        content = content or {}
-        if not isinstance(content, dict) or not isinstance(content.get("config") or {}, dict):
-            raise StackFileError(f"{path}: found no mapping, expected one with the key 'config'")
+        # Of a number of too many digits and a day that no calendar has it is no YAMLError.
+        except (YAMLError, ValueError) as error:
+            text = f"{path}: found no YAML, expected a configuration: {_why(error)}"
+            raise StackFileError(text) from None
+        content = {} if content is None else content
+        if not isinstance(content, dict) or not isinstance(content.get("config"), dict | NoneType):
+            raise StackFileError(f"{path}: found no mapping, expected one with the mapping 'config'")
         self._content: dict[str, Any] = content
 
     def check(self, *, connects: bool = False, destroys: bool = False, without: Collection[str] = ()) -> None:
@@ -78,10 +81,13 @@ class StackFile:
             StackFileError: Something is wrong; every problem is named at once.
         """
         found = list(self._strangers())
+        written = {key: value for key, value in self._written().items() if key not in without}
         values = {key: value for key, value in self._values().items() if key not in without}
+        found += [f"{PROJECT}:{line}" for key, value in written.items() for line in unreadable(value, key)]
         further = nothing if destroys else refusal.problems
-        _, lines = checked(values, further, connects=connects, passed_over=_ENCRYPTED)
-        found += [f"{PROJECT}:{line}" for line in lines]
+        _, lines = checked(values, further, connects=connects, passed_over=ENCRYPTED)
+        # What is said of the value that stands for an encrypted one was written by nobody.
+        found += [f"{PROJECT}:{line}" for line in lines if ENCRYPTED not in line]
         if found:
             raise StackFileError("\n".join((f"{self.path}:", *found)))
 
@@ -91,7 +97,7 @@ class StackFile:
 
     def without_secrets(self) -> str:
         """Return the configuration as text for Pulumi, with something else in place of every secret."""
-        return json.dumps({"config": _readable(self._content.get("config") or {})}, indent=2, default=str)
+        return json.dumps({"config": readable(self._content.get("config") or {})}, indent=2, default=str)
 
     def nodes(self, *, connects: bool = False) -> tuple[NodeSettings, ...]:
         """Return the configured nodes, empty where there are none.
@@ -190,14 +196,20 @@ class StackFile:
             elif namespace != PROJECT and difflib.get_close_matches(namespace, [PROJECT], 1, 0.8):
                 yield f"{key}: found an unknown namespace, expected {PROJECT}"
 
-    def _values(self) -> dict[str, Any]:
-        """Return what stands below `a1platform:`; a key without a value says nothing."""
+    def _written(self) -> dict[str, Any]:
+        """Return what stands below `a1platform:`; a key without a value says nothing, as in `load`."""
         prefix = f"{PROJECT}:"
-        config = self._content.get("config") or {}
         return {
-            key.removeprefix(prefix): plain(value) if isinstance(value, str) else _readable(value)
-            for key, value in config.items()
-            if str(key).startswith(prefix) and (value is not None or key.removeprefix(prefix) not in _KEYS)
+            key.removeprefix(prefix): value
+            for key, value in (self._content.get("config") or {}).items()
+            if str(key).startswith(prefix) and not (value in (None, "") and key.removeprefix(prefix) in KEYS)
+        }
+
+    def _values(self) -> dict[str, Any]:
+        """Return the values below `a1platform:` as Pulumi would hand them over, without secrets."""
+        return {
+            key: plain(value) if isinstance(value, str) else readable(value)
+            for key, value in self._written().items()
         }
 
     def _parse(self, key: str, adapter: TypeAdapter[_T], default: object, *, connects: bool = False) -> _T:
@@ -209,6 +221,22 @@ class StackFile:
             raise StackFileError(f"{self.path}:\n{listed}") from None
 
 
+def _why(error: Exception) -> str:
+    """Return why a file is no YAML, and where; what the parser quotes could be a password, or a key."""
+    if not isinstance(error, MarkedYAMLError):
+        if isinstance(error, YAMLError):
+            return "found a character that YAML does not allow"
+        return "found a number or a day that is none"
+    problem = str(error.problem)
+    if isinstance(error, DuplicateKeyError):
+        key = re.match(r'found duplicate key "([A-Za-z0-9:._-]{1,40})" with', problem)
+        problem = f"found the key {key[1]} twice" if key else "found a key twice"
+    # From the first quote to the last, as what is quoted can hold quotes.
+    kind = re.sub(r"""["'].*["']""", "...", problem, flags=re.DOTALL)
+    mark = error.problem_mark
+    return f"{kind}, line {mark.line + 1}, column {mark.column + 1}" if mark else kind
+
+
 def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, Any]) -> None:
     """Change a node's entry in its place, so that what was written by hand stays: comments, and defaults."""
     for key in list(there):
@@ -217,12 +245,3 @@ def _update(there: dict[str, Any], entry: Mapping[str, Any], full: Mapping[str, 
     for key, value in full.items():
         if (key in there or key in entry) and there.get(key) != value:
             there[key] = value
-
-
-def _readable(value: object) -> object:
-    """Return a value with `_ENCRYPTED` in place of everything that `pulumi config set --secret` wrote."""
-    if isinstance(value, dict):
-        if set(value) == {"secure"}:
-            return _ENCRYPTED
-        return {key: _readable(one) for key, one in value.items()}
-    return [_readable(one) for one in value] if isinstance(value, list) else value

@@ -31,15 +31,19 @@ def rewrite(text: str, host: str, name: str) -> str:
         parsed = yaml.safe_load(text.partition("---\n")[0])
         cluster = parsed["clusters"][0]["cluster"]
         user = parsed["users"][0]["user"]
-        authority, certificate, key = (
+        found = [
             cluster["certificate-authority-data"],
             user["client-certificate-data"],
             user["client-key-data"],
-        )
-    except (yaml.YAMLError, TypeError, KeyError, IndexError):
+        ]
+    # A day that no calendar has is no YAMLError.
+    except (yaml.YAMLError, TypeError, KeyError, IndexError, ValueError):
+        found = [None]
+    if not all(isinstance(one, str) and one for one in found):
         raise KubeconfigError(
             "kubeconfig of the server: found no cluster with a certificate and a user, expected k3s.yaml"
-        ) from None
+        )
+    authority, certificate, key = found
     address = f"[{host}]" if ":" in host else host
     reached = {"server": f"https://{address}:{API_PORT}", "certificate-authority-data": authority}
     identity = {"client-certificate-data": certificate, "client-key-data": key}

@@ -68,7 +68,7 @@ class K3sSettings(Settings):
         sha256: Digest of the binary; where it is absent the release's own checksum file decides, or the
             bundle's list.
         release_url: Where the release's files are, one folder per version, as on the official site.
-        cluster_cidr: Addresses of pods.
+        cluster_cidr: Addresses of pods, a /24 of them for each node.
         service_cidr: Addresses of Services, a range of /12 to /28.
         tls_san: Further names and addresses in the API server's certificate.
         disable: K3s's packaged parts that are left out; CoreDNS stays, as an installation awaits its answer.
@@ -80,7 +80,9 @@ class K3sSettings(Settings):
         extra_files: Written to each node before K3s starts.
     """
 
-    version: str = Field(default=versions.K3S, pattern=r"^v1\.\d+\.\d+\+k3s\d+$", examples=[versions.K3S])
+    version: str = Field(
+        default=versions.K3S, pattern=r"^v1\.[0-9]+\.[0-9]+\+k3s[0-9]+$", examples=[versions.K3S]
+    )
     sha256: str | None = None
     release_url: Annotated[str, AfterValidator(_release_url)] = (
         "https://github.com/k3s-io/k3s/releases/download"

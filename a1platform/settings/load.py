@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from a1platform.naming import PROJECT
 from a1platform.settings.checked import Further, checked, nothing
-from a1platform.settings.model import A1Settings
+from a1platform.settings.model import KEYS, A1Settings
 from a1platform.settings.plain import plain
 
 
@@ -27,7 +27,9 @@ def load(further: Further = nothing) -> A1Settings:
     config = pulumi.Config(PROJECT)
     prefix = f"{PROJECT}:"
     keys = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
-    values = {key: _value(config, key) for key in keys}
+    texts = {key: config.require(key) for key in keys}
+    # Pulumi makes an empty text of a key without a value.
+    values = {key: plain(text) for key, text in texts.items() if text or key not in KEYS}
     return parse(values, further, connects=not pulumi.runtime.is_dry_run())
 
 
@@ -61,8 +63,3 @@ def parse(
     # Outside of the handler: pydantic's own text shows every value, secret ones too.
     lines = [f"  {PROJECT}:{line}" for line in found]
     raise SettingsError("\n".join(["the configuration is refused:", *lines]))
-
-
-def _value(config: pulumi.Config, key: str) -> JsonValue:
-    """Return a value as it stands in the file; what is no object comes from Pulumi as a text."""
-    return plain(config.require(key))

@@ -31,6 +31,8 @@ def _bundle(folder: Path) -> Path:
     return expanded
 
 
+_OF_A_NODE = 24
+"""The prefix of what the controller manager gives each node of the addresses of pods."""
 BundleFolder = Annotated[Path, AfterValidator(_bundle)]
 """An existing bundle."""
 
@@ -71,8 +73,20 @@ class A1Settings(Settings):
         yield from within(
             nodes, {"k3s.clusterCidr": self.k3s.cluster_cidr, "k3s.serviceCidr": self.k3s.service_cidr}
         )
+        yield from self._room_for_pods(len(nodes))
         yield from self._missing_parameters()
         yield from self._other_k3s()
+
+    def _room_for_pods(self, nodes: int) -> Iterator[Problem]:
+        """Return that nodes would be left without addresses for their pods."""
+        arguments = self.k3s.extra_config.get("kube-controller-manager-arg")
+        if "node-cidr-mask-size" in str(arguments):
+            return
+        cidr, needed = self.k3s.cluster_cidr, _OF_A_NODE - max(nodes - 1, 0).bit_length()
+        if cidr.prefixlen > needed:
+            why = f"each of {max(nodes, 1)} nodes gets a /{_OF_A_NODE} of it"
+            text = f"found {str(cidr)!r}, expected a range of at least the size of /{needed}: {why}"
+            yield Problem(("k3s", "clusterCidr"), text, (("k3s", "clusterCidr"), ("k3s", "extraConfig")))
 
     def _missing_parameters(self) -> Iterator[Problem]:
         """Return what leaves parameters alone without which the kubelet does not start."""
@@ -119,3 +133,7 @@ class A1Settings(Settings):
             if value is not None and value != own:
                 text = f"found {shown(value)}, expected {own}, which is the K3s in the bundle {self.bundle}"
                 yield Problem(("k3s", name), text, (("bundle",), ("k3s", name)))
+
+
+KEYS = frozenset(field.alias or name for name, field in A1Settings.model_fields.items())
+"""The keys below `a1platform:`."""

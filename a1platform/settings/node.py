@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from a1platform.naming import is_dns_label
@@ -53,6 +55,10 @@ def _host_key(text: str) -> str:
     length = int.from_bytes(blob[:4], "big")
     if blob[4 : 4 + length] != words[0].encode() or len(blob) <= 4 + length:
         raise ValueError(f"found key data that is not of type {words[0]}, {expected}")
+    try:
+        load_ssh_public_key(f"{words[0]} {words[1]}".encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError(f"found a damaged {words[0]} key, {expected}") from None
     return f"{words[0]} {words[1]}"
 
 
@@ -137,7 +143,7 @@ class NodeSettings(Settings):
         private_key_file: The user's private key on the machine that connects; a preview does not need it.
         host_key: The host's public key; a host that shows another one is refused.
         role: Whether the node runs the control plane.
-        address: Address that other nodes reach it by; K3s finds it itself where it is left out.
+        address: IPv4 address that other nodes reach it by; K3s finds it itself where it is left out.
         is_gone: Set when this machine is lost for good and others of the cluster go on: nothing connects to
             it any more, and once its entry is taken out, it is forgotten.
     """
@@ -246,9 +252,7 @@ class TimeSyncSettings(ConcernSettings):
         servers: NTP servers that systemd-timesyncd asks; the distribution's own by default.
     """
 
-    servers: tuple[
-        Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$", examples=["ntp.example.org"])], ...
-    ] = ()
+    servers: tuple[TimeServer, ...] = ()
 
 
 class UpdatesSettings(ConcernSettings):

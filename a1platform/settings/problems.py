@@ -76,7 +76,9 @@ def _text(
     message = problem["msg"].removeprefix("Value error, ")
     if "expected" in message and "found" in message:
         return _without_secrets(message)
-    found = "a secret, which is not shown" if hide else shown(problem["input"])
+    # Null and switches are no secrets, whatever stands beside them.
+    is_shown = not hide or problem["input"] is None or isinstance(problem["input"], bool)
+    found = shown(problem["input"]) if is_shown else "a secret, which is not shown"
     return f"found {found}, expected {expected(problem, known)}"
 
 

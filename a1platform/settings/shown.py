@@ -4,6 +4,8 @@ import re
 
 _MOST = 72
 """A SHA-256 digest in quotes fits."""
+_MOST_BITS = 4096
+"""Python writes no number of more than 4300 digits, and YAML's hexadecimal ones can have them."""
 
 _SECRET = re.compile(
     # A key, a pasted file, and a password within a URL.
@@ -30,6 +32,8 @@ def shown(value: object) -> str:
         return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return "a number of too many digits"
     text = value if isinstance(value, str) else str(value)
     if hidden(text):
         return f"a text of {len(text)} characters, which is not shown"

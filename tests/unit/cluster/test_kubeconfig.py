@@ -37,7 +37,11 @@ def test_an_ipv6_address_is_bracketed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "clusters: []", "- a\n- b", "{", _K3S.replace("client-key-data", "x")]
+    "text",
+    [
+        *("", "{}", "clusters: []", "- a\n- b", "{", _K3S.replace("client-key-data", "x")),
+        *(_K3S.replace("Y2VydA==", one) for one in ("null", "''", "5", "[]")),
+    ],
 )
 def test_what_is_no_kubeconfig_is_refused_and_never_shown(text: str) -> None:
     with pytest.raises(KubeconfigError) as refused:

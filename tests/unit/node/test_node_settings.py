@@ -19,6 +19,7 @@ from a1platform.settings.node import (
     private_key,
 )
 from a1platform.settings.nodes import Nodes
+from tests.unit.node.conftest import HOST_KEY
 
 Entry = Callable[..., dict[str, Any]]
 _NODES: TypeAdapter[tuple[NodeSettings, ...]] = TypeAdapter(Nodes)
@@ -52,6 +53,12 @@ def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
         ({"hostKey": "ssh-ed25519"}, "expected one key in authorized_keys format"),
         ({"hostKey": "ssh-ed25519 !!!!"}, "not base64"),
         ({"hostKey": "ssh-ed25519 AAAAB3NzaC1yc2EAAAADAQABAAAB"}, "not of type ssh-ed25519"),
+        (
+            {"hostKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGtr"},
+            "found a damaged ssh-ed25519 key, expected",
+        ),
+        ({"hostKey": HOST_KEY[:-4]}, "found a damaged ssh-ed25519 key, expected one key in"),
+        ({"hostKey": "ssh-rsa AAAAB3NzaC1yc2EAAAADAQAB"}, "found a damaged ssh-rsa key, expected one key in"),
         ({"hostKey": "ssh-dss AAAA"}, "expected one key in authorized_keys format"),
         ({"privateKeyFile": "/nowhere/id"}, "found '/nowhere/id' (No such file or directory), expected"),
         (
@@ -62,10 +69,14 @@ def test_the_comment_of_a_host_key_is_dropped(node: Entry) -> None:
         ({"name": "Node_1"}, "found 'Node_1', expected at most 63 lower-case letters"),
         ({"port": 70000}, "port"),
         ({"role": "worker"}, "'server' or 'agent'"),
-        ({"address": "a1.example"}, "found 'a1.example', expected an IPv4 or IPv6 address"),
+        ({"address": "a1.example"}, "found 'a1.example', expected an IPv4 address"),
         ({"address": "fe80::1%eth0"}, "expected an address that other machines reach the host by"),
         ({"address": "::"}, "expected an address that other machines reach the host by"),
         ({"address": "127.0.0.1"}, "expected an address that other machines reach the host by"),
+        ({"address": "255.255.255.255"}, "expected an address that other machines reach the host by"),
+        ({"host": "300.1.1.1"}, "found '300.1.1.1', expected a name or an address"),
+        ({"host": "0.0.0.0"}, "found '0.0.0.0', expected a name or an address"),  # noqa: S104 - what is refused
+        ({"host": "::"}, "found '::', expected a name or an address"),
         ({"host": "a..b"}, "found 'a..b', expected a name or an address such as 'a1.example.org'"),
         ({"host": f"{'a' * 64}.org"}, "expected a name or an address such as 'a1.example.org'"),
         ({"host": ".".join(["a" * 63] * 4)}, "expected a name or an address such as 'a1.example.org'"),

@@ -47,6 +47,13 @@ def _file(**wrong: object) -> dict[str, Any]:
         ),
         ({"serviceCidr": "11.0.0.0/8"}, "serviceCidr: found '11.0.0.0/8', expected a range of /12 to /28"),
         (
+            {"clusterCidr": "10.42.0.0/25"},
+            "clusterCidr: found '10.42.0.0/25', expected a range of at least th",
+        ),
+        ({"clusterCidr": "127.0.0.0/16"}, "clusterCidr: found '127.0.0.0/16', expected a range that is nei"),
+        ({"clusterCidr": "224.0.0.0/16"}, "clusterCidr: found '224.0.0.0/16', expected a range that is nei"),
+        ({"serviceCidr": "127.1.0.0/16"}, "serviceCidr: found '127.1.0.0/16', expected a range that is nei"),
+        (
             {"releaseUrl": "files.example.com"},
             "releaseUrl: found 'files.example.com', expected a URL such as",
         ),
@@ -97,6 +104,18 @@ def _file(**wrong: object) -> dict[str, Any]:
 def test_what_k3s_cannot_run_with_is_refused(k3s_settings: dict[str, Any], line: str) -> None:
     (told,) = refused({"k3s": k3s_settings})
     assert told.startswith(f"k3s.{line}")
+
+
+def test_each_node_gets_a_24_of_the_addresses_of_pods(node: Entry) -> None:
+    nodes: Any = [node(name=f"a{one}", host=f"192.0.2.{one}") for one in (1, 2, 3)]
+    (told,) = refused({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/23"}})
+    assert told.startswith(
+        "k3s.clusterCidr: found '10.42.0.0/23', expected a range of at least the size of /22: each of 3 "
+    )
+    parse({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/22"}})
+    parse({"nodes": nodes[:1], "k3s": {"clusterCidr": "10.42.0.0/24"}})
+    size: Any = {"kube-controller-manager-arg": ["node-cidr-mask-size=26"]}
+    parse({"nodes": nodes, "k3s": {"clusterCidr": "10.42.0.0/24", "extraConfig": size}})
 
 
 def test_a_file_of_the_programs_own_is_no_extra_file(node: Entry) -> None:

@@ -210,6 +210,18 @@ def test_a_key_that_nobody_knows_is_seen_in_pulumis_configuration_too() -> None:
         pulumi.runtime.set_all_config({})
 
 
+def test_a_key_without_a_value_says_nothing_to_the_program_either() -> None:
+    # What Pulumi hands over for `a1platform:preflight:`.
+    pulumi.runtime.set_all_config({f"{PROJECT}:preflight": "", f"{PROJECT}:nodes": ""})
+    try:
+        assert load() == parse({})
+        pulumi.runtime.set_all_config({f"{PROJECT}:nods": ""})
+        with pytest.raises(SettingsError, match="a1platform:nods: found an unknown key"):
+            load()
+    finally:
+        pulumi.runtime.set_all_config({})
+
+
 def test_the_command_line_and_the_program_read_the_same_keys(node: Entry, tmp_path: Path) -> None:
     assert yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"] == PROJECT
     path = tmp_path / "Pulumi.a1.yaml"
@@ -260,7 +272,8 @@ def test_a_value_that_only_pulumi_can_decrypt_hides_nothing_that_is_wrong(tmp_pa
     path = tmp_path / "Pulumi.a1.yaml"
     config = {
         f"{PROJECT}:hardening": {"firewall": {"adminRanges": ["x"]}},
-        f"{PROJECT}:k3s": {"maxPods": {"secure": "v1:x"}, "clusterCidr": "10.43.0.0/17"},
+        f"{PROJECT}:k3s": {"clusterCidr": "10.43.0.0/17"},
+        f"{PROJECT}:services": {"maxReplicas": {"secure": "v1:x"}},
     }
     path.write_text(yaml.safe_dump({"config": config}))
     with pytest.raises(StackFileError) as caught:

@@ -108,3 +108,9 @@ def test_a_node_keeps_its_place_beside_what_is_no_node(node: Entry) -> None:
         "nodes[0]: found 'a1', expected a mapping of keys to values",
         "nodes[2].name: found 'a1', which nodes[1] has too, expected another one",
     ]
+
+
+def test_nodes_of_a_cluster_with_ipv4_ranges_have_ipv4_addresses(node: Entry) -> None:
+    (line,) = refused({"nodes": [node(address="2001:db8::1")]})
+    assert line.startswith("nodes[0].address: found '2001:db8::1', expected an IPv4 address of the machine, ")
+    parse({"nodes": [node(address="::ffff:192.0.2.1")]})

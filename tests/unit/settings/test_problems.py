@@ -83,6 +83,22 @@ def test_a_long_value_is_cut_short(values: dict[str, Any]) -> None:
         ({"k3s": {"maxPods": 5}}, "k3s.maxPods: found 5, expected at least 10"),
         ({"k3s": {"maxPods": 500}}, "k3s.maxPods: found 500, expected at most 250"),
         ({"k3s": {"maxPods": None}}, "k3s.maxPods: found null, expected an integer"),
+        (
+            {"k3s": {"version": "v1.٣.5+k3s1"}},
+            "k3s.version: found 'v1.٣.5+k3s1', expected a text such as 'v1.30.5+k3s1'",
+        ),
+        (
+            {"platform": {"externalSecrets": None}},
+            "platform.externalSecrets: found null, expected a mapping of keys to values",
+        ),
+        (
+            {"platform": {"argoCd": False}},
+            "platform.argoCd: found false, expected a mapping of keys to values",
+        ),
+        (
+            {"platform": {"monitoring": None}},
+            "platform.monitoring: found null, expected a mapping of keys to values",
+        ),
         ({"k3s": {"version": "1.30"}}, "k3s.version: found '1.30', expected a text such as 'v1.30.5+k3s1'"),
         (
             {"k3s": {"clusterCidr": "10.42.0.5/16"}},
