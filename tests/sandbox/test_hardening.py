@@ -187,7 +187,8 @@ def test_a_match_block_of_the_site_holds_for_whom_it_names(hardened: Deployment)
     try:
         assert _audit(hardened) == ()
     finally:
-        hardened.on_node(f"rm {_LAST} && systemctl reload ssh")
+        # It listens anew a moment after it was told to.
+        hardened.on_node(f"rm {_LAST} && systemctl reload ssh && sleep 1")
 
 
 def test_a_preview_shows_the_repair_and_changes_nothing(hardened: Deployment) -> None:
@@ -401,4 +402,6 @@ def test_a_concern_that_is_switched_off_is_undone_and_no_other(hardened: Deploym
 
 def test_destroy_gives_the_host_back_as_it_was(hardened: Deployment, before: dict[str, str]) -> None:
     hardened.stack.read(*DESTROY)
+    # What the tests' own kubectl has found out.
+    hardened.on_node("rm -rf /root/.kube")
     assert differences(before, snapshot(hardened.node)) == []
