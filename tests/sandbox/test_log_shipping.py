@@ -14,6 +14,7 @@ from sandbox.node import Node
 from sandbox.node.network import bridge_address
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 from tests.sandbox.log_receiver import LogReceiver
+from tests.sandbox.packages import offer
 from tests.sandbox.snapshot import differences, snapshot
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(900)]
@@ -47,7 +48,9 @@ def _endpoint(receiver: LogReceiver, address: str, **other: str) -> Callable[[di
 def bare(
     cache: Cache, start_node: Callable[[str], Node], tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
-    return deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
+    node = start_node("a1")
+    offer(node, cache, "rsyslog", "rsyslog-gnutls")
+    return deployment(cache, node, tmp_path_factory.mktemp("state"))
 
 
 @pytest.fixture(scope="module")
@@ -122,4 +125,6 @@ def test_an_endpoint_that_is_somebody_else_gets_nothing_and_the_journal_says_so(
 
 def test_destroy_gives_the_host_back_as_it_was(shipping: Deployment, before: dict[str, str]) -> None:
     shipping.stack.read(*DESTROY)
+    # What the tests' own kubectl has found out.
+    shipping.on_node("rm -rf /root/.kube")
     assert differences(before, snapshot(shipping.node)) == []
