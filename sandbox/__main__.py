@@ -28,7 +28,9 @@ def main() -> int:
         help="what `up` installs on the sandbox, comma-separated; all by default, `+tracing` beside all",
     )
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # The interrupt too: begun in the background by a shell, this ignores it, and so would all that it begins.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.default_int_handler)
     parts = [part.strip() for part in given.parts.split(",") if part.strip()] or None
     try:
         if given.action == "up":

@@ -70,10 +70,7 @@ def init(  # noqa: PLR0913 - one option each
     """
     if expected and len(expected) != len(hosts):
         _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
-    if not (folder / "Pulumi.yaml").is_file():
-        _stop(f"--folder: found no Pulumi.yaml in {folder.resolve()}, expected the clone, as `make up` does")
-    if not _STACK.fullmatch(stack):
-        _stop(f"--stack: found {stack!r}, expected letters, digits, '-', '_' and '.'")
+    _check_place(folder, stack)
     names = _names(name, len(hosts))
     given = {"port": port, "user": user, "privateKeyFile": _portable(key), "role": role}
     try:
@@ -94,9 +91,19 @@ def init(  # noqa: PLR0913 - one option each
         _stop("\n".join(problems.lines(error, NodeSettings)))
     except (HostUnreachableError, StackFileError) as error:
         _stop(str(error))
+    _console.print(f"wrote {', '.join(names)} to {file.path}: {_provisioning(stack)} provisions what is new")
+
+
+def _check_place(folder: Path, stack: str) -> None:
+    if not (folder / "Pulumi.yaml").is_file():
+        _stop(f"--folder: found no Pulumi.yaml in {folder.resolve()}, expected the clone, as `make up` does")
+    if not _STACK.fullmatch(stack):
+        _stop(f"--stack: found {stack!r}, expected letters, digits, '-', '_' and '.'")
+
+
+def _provisioning(stack: str) -> str:
     by_hand = f"`pulumi up --stack {stack}` (docs/runbook-a1.md, Pulumi by hand)"
-    provisions = "`make up`" if stack == _OF_MAKE else by_hand
-    _console.print(f"wrote {', '.join(names)} to {file.path}: {provisions} provisions what is new")
+    return "`make up`" if stack == _OF_MAKE else by_hand
 
 
 def _names(first: str, count: int) -> list[str]:

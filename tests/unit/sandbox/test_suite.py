@@ -45,14 +45,14 @@ def test_an_interrupt_reaches_the_second_half_once_and_is_waited_for(tmp_path: P
     ready, gone = tmp_path / "ready", tmp_path / "gone"
     second = (
         "import pathlib, time\n"
-        f"pathlib.Path({str(ready)!r}).touch()\n"
-        "try:\n    time.sleep(60)\n"
+        f"try:\n    pathlib.Path({str(ready)!r}).touch(); time.sleep(60)\n"
         f"except KeyboardInterrupt:\n    time.sleep(0.5); pathlib.Path({str(gone)!r}).touch()\n"
     )
     program = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from sandbox.suite import halves
+signal.signal(signal.SIGINT, signal.default_int_handler)
 halves(Path({str(tmp_path / "log")!r}), (sys.executable, "-c", "import time; time.sleep(60)"),
     (sys.executable, "-c", {second!r}))
 """
