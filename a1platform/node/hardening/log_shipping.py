@@ -135,7 +135,7 @@ then apparmor_parser --replace {_PROFILE}; fi
 # rsyslogd refuses a file that names another one which is not there, as these two are not yet.
 _CHECK = f"""
 local answer candidate="$a1_staged/log-shipping.conf"
-sed "s#{_WORK}#$a1_staged#; s#\"{_CA}#\"$a1_staged{_CA}#" "$a1_staged{_CONF}" >"$candidate"
+sed "s#{_WORK}#$a1_staged#; s#{_CA}#$a1_staged{_CA}#" "$a1_staged{_CONF}" >"$candidate"
 answer=$(rsyslogd -N1 -f "$candidate" 2>&1) ||
     a1_fail "{_NAME}: rsyslog refuses its configuration: $answer"
 """

@@ -56,7 +56,8 @@ a1_record() { # change, path: the earlier file or its absence, once
     printf '%s\n' "$2" >"$entry~/path"
     if [ -e "$2" ] || [ -L "$2" ]; then cp -a -- "$2" "$entry~/original"; fi
     folder=$(dirname -- "$2")
-    while [ ! -d "$folder" ]; do
+    # Also those that another file of ours is to take along, as whichever goes last finds them empty.
+    while [ ! -d "$folder" ] || grep -qsxF -- "$folder" "$a1_state"/*/files/*/folders; do
         printf '%s\n' "$folder" >>"$entry~/folders"
         folder=$(dirname -- "$folder")
     done

@@ -104,6 +104,28 @@ def test_revert_restores_content_mode_and_time_of_an_earlier_file(host: Host) ->
     assert host.tree() == before
 
 
+@pytest.mark.parametrize("paths", [("new/a", "new/z"), ("new/z", "new/a")])
+def test_a_folder_that_several_files_came_into_goes_with_the_last_of_them(
+    host: Host, paths: tuple[str, ...]
+) -> None:
+    before = host.tree()
+    change = host.change(*((path, "ours\n") for path in paths))
+    host.run("apply", change)
+    assert host.run("revert", change).returncode == 0
+    assert host.tree() == before
+
+
+def test_a_folder_of_two_changes_goes_with_the_last_whichever_that_is(host: Host) -> None:
+    before = host.tree()
+    first = host.change(("new/a", "ours\n"))
+    second = replace(host.change(("new/z", "ours\n")), name="second")
+    host.run("apply", first, second)
+    host.run("apply", second)
+    assert (host.root / "etc/new/z").exists()
+    assert host.run("revert", second).returncode == 0
+    assert host.tree() == before
+
+
 def test_revert_of_an_untouched_host_does_nothing(host: Host) -> None:
     before = host.tree()
     assert host.run("revert", host.change(("a.conf", "one\n"))).returncode == 0
