@@ -5,6 +5,9 @@ import re
 PROJECT = "a1platform"
 """Name of the Pulumi project, and so the namespace of its configuration keys."""
 
+PRODUCTION = "a1"
+"""The stack that `make` acts on where machines are configured."""
+
 PART_OF = "a1platform"
 """Value of `app.kubernetes.io/part-of` on everything that this program declares."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from a1platform.bundle import Bundle
 from a1platform.cli.stack_file import StackFile, StackFileError
-from a1platform.naming import PROJECT
+from a1platform.naming import PRODUCTION, PROJECT
 from a1platform.node.connection import user_key
 from a1platform.settings.node import NodeSettings
 from sandbox.cache import state_folder
@@ -15,7 +15,6 @@ from sandbox.node import Node
 from sandbox.pulumi import REPOSITORY, Stack, state_file
 from sandbox.stack_settings import stack_settings, write
 
-PRODUCTION = "a1"
 SANDBOX = "sandbox"
 NODE = "a1"
 

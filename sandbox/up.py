@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from a1platform.bundle import BundleError, load
+from a1platform.naming import PRODUCTION
 from a1platform.platform.recovery import on_server
 from a1platform.services.failure import APPLICATION, explanation
 from a1platform.services.resolve import NAMESPACE
@@ -196,7 +197,7 @@ def down(cache: Cache, progress: Progress) -> None:
                 _destroy(stack, progress)
             stack.remove()
         _tell_of_other(progress, configured=configured)
-    kubeconfig_file(chosen.PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
+    kubeconfig_file(PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()

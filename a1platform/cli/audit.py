@@ -15,6 +15,7 @@ from rich.table import Table
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.cluster.k3s import GROUP as K3S
 from a1platform.cluster.k3s import k3s, system_images
+from a1platform.naming import PRODUCTION
 from a1platform.node.connection import HostUnreachableError, connected, run_script
 from a1platform.node.drift import Finding, parse
 from a1platform.node.hardening import GROUP, changes
@@ -96,7 +97,7 @@ def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]
 
 
 def audit(
-    stack: Annotated[str, typer.Option(help="Name of the stack.")] = "a1",
+    stack: Annotated[str, typer.Option(help="Name of the stack.")] = PRODUCTION,
     folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path(),
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from a1platform.cli.stack_file import StackFile, StackFileError
+from a1platform.naming import PRODUCTION
 from a1platform.node.connection import (
     HostUnreachableError,
     connected,
@@ -26,8 +27,6 @@ from a1platform.settings.node import READ_KEYS, NodeSettings, fingerprint
 
 _console = Console(highlight=False)
 _PORT = 22
-_OF_MAKE = "a1"
-"""The stack that `make` acts on."""
 _STACK = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _UNKNOWN_KEY = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
 """Stands for the key of a host that was not asked yet."""
@@ -50,7 +49,7 @@ def init(  # noqa: PLR0913 - one option each
         str, typer.Option(help="Name of the node in Kubernetes; several count up from it: a1, a2, a3.")
     ] = "a1",
     role: Annotated[str | None, typer.Option(help="server (the default) or agent.")] = None,
-    stack: Annotated[str, typer.Option(help="Name of the stack.")] = "a1",
+    stack: Annotated[str, typer.Option(help="Name of the stack.")] = PRODUCTION,
     folder: Annotated[Path, typer.Option(help="Folder of the Pulumi project.")] = Path(),
     expected: Annotated[
         list[str] | None,
@@ -103,7 +102,7 @@ def _check_place(folder: Path, stack: str) -> None:
 
 def _provisioning(stack: str) -> str:
     by_hand = f"`pulumi up --stack {stack}` (docs/runbook-a1.md, Pulumi by hand)"
-    return "`make up`" if stack == _OF_MAKE else by_hand
+    return "`make up`" if stack == PRODUCTION else by_hand
 
 
 def _names(first: str, count: int) -> list[str]:

@@ -53,6 +53,8 @@ class Vegeta:
         return Outcome(list(_taken(lines)), seconds)
 
     def _run(self, given: bytes, *arguments: str) -> bytes:
+        # What is given holds the key, which a traceback would show.
+        __tracebackhide__ = True
         done = subprocess.run([self._program, *arguments], input=given, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

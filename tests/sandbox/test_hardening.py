@@ -21,68 +21,11 @@ from sandbox.node import Node, reboot
 from sandbox.pulumi import PulumiError
 from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment
 from tests.sandbox.snapshot import differences, snapshot
+from tests.sandbox.tampering import LAST, TAMPER, TAMPER_K3S, TAMPER_SSHD
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1800)]
 
-_CERTIFICATE = "/var/lib/rancher/k3s/server/tls/server-ca.crt"
 _GUARD_SECONDS = 20
-# What is done to the host, and how the audit calls it.
-_TAMPER = {
-    "sysctl": ("sysctl -w net.ipv4.conf.all.accept_redirects=1", "sysctl net.ipv4.conf.all.accept_redirects"),
-    "sysctl file": ("rm /etc/sysctl.d/99a1-sysctl.conf", "sysctl /etc/sysctl.d/99a1-sysctl.conf"),
-    "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
-    "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),
-    "integrity": ("systemctl disable --now a1-integrity.timer", "integrity a1-integrity.timer"),
-    "sshd": (
-        "sed -i /^Password/s/no/yes/ /etc/ssh/sshd_config.d/00-a1.conf && systemctl reload ssh",
-        "sshd PasswordAuthentication",
-    ),
-    "firewall": ("nft insert rule inet a1 input accept", "firewall table inet a1"),
-    "firewall gone": ("nft delete table inet a1", "firewall table inet a1"),
-    "firewall at boot": ("systemctl disable a1-firewall", "firewall at boot"),
-    "firewall's rules at boot": ("echo >> /etc/a1/firewall-confirmed.nft", "firewall at boot"),
-    "updates' lists": (
-        'echo "#clear Unattended-Upgrade::Package-Blacklist;" >> /etc/apt/apt.conf.d/52a1-security-updates',
-        "updates lists",
-    ),
-    "k3s file mode": (f"chmod 644 {_CERTIFICATE}", f"k3s {_CERTIFICATE}"),
-}
-_TAMPER_K3S = {
-    "configuration": ("sed -i /max-pods/d /etc/rancher/k3s/config.yaml", "k3s /etc/rancher/k3s/config.yaml"),
-    "override": (
-        "mkdir /etc/rancher/k3s/config.yaml.d && echo debug: true > /etc/rancher/k3s/config.yaml.d/x.yaml",
-        "k3s override /etc/rancher/k3s/config.yaml.d/x.yaml",
-    ),
-    "images": ("rm /var/lib/rancher/k3s/agent/images/*", "k3s images"),
-    "binary": ("echo more >> /usr/local/bin/k3s", "k3s binary"),
-    "service": ("systemctl disable --now k3s", "k3s service"),
-}
-_RUNTIME = "/run/systemd/system"
-_TAMPER_K3S["override until the next boot"] = (
-    f"mkdir -p {_RUNTIME}/k3s.service.d && echo [Service] > {_RUNTIME}/k3s.service.d/x.conf",
-    f"k3s override {_RUNTIME}/k3s.service.d/x.conf",
-)
-_LAST = "/etc/ssh/sshd_config.d/99-x.conf"
-_OPTION = "PasswordAuthentication=yes"
-_RELOAD = "systemctl daemon-reload && systemctl restart ssh"
-# What wins over the files of sshd, and how a person takes it away.
-_TAMPER_SSHD = {
-    "options": (
-        f"sed -i s/^SSHD_OPTS=.*/SSHD_OPTS=-o{_OPTION}/ /etc/default/ssh",
-        "sed -i s/^SSHD_OPTS=.*/SSHD_OPTS=/ /etc/default/ssh",
-    ),
-    "drop-in": (
-        (
-            f'mkdir -p {_RUNTIME}/ssh.service.d && printf "%s\\n" "[Service]" ExecStart= '
-            f'"ExecStart=/usr/sbin/sshd -D -o {_OPTION}" > {_RUNTIME}/ssh.service.d/x.conf && {_RELOAD}'
-        ),
-        f"rm -r {_RUNTIME}/ssh.service.d && {_RELOAD}",
-    ),
-    "match all": (
-        f'printf "%s\\n" "Match all" "PasswordAuthentication yes" > {_LAST} && systemctl reload ssh',
-        f"rm {_LAST} && systemctl reload ssh",
-    ),
-}
 
 
 def _all_concerns(config: dict[str, Any]) -> None:
@@ -132,11 +75,11 @@ def test_everything_is_in_force_and_a_second_up_changes_and_restarts_nothing(har
     assert _started(hardened) == started
 
 
-@pytest.mark.parametrize("what", _TAMPER)
+@pytest.mark.parametrize("what", TAMPER)
 def test_what_was_tampered_with_is_named_by_the_audit_and_repaired_by_up(
     hardened: Deployment, what: str
 ) -> None:
-    command, concern = _TAMPER[what]
+    command, concern = TAMPER[what]
     started = _started(hardened)
     hardened.on_node(command)
     found = _audit(hardened)
@@ -150,11 +93,11 @@ def test_what_was_tampered_with_is_named_by_the_audit_and_repaired_by_up(
     hardened.stack.read(*UP, "--expect-no-changes")
 
 
-@pytest.mark.parametrize("what", _TAMPER_K3S)
+@pytest.mark.parametrize("what", TAMPER_K3S)
 def test_what_was_tampered_with_at_k3s_is_named_by_the_audit_and_repaired_by_up(
     hardened: Deployment, what: str
 ) -> None:
-    command, concern = _TAMPER_K3S[what]
+    command, concern = TAMPER_K3S[what]
     hardened.on_node(command)
     found = [deviation for deviation in _audit(hardened) if deviation.concern == concern]
     assert found
@@ -164,11 +107,11 @@ def test_what_was_tampered_with_at_k3s_is_named_by_the_audit_and_repaired_by_up(
     hardened.stack.read(*UP, "--expect-no-changes")
 
 
-@pytest.mark.parametrize("what", _TAMPER_SSHD)
+@pytest.mark.parametrize("what", TAMPER_SSHD)
 def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_take_it_away(
     hardened: Deployment, what: str
 ) -> None:
-    tamper, repair = _TAMPER_SSHD[what]
+    tamper, repair = TAMPER_SSHD[what]
     hardened.on_node(tamper)
     try:
         found = {deviation.concern: deviation.found for deviation in _audit(hardened)}
@@ -183,12 +126,12 @@ def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_
 
 def test_a_match_block_of_the_site_holds_for_whom_it_names(hardened: Deployment) -> None:
     block = '"Match User backup LocalPort 22" "MaxSessions 9"'
-    hardened.on_node(f'printf "%s\\n" {block} > {_LAST} && systemctl reload ssh')
+    hardened.on_node(f'printf "%s\\n" {block} > {LAST} && systemctl reload ssh')
     try:
         assert _audit(hardened) == ()
     finally:
         # It listens anew a moment after it was told to.
-        hardened.on_node(f"rm {_LAST} && systemctl reload ssh && sleep 1")
+        hardened.on_node(f"rm {LAST} && systemctl reload ssh && sleep 1")
 
 
 def test_a_preview_shows_the_repair_and_changes_nothing(hardened: Deployment) -> None:

@@ -1,6 +1,5 @@
 """The concerns that are more than a list: audit rules, updates, the clock, logins."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ from a1platform.node.hardening.updates import RESTARTS_THE_NETWORK, render_apt, 
 from a1platform.node.host_change import HostChange, render_script
 from a1platform.node.shell import guarded
 from a1platform.settings.node import TimeSyncSettings, UpdatesSettings
+from tests.unit.node.answering import verified
 
 
 def _rules() -> list[str]:
@@ -59,25 +59,6 @@ def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
     assert not any(rule.startswith("-e") for rule in _rules())
 
 
-def _verified(change: HostChange, state: Path, functions: dict[str, str]) -> list[str]:
-    """Return what a concern's own verification finds on a host whose programs answer so."""
-    only = HostChange(change.name, "a test", functions=change.functions, verify=change.verify)
-    script = render_script([only], "tests", state=str(state))
-    done = subprocess.run(
-        ["bash", "-s", "--", "verify"],
-        input=guarded(script),
-        env={
-            **os.environ,
-            **{f"BASH_FUNC_{name}%%": f"() {{ {text}\n}}" for name, text in functions.items()},
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
-
-
 @pytest.mark.parametrize(
     "rule", ["-a never,task", "-a exit,never -F dir=/etc", "-A never,exclude -F msgtype=CWD"]
 )
@@ -88,7 +69,7 @@ def test_a_rule_that_keeps_from_recording_is_named(tmp_path: Path, rule: str) ->
         "systemctl": 'case "$1" in is-active) echo active ;; is-enabled) echo enabled ;; esac',
         "auditctl": f'case "$1" in -s) echo enabled 1 ;; -l) echo "{rule}"; echo "-w /never" ;; esac',
     }
-    (found,) = _verified(auditd(), tmp_path, programs)
+    (found,) = verified(auditd(), tmp_path, programs).splitlines()
     assert found == f"auditd rules\tnone that keeps from recording\t{rule}\t"
 
 
@@ -162,7 +143,9 @@ def test_a_later_file_that_changes_what_is_installed_is_named(
         "systemctl": 'case "$1" in is-active) echo active ;; is-enabled) echo enabled ;; esac',
         "apt-config": f"command apt-config -c {tmp_path}/apt.conf dump",
     }
-    assert _verified(updates(settings), tmp_path, programs) == [f"updates lists\t{one}\t" for one in found]
+    assert verified(updates(settings), tmp_path, programs).splitlines() == [
+        f"updates lists\t{one}\t" for one in found
+    ]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +163,7 @@ def test_a_clock_that_no_server_has_set_for_long_is_named_by_an_audit(
         esac""",
         "timedatectl": "echo no",
     }
-    assert _verified(time_sync(TimeSyncSettings()), tmp_path, programs) == found
+    assert verified(time_sync(TimeSyncSettings()), tmp_path, programs).splitlines() == found
 
 
 def test_what_pods_depend_on_is_never_restarted_after_an_update() -> None:

@@ -1,6 +1,5 @@
 """What sshd really does, which its own file does not decide alone: its options and Match blocks win."""
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from a1platform.node.hardening.sshd import sshd
-from a1platform.node.host_change import HostChange, render_script
-from a1platform.node.shell import guarded
+from a1platform.node.host_change import HostChange
+from tests.unit.node.answering import verified
 
 _TITLE = "sshd: /usr/sbin/sshd {} [listener] 0 of 10-100 startups"
 _UNIT = "{{ path=/usr/sbin/sshd ; argv[]=/usr/sbin/sshd {} $SSHD_OPTS ; ignore_errors=no ; pid=1 }}"
@@ -49,22 +48,8 @@ def ask(tmp_path: Path) -> Iterator[Asked]:
         pieces = {
             name: text.replace("/etc/default/ssh", f"{tmp_path}/default") for name, text in pieces.items()
         }
-        script = render_script(
-            [HostChange("sshd", "a test", **pieces)], "tests", state=str(tmp_path / "state")
-        )
-        done = subprocess.run(
-            ["bash", "-s", "--", "verify"],
-            input=guarded(script),
-            env={
-                **os.environ,
-                **{f"BASH_FUNC_{name}%%": f"() {{ {text}\n}}" for name, text in functions.items()},
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.stderr == ""
-        return done.stdout, (tmp_path / "asked").read_text()
+        told = verified(HostChange("sshd", "a test", **pieces), tmp_path / "state", functions)
+        return told, (tmp_path / "asked").read_text()
 
     yield answer
     for one in running:

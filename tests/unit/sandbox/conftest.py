@@ -15,6 +15,7 @@ from sandbox.build.go import GoRecipe
 from sandbox.cache import Cache
 from sandbox.progress import Progress
 from sandbox.toolchain import Releases
+from tests.unit.sandbox.small_bundle import Bench
 
 
 @dataclass
@@ -140,3 +141,9 @@ def builds(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
 def lines() -> list[str]:
     """What is said."""
     return []
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A bundle of three small parts, none of them made yet."""
+    return Bench(tmp_path, monkeypatch)

@@ -24,46 +24,41 @@ from sandbox.progress import Progress
 from tests.unit.sandbox.small_bundle import Bench
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(tmp_path, monkeypatch)
-
-
-def test_a_bundle_holds_every_part_whole(bench: Bench) -> None:
-    bundle = load(bench.make())
+def test_a_bundle_holds_every_part_whole(small: Bench) -> None:
+    bundle = load(small.make())
     bundle.verify(thorough=True)
     assert sorted(bundle.parts) == ["one", "three", "two"]
     assert bundle.part("one").images[0].path.name == "one.tar"
     assert bundle.left_out == {"grafana": "Grafana, on no package registry"}
 
 
-def test_a_second_run_builds_nothing_and_says_at_once_what_is_there(bench: Bench) -> None:
-    bench.make()
-    bench.make()
-    assert bench.built == []
-    assert bench.ready == ["one", "two", "three"]
+def test_a_second_run_builds_nothing_and_says_at_once_what_is_there(small: Bench) -> None:
+    small.make()
+    small.make()
+    assert small.built == []
+    assert small.ready == ["one", "two", "three"]
 
 
-def test_a_warm_run_takes_less_than_a_second(bench: Bench) -> None:
-    bench.make()
+def test_a_warm_run_takes_less_than_a_second(small: Bench) -> None:
+    small.make()
     start = time.monotonic()
-    bench.make()
+    small.make()
     assert time.monotonic() - start < 1
 
 
-def test_each_part_can_be_used_while_others_are_built(bench: Bench) -> None:
+def test_each_part_can_be_used_while_others_are_built(small: Bench) -> None:
     seen: list[list[str]] = []
 
     def on_part(name: str) -> None:
-        bundle = load(making.bundle_folder(bench.cache))
+        bundle = load(making.bundle_folder(small.cache))
         bundle.verify([name])
         seen.append(sorted(bundle.parts))
 
-    make_bundle(bench.cache, bench.said.append, on_part=on_part)
+    make_bundle(small.cache, small.said.append, on_part=on_part)
     assert seen == [["one"], ["one", "two"], ["one", "three", "two"]]
 
 
-def test_a_part_is_made_while_another_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_made_while_another_is(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "available_memory", lambda _: 2**40)
     met = threading.Barrier(2)
 
@@ -72,112 +67,112 @@ def test_a_part_is_made_while_another_is(bench: Bench, monkeypatch: pytest.Monke
             met.wait(10)
             return make(cache, progress)
 
-        return replace(bench.parts[name], images=waits)
+        return replace(small.parts[name], images=waits)
 
     for name in ("one", "two"):
-        bench.parts[name] = images(bench.parts[name].images)
-    assert sorted(load(bench.make()).parts) == ["one", "three", "two"]
-    assert sorted(bench.ready) == ["one", "three", "two"]
+        small.parts[name] = images(small.parts[name].images)
+    assert sorted(load(small.make()).parts) == ["one", "three", "two"]
+    assert sorted(small.ready) == ["one", "three", "two"]
 
 
-def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(bench: Bench) -> None:
-    bench.broken = {"two"}
+def test_a_part_that_fails_is_named_with_its_last_lines_and_the_others_go_on(small: Bench) -> None:
+    small.broken = {"two"}
     with pytest.raises(PartsError) as raised:
-        bench.make()
+        small.make()
     assert list(raised.value.failures) == ["two"]
     assert str(raised.value).startswith("not made: two; run it again, and it goes on there\n")
     assert "line 39" in str(raised.value)
     assert "line 3\n" not in str(raised.value)
-    assert bench.ready == ["one", "three"]
+    assert small.ready == ["one", "three"]
     bundle = load(raised.value.folder)
     assert sorted(bundle.parts) == ["one", "three"]
     assert "line 39" in bundle.left_out["two"]
 
 
 def test_a_part_whose_chart_asks_for_an_image_that_nobody_holds_is_not_made_and_the_image_named(
-    bench: Bench,
+    small: Bench,
 ) -> None:
-    bench.asks = {
+    small.asks = {
         "one": "docker.io/example/one:1",
         "two": "docker.io/example/one:1",
         "three": "example/three:2",
     }
     with pytest.raises(PartsError, match=r"three: the chart asks for docker\.io/example/three:2: in no part"):
-        bench.make()
-    bundle = load(making.bundle_folder(bench.cache))
+        small.make()
+    bundle = load(making.bundle_folder(small.cache))
     assert sorted(bundle.parts) == ["one", "two"]
     assert "docker.io/example/three:2" in bundle.left_out["three"]
 
 
-def test_an_image_that_only_an_earlier_recipe_of_the_part_made_is_not_held(bench: Bench) -> None:
-    folder = bench.make()
+def test_an_image_that_only_an_earlier_recipe_of_the_part_made_is_not_held(small: Bench) -> None:
+    folder = small.make()
     listed = json.loads((folder / "bundle.json").read_text())
     listed["parts"]["two"] |= {"recipe": "older"}
     listed["parts"]["two"]["images"][0]["references"] = ["docker.io/example/two:0"]
     (folder / "bundle.json").write_text(json.dumps(listed))
-    bench.asks = {"two": "example/two:0"}
+    small.asks = {"two": "example/two:0"}
     with pytest.raises(PartsError, match=r"docker\.io/example/two:0"):
-        bench.make()
+        small.make()
 
 
-def test_the_next_run_resumes_with_what_failed(bench: Bench) -> None:
-    bench.broken = {"two"}
+def test_the_next_run_resumes_with_what_failed(small: Bench) -> None:
+    small.broken = {"two"}
     with pytest.raises(PartsError):
-        bench.make()
-    bench.broken = set()
-    bundle = load(bench.make())
-    assert bench.built == ["two"]
+        small.make()
+    small.broken = set()
+    bundle = load(small.make())
+    assert small.built == ["two"]
     assert "two" not in bundle.left_out
 
 
-def test_an_interrupted_run_resumes_with_what_is_missing(bench: Bench) -> None:
+def test_an_interrupted_run_resumes_with_what_is_missing(small: Bench) -> None:
     def interrupted(_cache: Cache, _progress: Progress) -> Sequence[ImageFile]:
         raise KeyboardInterrupt
 
-    whole = bench.parts["two"]
-    bench.parts["two"] = replace(whole, images=interrupted)
+    whole = small.parts["two"]
+    small.parts["two"] = replace(whole, images=interrupted)
     with pytest.raises(KeyboardInterrupt):
-        bench.make()
-    assert list(load(making.bundle_folder(bench.cache)).parts) == ["one"]
-    bench.parts["two"] = whole
-    bench.make()
-    assert bench.built == ["two", "three"]
+        small.make()
+    assert list(load(making.bundle_folder(small.cache)).parts) == ["one"]
+    small.parts["two"] = whole
+    small.make()
+    assert small.built == ["two", "three"]
 
 
-def test_a_changed_recipe_is_built_again_and_nothing_else(bench: Bench) -> None:
-    before = load(bench.make()).part("two").images[0].sha256
-    (bench.recipes / "two.py").write_text("changed")
-    after = load(bench.make()).part("two").images[0].sha256
-    assert bench.built == ["two"]
+def test_a_changed_recipe_is_built_again_and_nothing_else(small: Bench) -> None:
+    before = load(small.make()).part("two").images[0].sha256
+    (small.recipes / "two.py").write_text("changed")
+    after = load(small.make()).part("two").images[0].sha256
+    assert small.built == ["two"]
     assert before != after
 
 
-def test_an_image_that_a_run_may_be_sending_stays_until_the_next_run(bench: Bench) -> None:
-    before = load(bench.make()).part("two").images[0].path
-    (bench.recipes / "two.py").write_text("changed")
-    after = load(bench.make()).part("two").images[0].path
+def test_an_image_that_a_run_may_be_sending_stays_until_the_next_run(small: Bench) -> None:
+    before = load(small.make()).part("two").images[0].path
+    (small.recipes / "two.py").write_text("changed")
+    after = load(small.make()).part("two").images[0].path
     assert before.is_file()
     assert before.parent != after.parent
-    bench.make()
+    small.make()
     assert not before.parent.exists()
     assert after.is_file()
 
 
-def test_making_it_again_leaves_nothing_beside_the_files(bench: Bench) -> None:
-    folder = bench.make()
+def test_making_it_again_leaves_nothing_beside_the_files(small: Bench) -> None:
+    folder = small.make()
     listed = json.loads((folder / "bundle.json").read_text())
     listed["parts"]["two"]["recipe"] = "older"
     (folder / "bundle.json").write_text(json.dumps(listed))
-    bench.make()
-    assert bench.built == ["two"]
+    small.make()
+    assert small.built == ["two"]
     assert [path.name for path in (folder / "images" / "two").rglob("*.tar")] == ["two.tar"]
     assert not list(folder.rglob("*.partial"))
 
 
 @pytest.mark.parametrize("damage", ["changed", "removed", "chart"])
-def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> None:
-    folder = bench.make()
-    bench.said.clear()
+def test_a_damaged_part_is_named_and_made_again(small: Bench, damage: str) -> None:
+    folder = small.make()
+    small.said.clear()
     image = load(folder).part("two").images[0].path
     if damage == "changed":
         image.write_bytes(b"x")
@@ -185,14 +180,14 @@ def test_a_damaged_part_is_named_and_made_again(bench: Bench, damage: str) -> No
         image.unlink()
     else:
         shutil.rmtree(folder / "charts" / "two")
-    load(bench.make()).verify(thorough=True)
-    assert bench.built == ["two"]
+    load(small.make()).verify(thorough=True)
+    assert small.built == ["two"]
     place = folder / "charts" / "two" if damage == "chart" else image
-    assert bench.said[0].startswith(f"two: {place} is ")
+    assert small.said[0].startswith(f"two: {place} is ")
 
 
-def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = bench.make()
+def test_a_part_that_was_just_made_is_not_read_again(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = small.make()
     read: list[Path] = []
 
     def watched(path: Path) -> str:
@@ -204,56 +199,56 @@ def test_a_part_that_was_just_made_is_not_read_again(bench: Bench, monkeypatch: 
     assert not [path for path in read if path.suffix == ".tar"]
 
 
-def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(bench: Bench) -> None:
-    folder = bench.make(["one", "two"])
-    (bench.recipes / "one.py").write_text("changed")
+def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(small: Bench) -> None:
+    folder = small.make(["one", "two"])
+    (small.recipes / "one.py").write_text("changed")
     load(folder).part("two").images[0].path.unlink()
-    assert held_parts(bench.cache) == (["one"], ["two"])
+    assert held_parts(small.cache) == (["one"], ["two"])
 
 
-def test_only_the_parts_that_are_asked_for_are_made(bench: Bench) -> None:
-    assert list(load(bench.make(["three"])).parts) == ["three"]
+def test_only_the_parts_that_are_asked_for_are_made(small: Bench) -> None:
+    assert list(load(small.make(["three"])).parts) == ["three"]
 
 
-def test_an_unknown_part_is_refused_before_anything_is_built(bench: Bench) -> None:
+def test_an_unknown_part_is_refused_before_anything_is_built(small: Bench) -> None:
     with pytest.raises(BundleError, match="unknown parts: tow; known are one, two, three"):
-        bench.make(["one", "tow"])
-    assert bench.built == []
+        small.make(["one", "tow"])
+    assert small.built == []
 
 
-def test_too_little_disk_is_told_before_anything_is_built(bench: Bench) -> None:
-    bench.parts["two"] = replace(bench.parts["two"], disk=2**60)
+def test_too_little_disk_is_told_before_anything_is_built(small: Bench) -> None:
+    small.parts["two"] = replace(small.parts["two"], disk=2**60)
     with pytest.raises(BundleError, match=r"need about .* GiB of disk in .*, .* GiB are free"):
-        bench.make()
-    assert bench.built == []
+        small.make()
+    assert small.built == []
 
 
 def test_what_is_built_before_the_parts_is_counted_while_it_is_not_there(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    small: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = shutil.disk_usage(bench.recipes)._replace(free=5 * 2**30)
+    free = shutil.disk_usage(small.recipes)._replace(free=5 * 2**30)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
     with pytest.raises(BundleError, match=r"one, two, three, K3s and Pulumi need about 7.0 GiB .* 5.0 GiB"):
-        ready_parts(bench.cache)
-    (bench.cache.folder("releases", K3S) / "k3s").touch()
-    assert ready_parts(bench.cache) == ([], ["one", "two", "three"])
+        ready_parts(small.cache)
+    (small.cache.folder("releases", K3S) / "k3s").touch()
+    assert ready_parts(small.cache) == ([], ["one", "two", "three"])
 
 
 def test_too_little_memory_is_told_before_anything_is_built(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    small: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
     with pytest.raises(
         BundleError, match=r"building needs about .* of memory, .* are available; end what uses it"
     ):
-        bench.make()
-    assert bench.built == []
+        small.make()
+    assert small.built == []
 
 
-def test_a_full_bundle_needs_no_disk_and_no_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.make()
+def test_a_full_bundle_needs_no_disk_and_no_memory(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.make()
     monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
-    bench.make()
+    small.make()
 
 
 def test_the_real_parts_are_those_that_the_platform_knows() -> None:

@@ -14,44 +14,31 @@ from sandbox.bundle_list import add_chart, add_k3s
 from tests.unit.sandbox.small_bundle import Bench, write_chart
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(tmp_path, monkeypatch)
-
-
-def test_a_bundle_holds_every_part_whole(bench: Bench) -> None:
-    bundle = load(bench.make())
-    bundle.verify(thorough=True)
-    assert sorted(bundle.parts) == ["one", "three", "two"]
-    assert bundle.part("one").images[0].path.name == "one.tar"
-    assert bundle.left_out == {"grafana": "Grafana, on no package registry"}
-
-
 @pytest.mark.parametrize("next_comes", ["k3s", "another part", "a part that fails", "a chart"])
 def test_what_is_put_in_beside_a_damaged_file_does_not_pass_it_for_whole(
-    bench: Bench, tmp_path: Path, next_comes: str
+    small: Bench, tmp_path: Path, next_comes: str
 ) -> None:
-    folder = bench.make(["one", "two"])
+    folder = small.make(["one", "two"])
     load(folder).part("two").images[0].path.write_bytes(b"x")
     if next_comes == "k3s":
         (tmp_path / "k3s").write_bytes(b"\x7fELF")
         add_k3s(folder, "v1.30.5+k3s1", tmp_path / "k3s", "Go modules")
     elif next_comes == "a chart":
         chart = write_chart(tmp_path / "upstream", "9.3.0")
-        add_chart(folder, "one", chart, "chart 9.3.0 of upstream", bench.said.append)
+        add_chart(folder, "one", chart, "chart 9.3.0 of upstream", small.said.append)
     else:
-        bench.broken = {"three"} if next_comes == "a part that fails" else set()
+        small.broken = {"three"} if next_comes == "a part that fails" else set()
         with contextlib.suppress(PartsError):
-            bench.make(["three"])
-    assert ready_parts(bench.cache, ["one", "two"]) == (["one"], ["two"])
+            small.make(["three"])
+    assert ready_parts(small.cache, ["one", "two"]) == (["one"], ["two"])
 
 
-def test_k3s_is_added_beside_the_parts(bench: Bench, tmp_path: Path) -> None:
+def test_k3s_is_added_beside_the_parts(small: Bench, tmp_path: Path) -> None:
     program = tmp_path / "k3s"
     program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
+    folder = making.bundle_folder(small.cache)
     path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
-    bundle = load(bench.make())
+    bundle = load(small.make())
     assert bundle.k3s is not None
     assert bundle.k3s.path == path
     assert bundle.k3s.origin == "Go modules"
@@ -59,23 +46,23 @@ def test_k3s_is_added_beside_the_parts(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_k3s_that_is_there_is_not_read_again(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "cache" / "programs" / "k3s"
     program.parent.mkdir(parents=True)
     program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
+    folder = making.bundle_folder(small.cache)
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     monkeypatch.setattr(bundle_list, "file_digest", pytest.fail)
     add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     load(folder).verify(thorough=True)
 
 
-def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(bench: Bench, tmp_path: Path) -> None:
+def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(small: Bench, tmp_path: Path) -> None:
     program = tmp_path / "cache" / "programs" / "k3s"
     program.parent.mkdir(parents=True)
     program.write_bytes(b"\x7fELF")
-    folder = making.bundle_folder(bench.cache)
+    folder = making.bundle_folder(small.cache)
     path = add_k3s(folder, "v1.30.5+k3s1", program, "Go modules")
     path.write_bytes(b"another program")
     with pytest.raises(BundleError, match=f"{path} is not the file .*; remove {program}, run it again"):
@@ -86,8 +73,8 @@ def test_a_k3s_that_was_changed_in_its_place_is_refused_by_name(bench: Bench, tm
     load(folder).verify(thorough=True)
 
 
-def test_another_k3s_takes_the_place_of_the_first(bench: Bench, tmp_path: Path) -> None:
-    folder = making.bundle_folder(bench.cache)
+def test_another_k3s_takes_the_place_of_the_first(small: Bench, tmp_path: Path) -> None:
+    folder = making.bundle_folder(small.cache)
     for content in (b"one", b"two"):
         program = tmp_path / content.decode()
         program.write_bytes(content)
@@ -96,48 +83,48 @@ def test_another_k3s_takes_the_place_of_the_first(bench: Bench, tmp_path: Path) 
         load(folder).verify(thorough=True)
 
 
-def test_another_chart_can_take_the_place_of_ours_and_stays(bench: Bench, tmp_path: Path) -> None:
-    folder = bench.make()
+def test_another_chart_can_take_the_place_of_ours_and_stays(small: Bench, tmp_path: Path) -> None:
+    folder = small.make()
     # An image of another part is one too.
     chart = write_chart(tmp_path / "upstream", "9.3.0", "example/one:1")
-    add_chart(folder, "two", chart, "chart 9.3.0 of upstream", bench.said.append)
-    part = load(bench.make()).part("two")
-    assert bench.built == []
+    add_chart(folder, "two", chart, "chart 9.3.0 of upstream", small.said.append)
+    part = load(small.make()).part("two")
+    assert small.built == []
     assert part.origin == "chart 9.3.0 of upstream"
     assert part.chart is not None
     assert part.chart.version == "9.3.0"
     load(folder).verify(thorough=True)
 
 
-def test_what_is_no_chart_is_not_put_in(bench: Bench, tmp_path: Path) -> None:
-    folder = bench.make()
+def test_what_is_no_chart_is_not_put_in(small: Bench, tmp_path: Path) -> None:
+    folder = small.make()
     with pytest.raises(BundleError, match="is no chart"):
-        add_chart(folder, "two", tmp_path, "x", bench.said.append)
+        add_chart(folder, "two", tmp_path, "x", small.said.append)
     load(folder).verify(thorough=True)
 
 
 def test_a_chart_that_asks_for_other_images_than_there_are_is_not_put_in_and_they_are_named(
-    bench: Bench, tmp_path: Path
+    small: Bench, tmp_path: Path
 ) -> None:
-    folder = bench.make()
+    folder = small.make()
     before = folder_digest(folder)
     chart = write_chart(tmp_path / "upstream", "9.3.0", "quay.io/example/two:2")
     with pytest.raises(ChartError, match=r"asks for quay\.io/example/two:2: in no part of the bundle"):
-        add_chart(folder, "two", chart, "chart 9.3.0 of upstream", bench.said.append)
+        add_chart(folder, "two", chart, "chart 9.3.0 of upstream", small.said.append)
     assert folder_digest(folder) == before
 
 
-def test_a_chart_that_does_not_take_our_values_is_not_put_in(bench: Bench, tmp_path: Path) -> None:
-    folder = bench.make()
+def test_a_chart_that_does_not_take_our_values_is_not_put_in(small: Bench, tmp_path: Path) -> None:
+    folder = small.make()
     before = folder_digest(folder)
-    bench.helm.write_text("#!/bin/sh\necho 'values do not meet the schema' >&2\nexit 1\n")
+    small.helm.write_text("#!/bin/sh\necho 'values do not meet the schema' >&2\nexit 1\n")
     with pytest.raises(ChartError, match="with our values: values do not meet the schema"):
-        add_chart(folder, "two", write_chart(tmp_path / "upstream", "9.3.0"), "x", bench.said.append)
+        add_chart(folder, "two", write_chart(tmp_path / "upstream", "9.3.0"), "x", small.said.append)
     assert folder_digest(folder) == before
 
 
-def test_a_damaged_list_is_made_anew(bench: Bench) -> None:
-    folder = bench.make()
+def test_a_damaged_list_is_made_anew(small: Bench) -> None:
+    folder = small.make()
     (folder / "bundle.json").write_text("{")
-    load(bench.make()).verify()
-    assert bench.built == ["one", "two", "three"]
+    load(small.make()).verify()
+    assert small.built == ["one", "two", "three"]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from a1platform.cli.stack_file import StackFileError
+from a1platform.naming import PRODUCTION
 from sandbox import chosen, up
 from sandbox.cache import Cache
 from sandbox.pulumi import Stack, state_file
@@ -154,7 +155,7 @@ def test_a_lost_node_is_forgotten_without_its_key_and_without_its_bundle(
     file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file.write(nodes=[_NODE], nodeIsGone=True, bundle="/nowhere/bundle")
-    stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
+    stack = _Backend(PRODUCTION, {}, folder=file.path.parent)
     monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
@@ -173,7 +174,7 @@ def test_down_forgets_the_nodes_that_are_gone_and_gives_the_others_back(
     for index in lost:
         nodes[index]["isGone"] = True
     file.write(nodes=nodes)
-    stack = _Backend(chosen.PRODUCTION, {}, folder=file.path.parent)
+    stack = _Backend(PRODUCTION, {}, folder=file.path.parent)
     monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
     monkeypatch.setattr(chosen, "production", lambda _: stack)
     up.down(Cache(tmp_path / "cache"), file.said.append)
@@ -197,12 +198,12 @@ def test_a_stack_knows_whether_its_machine_is_the_only_one(
 ) -> None:
     file.write(**config)
     backend = file.path.parent / "stacks"
-    path = state_file(backend, chosen.PRODUCTION)
+    path = state_file(backend, PRODUCTION)
     path.parent.mkdir(parents=True)
     place = "urn:pulumi:a1::a1platform::a1platform:node:HardenedNode"
     urns = [f"{place}{end}" for name in known for end in (f"::{name}", f"$command::{name}-preflight")]
     path.write_text(json.dumps({"resources": [{"urn": urn} for urn in urns]}, indent=4))
-    stack = Stack(chosen.PRODUCTION, {"PULUMI_BACKEND_URL": f"file://{backend}"}, folder=file.path.parent)
+    stack = Stack(PRODUCTION, {"PULUMI_BACKEND_URL": f"file://{backend}"}, folder=file.path.parent)
     assert stack.is_alone() == alone
 
 
@@ -220,7 +221,7 @@ def test_only_what_is_on_the_machines_that_are_gone_is_retained(
         return json.dumps(state)
 
     monkeypatch.setattr(Stack, "read", read)
-    stack = Stack(chosen.PRODUCTION, {}, folder=file.path.parent)
+    stack = Stack(PRODUCTION, {}, folder=file.path.parent)
     stack.retain_nodes(())
     assert imported == []
     stack.retain_nodes(("a1", "a2"))
