@@ -21,6 +21,7 @@ _LOOKED_UP = (
     {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
     {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"},
     {"group": "policy", "version": "v1", "kind": "PodDisruptionBudget"},
+    {"group": "rbac.authorization.k8s.io", "version": "v1", "kind": "ClusterRole"},
 )
 """What policies look up. KEDA's own kind is not in it: it may be absent, and makes an autoscaler of each."""
 

@@ -131,7 +131,7 @@ def test_a_denied_sample_is_refused_by_its_policy(path: Path, admission: Rest, a
     manifest = [one for one in objects if one["metadata"].get("namespace", NAMESPACE) == NAMESPACE][-1]
     others = [one for one in objects if one is not manifest]
     there = {one.name for one in listed(Namespace, api)}
-    if missing := {one["metadata"]["namespace"] for one in others} - there:
+    if missing := {one["metadata"].get("namespace", NAMESPACE) for one in others} - there:
         pytest.skip(f"there is no namespace {', '.join(missing)}")
     with admission.applied(*others):
         # What is there beside it reaches Gatekeeper a moment later.
