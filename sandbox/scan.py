@@ -6,6 +6,7 @@ The vulnerabilities come from osv.dev, or from a folder that `OSV_SCANNER_LOCAL_
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _LOCK_FILES = (
     "sandbox/build/go-requirements.txt",
 )
 _ACCEPTED = "osv-scanner.toml"
+_SEPARATORS = re.compile(r"[-_.]+")
 _SOME, _NONE = 1, 0
 """Exit statuses: https://google.github.io/osv-scanner/output/#return-codes."""
 
@@ -111,12 +113,27 @@ def _mended(vulnerability: Mapping[str, Any], package: Mapping[str, str]) -> Ite
     """Yield the versions that no longer have a vulnerability, of this package in its ecosystem."""
     for affected in vulnerability.get("affected") or ():
         of = affected.get("package") or {}
-        if of.get("ecosystem") != package["ecosystem"]:
+        # An advisory can be about several packages, each mended by a version of its own.
+        if of.get("ecosystem") != package["ecosystem"] or _plain(of.get("name", "")) != _plain(
+            package["name"]
+        ):
             continue
         for part in affected.get("ranges") or ():
             # Of the versions, not of the commits.
             if part.get("type") != "GIT":
-                yield from (event["fixed"] for event in part.get("events") or () if event.get("fixed"))
+                for event in part.get("events") or ():
+                    if event.get("fixed"):
+                        yield event["fixed"]
+                    elif event.get("last_affected"):
+                        yield f"anything above {event['last_affected']}"
+
+
+def _plain(name: str) -> str:
+    """Return a package's name in the one spelling of https://peps.python.org/pep-0503/#normalized-names.
+
+    In no other ecosystem that is scanned do two packages differ by that alone.
+    """
+    return _SEPARATORS.sub("-", name).lower()
 
 
 def _results(program: Path, arguments: Sequence[str]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def _may_not(role: str, verb: str, group: str, resource: str, namespace: str = "
 
 
 RBAC, APPS, CONSTRAINTS = "rbac.authorization.k8s.io", "apps", "constraints.gatekeeper.sh"
+ARGO, STORES = "argoproj.io", "external-secrets.io"
 _ALL = (PLATFORM_ENGINEER, SERVICE_DEVELOPER, READ_ONLY)
 _SECRETS = "a1-secrets"
 
@@ -53,20 +54,58 @@ QUESTIONS = [
     *(_may_not(role, "get", "", "secrets", NAMESPACE) for role in _ALL),
     *(_may_not(role, "list", "", "secrets", _SECRETS) for role in _ALL),
     # Nobody hands out rights, borrows somebody's, or decides what is admitted.
-    *(_may_not(role, "create", RBAC, "clusterrolebindings") for role in _ALL),
-    *(_may_not(role, "bind", RBAC, "clusterroles") for role in _ALL),
-    *(_may_not(role, "escalate", RBAC, "roles", NAMESPACE) for role in _ALL),
-    *(_may_not(role, "impersonate", "", "users") for role in _ALL),
-    *(_may_not(role, "create", "", "serviceaccounts/token", NAMESPACE) for role in _ALL),
     *(
-        _may_not(role, "patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations")
+        _may_not(role, verb, group, resource, namespace)
         for role in _ALL
+        for verb, group, resource, namespace in (
+            ("create", RBAC, "clusterrolebindings", ""),
+            ("patch", RBAC, "clusterrolebindings", ""),
+            ("create", RBAC, "rolebindings", NAMESPACE),
+            ("patch", RBAC, "clusterroles", ""),
+            ("bind", RBAC, "clusterroles", ""),
+            ("escalate", RBAC, "roles", NAMESPACE),
+            ("impersonate", "", "users", ""),
+            ("impersonate", "", "groups", ""),
+            ("impersonate", "", "serviceaccounts", "argocd"),
+            ("create", "", "serviceaccounts/token", NAMESPACE),
+            ("create", "", "serviceaccounts/token", "argocd"),
+            ("create", "certificates.k8s.io", "certificatesigningrequests", ""),
+            ("update", "certificates.k8s.io", "certificatesigningrequests/approval", ""),
+            ("patch", "", "namespaces", ""),
+            ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""),
+            ("patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations", ""),
+            ("patch", "templates.gatekeeper.sh", "constrainttemplates", ""),
+            # The kubelet runs what it is asked to in any pod.
+            ("get", "", "nodes/proxy", ""),
+            ("create", "", "nodes/proxy", ""),
+            # A pod's shell by other names.
+            ("create", "", "pods/attach", "argocd"),
+            ("patch", "", "pods/ephemeralcontainers", "argocd"),
+        )
+    ),
+    # Nor does anybody have a part do it: Argo CD applies what an Application says with rights on everything,
+    # its repository server and its cache trust whoever reaches them, and a store gives out any key.
+    *(
+        _may_not(role, verb, group, resource, namespace)
+        for role in _ALL
+        for verb, group, resource, namespace in (
+            *((verb, ARGO, "applications", "argocd") for verb in ("create", "patch", "update", "delete")),
+            ("patch", ARGO, "appprojects", "argocd"),
+            ("create", ARGO, "applicationsets", "argocd"),
+            ("create", "", "pods/portforward", "argocd"),
+            ("create", "", "services/proxy", "argocd"),
+            ("get", "", "secrets", "argocd"),
+            *((verb, STORES, "externalsecrets", NAMESPACE) for verb in ("create", "patch", "update")),
+            ("patch", STORES, "clustersecretstores", ""),
+        )
     ),
     # A platform engineer runs the platform, and has the break-glass path of one policy.
     _may(PLATFORM_ENGINEER, "patch", APPS, "deployments", NAMESPACE),
     _may(PLATFORM_ENGINEER, "create", "", "pods/exec", NAMESPACE),
     _may(PLATFORM_ENGINEER, "delete", "", "pods", "argocd"),
-    _may(PLATFORM_ENGINEER, "patch", "argoproj.io", "applications", "argocd"),
+    _may(PLATFORM_ENGINEER, "get", ARGO, "applications", "argocd"),
+    _may(PLATFORM_ENGINEER, "get", STORES, "externalsecrets", NAMESPACE),
+    _may(PLATFORM_ENGINEER, "create", "", "pods/portforward", NAMESPACE),
     _may(PLATFORM_ENGINEER, "create", "", "pods/eviction", "keda"),
     _may(PLATFORM_ENGINEER, "patch", "", "nodes"),
     _may(PLATFORM_ENGINEER, "patch", CONSTRAINTS, "a1podprivilege"),
@@ -77,6 +116,7 @@ QUESTIONS = [
         for verb, group, resource in (
             ("create", "", "pods"),
             ("create", "", "pods/exec"),
+            ("create", "", "configmaps"),
             ("patch", APPS, "deployments"),
             ("patch", APPS, "daemonsets"),
         )

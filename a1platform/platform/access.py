@@ -1,25 +1,31 @@
 """The named roles for people: what each may do, as ClusterRoles, and who holds them.
 
 No role reads Secrets, hands out rights or changes what is admitted to the cluster; that takes the operator's
-own kubeconfig. Nor does one get there by a detour: whoever may write a pod, or run a program in one, may do
+own kubeconfig. Nor does one get there by a detour. Whoever may write a pod, or run a program in one, may do
 what its account may, so that is given where the services run and nowhere else: no account there has much.
-Every right is named, as the policies on wildcards ask of others.
+What a part does for whoever writes its objects is not given at all: Argo CD applies what an Application says,
+and its repository server and cache trust whoever reaches their ports; an ExternalSecret gets any key of its
+store. Every right is named, as the policies on wildcards ask of others.
 """
 
 from collections.abc import Mapping, Sequence
 
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
+from a1platform.platform.namespaces import PROMETHEUS, TRACING
 from a1platform.platform.policy_set import load
 from a1platform.settings.access import AccessSettings, RoleSubjects
 
 PLATFORM_ENGINEER = "a1-platform-engineer"
 PLATFORM_ENGINEER_WORKLOADS = "a1-platform-engineer-workloads"
 """What a platform engineer may do beside it in the namespaces of the services."""
+PLATFORM_ENGINEER_PAGES = "a1-platform-engineer-pages"
+"""What a platform engineer may do beside it where a part's pages are looked at through a port-forward."""
 SERVICE_DEVELOPER = "a1-service-developer"
 READ_ONLY = "a1-read-only"
 
 _API = "rbac.authorization.k8s.io"
+_PAGES = (PROMETHEUS, TRACING)
 _LOOK = ("get", "list", "watch")
 _WRITE = ("create", "delete", "patch", "update")
 Rights = Mapping[tuple[str, ...], Mapping[str, Sequence[str]]]
@@ -73,20 +79,15 @@ _RUN: Rights = {
         "policy": ("poddisruptionbudgets",),
     },
     ("create",): {"": ("pods/exec",)},
-    # Scale by hand; force a refresh.
-    ("patch", "update"): {
-        "apps": ("deployments/scale", "statefulsets/scale"),
-        "external-secrets.io": ("externalsecrets",),
-    },
+    # Scale by hand.
+    ("patch", "update"): {"apps": ("deployments/scale", "statefulsets/scale")},
 }
-# Cordon; sync.
-_TEND: Rights = {("patch", "update"): {"": ("nodes",), "argoproj.io": ("applications",)}}
+_CORDON: Rights = {("patch", "update"): {"": ("nodes",)}}
 # A pod that is deleted is made anew, which is a restart. Whoever may write a Deployment may mount any Secret
 # beside it, so what the services are is changed where they are declared.
-_CARE: Rights = {
-    ("delete",): {"": ("pods",)},
-    ("create",): {"": ("pods/eviction", "pods/portforward")},
-}
+_RESTART: Rights = {("delete",): {"": ("pods",)}, ("create",): {"": ("pods/eviction",)}}
+# No network policy holds for it, and RBAC knows no port.
+_FORWARD: Rights = {("create",): {"": ("pods/portforward",)}}
 
 
 def roles() -> list[Manifest]:
@@ -96,24 +97,28 @@ def roles() -> list[Manifest]:
     # The break-glass path: one policy is weakened, never Gatekeeper.
     weaken: Rights = {("patch", "update"): {"constraints.gatekeeper.sh": constraints}}
     return [
-        _role(PLATFORM_ENGINEER, look, _CARE, _TEND, weaken),
-        _role(PLATFORM_ENGINEER_WORKLOADS, _RUN),
-        _role(SERVICE_DEVELOPER, look, _CARE),
+        _role(PLATFORM_ENGINEER, look, _RESTART, _CORDON, weaken),
+        _role(PLATFORM_ENGINEER_PAGES, _FORWARD),
+        _role(PLATFORM_ENGINEER_WORKLOADS, _RUN, _FORWARD),
+        _role(SERVICE_DEVELOPER, look, _RESTART, _FORWARD),
         _role(READ_ONLY, look),
     ]
 
 
-def bindings(settings: AccessSettings, namespaces: Sequence[str]) -> list[Manifest]:
-    """Return who holds the roles: what reaches into pods in the services' namespaces, the rest everywhere.
+def bindings(settings: AccessSettings, namespaces: Sequence[str], parts: Sequence[str]) -> list[Manifest]:
+    """Return who holds the roles: what reaches into pods where that is harmless, the rest everywhere.
 
     Args:
         settings: The people.
         namespaces: Namespaces of the services.
+        parts: Namespaces of the parts that are installed.
     """
     found = [
         *_binding(PLATFORM_ENGINEER, settings.platform_engineers),
         *_binding(READ_ONLY, settings.read_only),
     ]
+    for namespace in (one for one in _PAGES if one in parts):
+        found += _binding(PLATFORM_ENGINEER_PAGES, settings.platform_engineers, namespace)
     for namespace in namespaces:
         found += _binding(PLATFORM_ENGINEER_WORKLOADS, settings.platform_engineers, namespace)
         found += _binding(SERVICE_DEVELOPER, settings.service_developers, namespace)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from a1platform.bundle import Bundle
-from a1platform.delivery.pulumi_sink import declare
+from a1platform.delivery.pulumi_sink import declare, logical_name
 from a1platform.naming import token
 from a1platform.platform import access, namespaces, network
 from a1platform.platform.argocd import ArgoCd
@@ -143,8 +143,11 @@ class Platform(pulumi.ComponentResource):
 
     def _rules(self, spaces: Sequence[str], opts: pulumi.ResourceOptions) -> None:
         """Declare who may do what, and who may talk to whom."""
-        for one in (*access.roles(), *access.bindings(self._args.access, self._args.namespaces)):
-            declare(one, opts)
+        held = access.bindings(self._args.access, self._args.namespaces, spaces)
+        for one in (*access.roles(), *held):
+            space = one["metadata"].get("namespace")
+            # One role is bound in several of the parts' namespaces.
+            declare(one, opts, name=f"{space}-{logical_name(one)}" if space in spaces else "")
         if self._args.settings.network_policies:
             for policy in network.reach_policies(spaces, self._args.settings, self._args.repository):
                 about = policy["metadata"]

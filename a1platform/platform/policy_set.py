@@ -4,12 +4,17 @@ import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
+from jsonschema.validators import validator_for
+from pydantic import JsonValue
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.settings.policies import EnforcementAction, PolicySettings
+from a1platform.settings.problems import path
+from a1platform.settings.shown import shown
 from a1platform.settings.words import one_of
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
@@ -21,6 +26,7 @@ _LOOKED_UP = (
     {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
     {"group": "networking.k8s.io", "version": "v1", "kind": "Ingress"},
     {"group": "policy", "version": "v1", "kind": "PodDisruptionBudget"},
+    {"group": "rbac.authorization.k8s.io", "version": "v1", "kind": "ClusterRole"},
 )
 """What policies look up. KEDA's own kind is not in it: it may be absent, and makes an autoscaler of each."""
 
@@ -50,10 +56,21 @@ class Policy:
         return action
 
     @property
+    def schema(self) -> Manifest:
+        """What the template takes as parameters, as a JSON schema."""
+        spec = self.template["spec"]["crd"]["spec"]
+        schema: Manifest = spec.get("validation", {}).get("openAPIV3Schema", {})
+        return schema
+
+    @property
     def parameters(self) -> frozenset[str]:
         """Names of the parameters that the template takes."""
-        names = self.template["spec"]["crd"]["spec"]
-        return frozenset(names.get("validation", {}).get("openAPIV3Schema", {}).get("properties", {}))
+        return frozenset(self.schema.get("properties", {}))
+
+    @property
+    def of_the_cluster(self) -> bool:
+        """Whether it applies wherever an object is, be it in no namespace."""
+        return "scope" in self.constraint["spec"]["match"]
 
 
 @dataclass(frozen=True)
@@ -102,12 +119,36 @@ class PolicySet:
             for one in given
             if one not in known.get(name, given)
         ]
+        for policy in self.policies:
+            found += _value_problems(policy, settings.parameters.get(policy.name, {}))
+        found += self._exemption_problems(settings)
         spared = self.system_namespaces
         return found + [
             f"policies.namespaces[{index}]: found {name}, expected one that policies reach: {spared[name]}"
             for index, name in enumerate(settings.namespaces)
             if name in spared
         ]
+
+    def _exemption_problems(self, settings: PolicySettings) -> Iterator[str]:
+        """Yield a line for each exemption that would change nothing."""
+        known = {policy.name: policy for policy in self.policies}
+        for index, one in enumerate(settings.exemptions):
+            key = f"policies.exemptions[{index}]"
+            policy = known.get(one.policy)
+            if policy is None:
+                continue
+            if policy.of_the_cluster:
+                instead = " or ".join(
+                    f"policies.parameters.{one.policy}.{each}" for each in sorted(policy.parameters)
+                )
+                yield f"{key}.policy: found {one.policy}, which is of the whole cluster, expected {instead}"
+            elif one.namespace in self.system_namespaces or not any(
+                fnmatchcase(one.namespace, pattern) for pattern in settings.namespaces
+            ):
+                yield (
+                    f"{key}.namespace: found {one.namespace}, which no policy reaches, expected one of "
+                    f"policies.namespaces: {', '.join(settings.namespaces)}"
+                )
 
     def _configure(
         self, policy: Policy, settings: PolicySettings, accounts_with_token: Sequence[str]
@@ -181,6 +222,16 @@ def _read(path: Path) -> Manifest:
     # libyaml, where PyYAML was built with it: every run reads them all.
     content: Manifest = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - either is a safe loader
     return content
+
+
+def _value_problems(policy: Policy, given: Mapping[str, JsonValue]) -> Iterator[str]:
+    """Yield a line for each value that the API server would refuse in a constraint."""
+    if not given:
+        return
+    # Names are told by themselves, and what is left out keeps its value.
+    for one in validator_for(policy.schema)(policy.schema).iter_errors(dict(given)):
+        where = path(("policies", "parameters", policy.name, *one.absolute_path))
+        yield f"{where}: found {shown(one.instance)}, expected {one.validator} {one.validator_value}"
 
 
 def _policy(folder: Path, libraries: Mapping[str, str]) -> Policy:

@@ -37,8 +37,8 @@ class AccessSettings(Settings):
     """Who holds which role; the rights are those of `a1platform/platform/access.py`.
 
     Attributes:
-        platform_engineers: Run the platform: see everything but Secrets, restart, drain, sync and weaken a
-            policy everywhere, change what runs in the namespace of the services; the group
+        platform_engineers: Run the platform: see everything but Secrets, restart, drain and weaken a policy
+            everywhere, change what runs in the namespace of the services; the group
             `a1:platform-engineers` where nobody is named.
         service_developers: Look after the services: read them, their logs, restart their pods; the group
             `a1:service-developers` where nobody is named.

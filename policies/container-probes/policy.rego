@@ -16,6 +16,7 @@ serving[container] {
 of_a_deployment {
 	owner := workload.subject.metadata.ownerReferences[_]
 	owner.controller
+	owner.apiVersion == "apps/v1"
 	owner.kind == "Deployment"
 }
 

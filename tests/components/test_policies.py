@@ -95,4 +95,4 @@ def test_pods_are_completed_only_where_the_settings_say_so(
 
 def test_only_kinds_that_every_cluster_has_are_looked_up(declared: dict[str, Declared]) -> None:
     groups = {kind["group"] for kind in declared["policies-config"].inputs["spec"]["sync"]["syncOnly"]}
-    assert groups == {"autoscaling", "networking.k8s.io", "policy"}
+    assert groups == {"autoscaling", "networking.k8s.io", "policy", "rbac.authorization.k8s.io"}

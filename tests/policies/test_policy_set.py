@@ -33,6 +33,10 @@ def _policy(policies: PolicySet, name: str) -> Policy:
     return next(policy for policy in policies.policies if policy.name == name)
 
 
+def _exemption(policy: str, namespace: str) -> PolicyExemption:
+    return PolicyExemption(policy=policy, namespace=namespace, reason="It is a test of what cannot be.")
+
+
 def _privileged(namespace: str) -> dict[str, Any]:
     container = {"name": "tool", "image": "a1platform/tool:1.0", "securityContext": {"privileged": True}}
     metadata = {"name": "tool", "namespace": namespace}
@@ -138,8 +142,31 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
             PolicySettings(namespaces=("kube-system",)),
             r"^policies.namespaces\[0\]: found kube-system, .*can stop the cluster",
         ),
+        (
+            PolicySettings(parameters={"image-registry": {"registries": ["docker.io/x"]}}),
+            r"^policies.parameters.image-registry.registries\[0\]: found .*, expected pattern /\$$",
+        ),
+        (
+            PolicySettings(parameters={"service-account": {"accountsWithToken": None}}),
+            r"^policies.parameters.service-account.accountsWithToken: found .*, expected type array",
+        ),
+        (
+            PolicySettings(exemptions=(_exemption("rbac-cluster-wildcards", "a1-orchestrator"),)),
+            r"^policies.exemptions\[0\].policy: found rbac-cluster-w.*expected .*parameters.*.allowed$",
+        ),
+        (
+            PolicySettings(exemptions=(_exemption("pod-user", "team-a"),)),
+            r"^policies.exemptions\[0\].namespace: found team-a, .* expected one of .*: a1-orchestrator$",
+        ),
+        (
+            PolicySettings(namespaces=("kube-*",), exemptions=(_exemption("pod-user", "kube-system"),)),
+            r"^policies.exemptions\[0\].namespace: found kube-system, which no policy reaches",
+        ),
     ],
-    ids=["policy", "parameter", "namespace"],
+    ids=[
+        *("policy", "parameter", "namespace", "pattern", "null"),
+        *("exemption-from-what-is-of-the-cluster", "exemption-elsewhere", "exemption-of-the-system"),
+    ],
 )
 def test_settings_that_fit_no_policy_are_refused_with_both_sides_named(
     settings: PolicySettings, message: str

@@ -1,8 +1,10 @@
 """The audit logs of the host and of the API server go to a log endpoint: syslog over TLS, by rsyslog.
 
 An instance of our own that reads these files and nothing else: what the host's own rsyslog does, or that
-there is none, stays as it is. The files are the first buffer, a queue on the disk the second; while the
-endpoint does not answer nothing waits for it. https://www.rsyslog.com/doc/configuration/modules/imfile.html
+there is none, stays as it is. While the endpoint does not answer nothing waits for it: what was read is in a
+queue on the disk. Once that is full, what is read next is dropped after two seconds each (rsyslog's
+`queue.timeoutEnqueue`), and the files alone have it.
+https://www.rsyslog.com/doc/configuration/modules/imfile.html
 """
 
 from a1platform.node.host_change import HostChange, HostFile
@@ -75,7 +77,7 @@ global(
 {own})
 module(load="imfile")
 
-# What memory has no room for waits on the disk; when that is full, the files are read no further.
+# What memory has no room for waits on the disk; when that is full, an event is dropped every two seconds.
 ruleset(name="ship" queue.type="LinkedList" queue.filename="ship" queue.maxDiskSpace="{_QUEUE_ON_DISK}"
     queue.size="5000" queue.saveOnShutdown="on") {{
     action(type="omfwd" target="{endpoint.host}" port="{endpoint.port}" protocol="tcp"

@@ -19,3 +19,14 @@ test_a_wildcard_beside_something_else_is_one {
 test_a_binding_has_none {
 	rbac.wildcards({"roleRef": {"name": "view"}}) == set()
 }
+
+test_who_may_write_whatever_there_is_may_do_everything {
+	rbac.everything({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "patch"]}]})
+	rbac.everything({"rules": [{"apiGroups": [""], "resources": ["*"], "verbs": ["*"]}]})
+}
+
+test_who_reads_everything_or_writes_kinds_of_its_own_may_not_do_everything {
+	not rbac.everything({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]})
+	not rbac.everything({"rules": [{"apiGroups": ["example.org"], "resources": ["*"], "verbs": ["*"]}]})
+	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]})
+}

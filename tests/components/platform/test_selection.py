@@ -106,6 +106,7 @@ def test_with_everything_switched_off_only_the_services_namespace_and_roles_are_
         "a1-orchestrator-default-account",
         "a1-platform-engineer-clusterrole",
         "a1-platform-engineer-clusterrolebinding",
+        "a1-platform-engineer-pages-clusterrole",
         "a1-platform-engineer-workloads-clusterrole",
         "a1-platform-engineer-workloads-rolebinding",
         "a1-service-developer-clusterrole",

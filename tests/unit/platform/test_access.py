@@ -11,12 +11,13 @@ from a1platform.platform.access import (
     bindings,
     roles,
 )
+from a1platform.platform.namespaces import ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS
 from a1platform.services.resolve import NAMESPACE
 from a1platform.settings.access import AccessSettings, RoleSubjects
 from tests.access import QUESTIONS, Question
 
 ROLES = {role["metadata"]["name"]: role["rules"] for role in roles()}
-BINDINGS = bindings(AccessSettings(), (NAMESPACE,))
+BINDINGS = bindings(AccessSettings(), (NAMESPACE,), (ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS))
 
 
 def _may(question: Question) -> bool:
@@ -66,11 +67,19 @@ def _subjects(found: list[Manifest]) -> dict[str, list[tuple[str, str]]]:
     }
 
 
+def test_a_platform_engineer_forwards_ports_of_the_services_and_of_pages_to_look_at_alone() -> None:
+    forwarding = {name for name, rules in ROLES.items() if "pods/portforward" in str(rules)}
+    assert {one["metadata"].get("namespace") for one in BINDINGS if one["roleRef"]["name"] in forwarding} == {
+        NAMESPACE,
+        PROMETHEUS,
+    }
+
+
 def test_the_settings_say_who_holds_a_role_and_a_role_that_nobody_holds_is_bound_to_nobody() -> None:
     settings = AccessSettings(
         platform_engineers=RoleSubjects(groups=("sre",), users=("alice",)), read_only=RoleSubjects()
     )
-    assert _subjects(bindings(settings, (NAMESPACE,))) == {
+    assert _subjects(bindings(settings, (NAMESPACE,), ())) == {
         "a1-platform-engineer": [("Group", "sre"), ("User", "alice")],
         "a1-platform-engineer-workloads": [("Group", "sre"), ("User", "alice")],
         "a1-service-developer": [("Group", "a1:service-developers")],

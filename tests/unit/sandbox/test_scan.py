@@ -40,6 +40,23 @@ def test_what_is_mended_in_another_release_of_debian_is_not_mended_in_ours() -> 
     ]
 
 
+def test_what_mends_another_package_of_the_same_advisory_mends_ours_not() -> None:
+    entry = _vulnerability("GHSA-1", "pyyaml", "PyPI")
+    entry["affected"].append(_vulnerability("GHSA-1", "other", "PyPI", {"fixed": "9.0"})["affected"][0])
+    assert list(findings(_answer(entry))) == [Finding("pyyaml 5.1", "GHSA-1", ())]
+
+
+def test_an_advisory_may_spell_a_package_otherwise_than_the_lock_file() -> None:
+    entry = _vulnerability("GHSA-1", "PyYAML", "PyPI", {"fixed": "5.4"})
+    assert list(findings(_answer(entry))) == [Finding("pyyaml 5.1", "GHSA-1", ("5.4",))]
+
+
+def test_what_is_above_the_last_version_that_has_it_mends_it() -> None:
+    entry = _vulnerability("GHSA-1", "pyyaml", "PyPI", {"last_affected": "5.3"})
+    [found] = findings(_answer(entry))
+    assert str(found) == "pyyaml 5.1: GHSA-1, mended by anything above 5.3"
+
+
 def test_nothing_found_is_an_empty_answer() -> None:
     assert list(findings({"results": []})) == []
     assert list(findings({"results": [{"packages": [{"package": {}, "vulnerabilities": None}]}]})) == []
