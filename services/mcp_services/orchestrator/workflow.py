@@ -18,7 +18,8 @@ from mcp_types import CallToolResult
 
 from mcp_services.core import metrics, results
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Phase, Step, Workflow, expression
+from mcp_services.documents import Phase, Step, Workflow
+from mcp_services.expressions import expression
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
 
 
@@ -256,8 +257,8 @@ class Engine:
             at.error = "interrupted: it may have run, and has no try left"
         at.status = Status.RUNNING
         try:
-            facts = {"input": run.input, "steps": {name: other.value for name, other in run.steps.items()}}
-            args = render(step.args, facts)
+            values = {name: run.steps[name].value for name in run.workflow.needed(step)}
+            args = render(step.args, {"input": run.input, "steps": values})
             while at.attempts < step.retry.attempts:
                 if at.attempts:
                     await asyncio.sleep(step.retry.delay_seconds)
