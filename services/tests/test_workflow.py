@@ -10,14 +10,13 @@ from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, Step, Workflow
 from mcp_services.expressions import steps_named
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
+from mcp_services.orchestrator.run import Run, Status
 from mcp_services.orchestrator.workflow import (
     MOST_AT_ONCE,
     BusyError,
     Engine,
     InvalidInputError,
     RefusedError,
-    Run,
-    Status,
 )
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
@@ -161,6 +160,18 @@ async def test_a_result_that_the_policy_withholds_is_neither_a_value_nor_shown(a
     assert "SECRET" not in str(run)
     assert "SECRET" in seen[0]["text"]
     assert seen[0]["isError"] is (answer is MCPError or answer.get("is_error", False))
+
+
+@pytest.mark.parametrize("output", ["${b'a'}", "${duration('1h')}", "${{1: 2}}"])
+async def test_a_run_whose_output_is_no_json_has_failed(output: str) -> None:
+    run = await finished(Tools(), workflow({"id": "a"}, output={"x": output}))
+    assert (run.status, run.output) == (Status.FAILED, None)
+    assert run.error.startswith("output: ")
+
+
+async def test_a_moment_is_told_as_text() -> None:
+    run = await finished(Tools(), workflow({"id": "a"}, output={"x": "${timestamp('2026-01-02T03:04:05Z')}"}))
+    assert run.output == {"x": "2026-01-02T03:04:05+00:00"}
 
 
 async def test_a_run_that_takes_too_long_is_ended() -> None:
