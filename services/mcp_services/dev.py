@@ -4,6 +4,7 @@ The documents may be edited while it runs; `--reload` restarts the roles when th
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -196,7 +197,12 @@ def _is_free(port: int) -> bool:
 
 
 def _sources() -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in Path(__file__).parent.rglob("*.py")}
+    found = {}
+    for path in Path(__file__).parent.rglob("*.py"):
+        # Editors replace files, and lock one by a link to nothing (Emacs: `.#app.py`).
+        with contextlib.suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def _stack(given: argparse.Namespace) -> Stack:
@@ -224,6 +230,18 @@ def _introduce(stack: Stack) -> None:
     sys.stdout.flush()
 
 
+def _restart(stack: Stack) -> None:
+    """Start all roles anew; code that is broken at the moment is told, and a later change mends it."""
+    stack.stop_all()
+    try:
+        stack.start_all()
+        said = "restarted\n"
+    except (RuntimeError, OSError) as error:
+        said = f"{error}\nnot started; waiting for the next change\n"
+    sys.stdout.write(said)
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Run until interrupted."""
     parser = argparse.ArgumentParser(description="Runs the five services and the example MCP server.")
@@ -242,9 +260,7 @@ def main() -> int:
             time.sleep(1)
             if given.reload and (now := _sources()) != seen:
                 seen = now
-                stack.stop_all()
-                stack.start_all()
-                sys.stdout.write("restarted\n")
+                _restart(stack)
     except KeyboardInterrupt:
         return 0
     finally:

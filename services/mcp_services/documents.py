@@ -1,19 +1,18 @@
 """The documents that configure the services: their shape and what makes one valid."""
 
-import re
 from collections.abc import Iterator
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Self
 
-import cel
 from jsonschema import Draft202012Validator, SchemaError
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from mcp_services.expressions import check_expression, expressions, steps_named
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3600)]
-_EXPRESSION = re.compile(r"^\$\{(.*)\}$", re.DOTALL)
 
 
 class Document(BaseModel):
@@ -157,7 +156,8 @@ class Step(Document):
         id: Its name in `needs` and in expressions.
         server: Name in `servers.yaml`.
         tool: The server's own name of the tool.
-        args: Arguments; a string that is wholly `${...}` is a CEL expression over `input` and `steps`.
+        args: Arguments; a string that is wholly `${...}` is a CEL expression over `input` and over `steps`,
+            the results of those that it needs, and of those that they need.
         needs: Steps that must have succeeded before.
         timeout_seconds: For each try.
         retry: See `Retry`.
@@ -180,7 +180,7 @@ class Workflow(Document):
         description: For people and models.
         input: JSON Schema of the input.
         steps: Run as soon as what they need has succeeded, in parallel where nothing forbids it.
-        output: Templates like `args`; absent: the results of all steps.
+        output: Templates like `args`, over the results of all steps; absent: those.
         timeout_seconds: For the whole run.
     """
 
@@ -198,19 +198,33 @@ class Workflow(Document):
         for step in self.steps:
             if unknown := set(step.needs) - known:
                 raise ValueError(f"step {step.id} needs {', '.join(sorted(unknown))}, which is no step")
-            for text in expressions(step.args):
-                check_expression(text, {"input", "steps"}, f"step {step.id}")
         try:
             tuple(TopologicalSorter({step.id: step.needs for step in self.steps}).static_order())
         except CycleError as error:
             raise ValueError(f"steps need each other: {' -> '.join(error.args[1])}") from error
-        for text in expressions(self.output or {}):
-            check_expression(text, {"input", "steps"}, "output")
         try:
             Draft202012Validator.check_schema(self.input)
         except SchemaError as error:
             raise ValueError(f"input is no JSON Schema: {error.message}") from error
         return self
+
+    @model_validator(mode="after")
+    def _expressions_name_what_is_there(self) -> Self:
+        for step in self.steps:
+            _check_template(step.args, self.needed(step), f"step {step.id}")
+        _check_template(self.output or {}, {step.id for step in self.steps}, "output")
+        return self
+
+    def needed(self, step: Step) -> set[str]:
+        """The steps that have succeeded when `step` runs: those that it needs, and those that they need."""
+        needs = {one.id: one.needs for one in self.steps}
+        found: set[str] = set()
+        pending = list(step.needs)
+        while pending:
+            if (name := pending.pop()) not in found:
+                found.add(name)
+                pending.extend(needs[name])
+        return found
 
 
 class WorkflowsDocument(Document):
@@ -233,40 +247,14 @@ SCOPES: dict[str, type[Document]] = {
 """Every document by the stem of its file."""
 
 
-def expression(value: object) -> str | None:
-    """The CEL expression in a template value, if it is one."""
-    found = _EXPRESSION.match(value) if isinstance(value, str) else None
-    return found[1] if found else None
-
-
-def expressions(value: object) -> Iterator[str]:
-    """All CEL expressions in a template."""
-    if (text := expression(value)) is not None:
-        yield text
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from expressions(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from expressions(one)
-
-
-def check_expression(text: str, names: set[str], where: str) -> None:
-    """Refuse an expression that does not parse or names something that is not there.
-
-    Raises:
-        ValueError: Says where and why.
-    """
-    try:
-        program = cel.compile(text)
-    except ValueError as error:
-        raise ValueError(f"{where}: {str(error).splitlines()[0]}") from error
-    # Names bound by a macro such as `exists(x, ...)` count as variables too, so only letters may be bound.
-    unknown = {name for name in program.variables() if name not in names and len(name) > 1}
-    if unknown:
-        raise ValueError(
-            f"{where}: {', '.join(sorted(unknown))} is not available; {', '.join(sorted(names))} are"
-        )
+def _check_template(template: object, steps: set[str], where: str) -> None:
+    for text in expressions(template):
+        check_expression(text, {"input", "steps"}, where)
+        if unknown := steps_named(text) - steps:
+            raise ValueError(
+                f"{where}: found the result of {', '.join(sorted(unknown))}, "
+                f"expected one of the steps that it needs: {', '.join(sorted(steps)) or 'none'}"
+            )
 
 
 def _distinct(kind: str, names: Iterator[str]) -> None:

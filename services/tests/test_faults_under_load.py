@@ -7,7 +7,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -112,6 +112,11 @@ class Observed:
         return [one for one in self.during if one.ok and one.done < self.ended]
 
 
+def nine_in_ten(taken: Sequence[Taken]) -> float:
+    """The seconds within which all but a tenth of the calls were answered: one may meet a busy machine."""
+    return sorted(one.seconds for one in taken)[-1 - len(taken) // 10]
+
+
 Fault = Callable[[Chain, str], AbstractAsyncContextManager[None]]
 
 
@@ -176,8 +181,10 @@ async def test_without_configuration_or_traces_every_call_succeeds_as_fast(
 ) -> None:
     seen = await under_load(chain, fault, role)
     assert all(one.ok for one in seen.taken)
-    # A call that waited would take at least as long as the way is slow.
-    assert median(one.seconds for one in seen.taken) < _DELAY_SECONDS[False]
+    # Calls that waited would take as long as the way is slow, or until it is whole again, which is half of
+    # the fault's length on average and nearly all of it for the earliest.
+    waited = min(FAULT_SECONDS, _DELAY_SECONDS[False]) / 2
+    assert nine_in_ten(seen.during) < median(one.seconds for one in seen.before) + waited
 
 
 async def test_spans_that_nobody_takes_are_counted(chain: Chain) -> None:

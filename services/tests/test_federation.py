@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from mcp.server.mcpserver import MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
 from mcp_services.core.upstream import http_client
 from mcp_services.dev import free_base_port
 from mcp_services.documents import ServersDocument
@@ -47,13 +48,16 @@ class Server:
         failing: The methods that it answers with 503.
         legacy: Whether it knows the handshake only.
         streaming: Whether it answers with event streams.
-        asked: The methods that it was asked for.
+        stateful: Whether it has sessions.
+        asked: The methods that it was asked for, of MCP's or of HTTP's.
     """
 
-    def __init__(self, tool: Tool, *, legacy: bool = False, streaming: bool = False) -> None:
+    def __init__(
+        self, tool: Tool, *, legacy: bool = False, streaming: bool = False, stateful: bool = False
+    ) -> None:
         """Offer `tool` under the name `tool`."""
         self.failing: set[str] = set()
-        self.legacy, self.streaming = legacy, streaming
+        self.legacy, self.streaming, self.stateful = legacy, streaming, stateful
         self.asked: list[str] = []
         self.offer(tool)
         self.port = 0
@@ -64,7 +68,7 @@ class Server:
         self.server.tool("tool")(tool)
         self.app = self.server.streamable_http_app(
             json_response=not self.streaming,
-            stateless_http=True,
+            stateless_http=not self.stateful,
             transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         self.manager = self.server.session_manager
@@ -76,7 +80,7 @@ class Server:
             return await Response("Bad Request: Unsupported protocol version", 400)(scope, receive, send)
         first = await receive()
         found = [name for name in ("tools/list", "tools/call") if f'"{name}"'.encode() in first["body"]]
-        self.asked += found
+        self.asked += found or [scope["method"]]
         if self.failing & set(found):
             return await Response("not now", 503)(scope, receive, send)
         waiting = [first]
@@ -245,3 +249,35 @@ async def test_an_argument_that_a_header_tells_too_is_sent_so(federation: Federa
     assert server.asked.count("tools/call") == 1
     assert federation.schema_with_headers("test__tool")
     assert federation.schema_with_headers("test__other") is None
+
+
+async def test_a_session_that_its_server_has_forgotten_is_begun_anew_without_waiting_for_a_listing(
+    federation: Federation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_LIST_SECONDS", 60)
+    async with Server(slow, legacy=True, stateful=True).running() as server:
+        federation.follow(server.entry())
+        assert await call(federation, seconds=0) == {"result": "done"}
+        server.offer(slow)
+        async with server.manager.run():
+            with pytest.raises(MCPError):
+                await call(federation, seconds=0)
+            for _ in range(100):
+                with contextlib.suppress(MCPError):
+                    assert await call(federation, seconds=0) == {"result": "done"}
+                    break
+                await asyncio.sleep(0.1)
+            else:
+                raise AssertionError("no new session")
+
+
+async def test_a_session_is_ended_at_its_server(tmp_path: Path) -> None:
+    async with Server(slow, legacy=True, stateful=True).running() as server:
+        async with http_client() as client:
+            made = Federation(tmp_path)
+            async with made.connected(client):
+                made.follow(server.entry())
+                assert await call(made, seconds=0) == {"result": "done"}
+                assert "DELETE" not in server.asked
+        assert "DELETE" in server.asked
+        assert server.manager._server_instances == {}

@@ -1,7 +1,6 @@
 """Runs that outlive their process."""
 
 import asyncio
-import signal
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -9,14 +8,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from mcp_services.core.identity import Subject
-from mcp_services.dev import Stack, free_base_port
 from mcp_services.documents import Workflow
 from mcp_services.orchestrator.federation import Call
-from mcp_services.orchestrator.runs import DurableRuns, RunStore
-from mcp_services.orchestrator.workflow import Engine, NotKeptError, Run
+from mcp_services.orchestrator.run import NotKeptError, Run
+from mcp_services.orchestrator.run_store import RunStore
+from mcp_services.orchestrator.runs import DurableRuns
+from mcp_services.orchestrator.workflow import Engine
 from mcp_types import CallToolResult, TextContent
 
 ALICE, BOB = Subject("alice", "user"), Subject("bob", "user")
@@ -126,6 +125,56 @@ async def test_a_run_that_a_process_has_is_nobody_elses_and_can_be_cancelled_fro
     assert [path.name for path in (tmp_path / "running").iterdir()] == []
 
 
+async def test_whoever_cancels_is_told_how_the_run_is(tmp_path: Path) -> None:
+    first, second = Tools("two"), Tools()
+    async with process(tmp_path, first) as has, process(tmp_path, second) as other:
+        run = await begun(has, first, workflow())
+        assert (await other.cancel(run.id, ALICE))["status"] == "running"
+        assert (await has.cancel(run.id, ALICE))["status"] == "cancelled"
+        done = await other.begin(workflow(), {}, ALICE)
+        assert (await over(other, done))["status"] == "succeeded"
+        for runs in (has, other):
+            assert (await runs.cancel(done.id, ALICE))["status"] == "succeeded"
+
+
+async def test_a_run_whose_output_is_no_json_ends_and_leaves_neither_lock_nor_file(tmp_path: Path) -> None:
+    steps = [{"id": "a", "server": "s", "tool": "one"}]
+    of = Workflow.model_validate({"name": "w", "steps": steps, "output": {"x": "${b'a'}"}})
+    async with process(tmp_path, Tools()) as runs:
+        state = await over(runs, await runs.begin(of, {}, ALICE))
+        assert (state["status"], state["output"]) == ("failed", None)
+        assert (runs._mine, runs._store._locks) == ({}, {})
+    assert list((tmp_path / "running").iterdir()) == []
+
+
+async def test_an_input_that_cannot_be_kept_begins_nothing(tmp_path: Path) -> None:
+    async with process(tmp_path, Tools()) as runs:
+        with pytest.raises(NotKeptError, match="64-bit"):
+            await runs.begin(workflow(), {"n": 2**70}, ALICE)
+        assert runs._store._locks == {}
+
+
+async def test_an_end_that_could_not_be_kept_is_kept_as_soon_as_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, full = RunStore.write, [True]
+
+    def filled(store: RunStore, run_id: str, content: bytes, *, over: bool) -> None:
+        if over and full:
+            raise OSError(28, "No space left on device")
+        write(store, run_id, content, over=over)
+
+    monkeypatch.setattr(RunStore, "write", filled)
+    async with process(tmp_path, Tools()) as runs:
+        run = await runs.begin(workflow(), {}, ALICE)
+        assert run.task
+        await run.task
+        assert (await runs.state(run.id, ALICE))["status"] == "running"
+        full.clear()
+        assert (await over(runs, run))["status"] == "succeeded"
+        assert (runs._mine, runs._store._locks) == ({}, {})
+
+
 async def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     async with process(tmp_path / "file", Tools()) as runs:
@@ -226,47 +275,3 @@ async def test_a_name_that_no_run_has_leads_nowhere(tmp_path: Path, name: str) -
     async with process(tmp_path, Tools()) as runs:
         with pytest.raises(KeyError):
             await runs.state(name, ALICE)
-
-
-async def test_a_run_survives_the_kill_of_the_orchestrator(tmp_path: Path) -> None:
-    folder = tmp_path / "runs"
-    folder.mkdir()
-    stack = Stack(tmp_path, free_base_port(), extra={"mcp-orchestrator-api": {"RUNS_DIR": str(folder)}})
-    try:
-        await asyncio.to_thread(stack.start_all)
-        gateway = f"{stack.url('mcp-gateway')}/api/v1"
-        async with httpx2.AsyncClient(headers={"X-API-Key": stack.api_key}, timeout=10) as http:
-            start = f"{gateway}/workflows/patient-echo/runs?async=true"
-            await connected(http, start.partition("?")[0])
-            later = await http.post(start, json={"text": "late", "seconds": 0})
-            cut = await http.post(start, json={"text": "cut", "seconds": 9})
-            assert (later.status_code, cut.status_code) == (202, 202)
-            places = [stack.url("mcp-gateway") + one.headers["Location"] for one in (later, cut)]
-            assert await ended(http, places[0]) == "succeeded"
-            await asyncio.to_thread(stack.stop, "mcp-orchestrator-api", signal.SIGKILL)
-            stack.start("mcp-orchestrator-api")
-            await asyncio.to_thread(stack.await_ready, "mcp-orchestrator-api")
-            # Its step was under way, and may be tried once only.
-            assert await ended(http, places[1]) == "failed"
-            assert await ended(http, places[0]) == "succeeded"
-    finally:
-        await asyncio.to_thread(stack.stop_all)
-
-
-async def connected(http: httpx2.AsyncClient, start: str) -> None:
-    """Return once the orchestrator has found the example's tools."""
-    for _ in range(100):
-        if (await http.post(start, json={"text": "", "seconds": 0})).json()["status"] == "succeeded":
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError("the example is not reached")
-
-
-async def ended(http: httpx2.AsyncClient, place: str) -> str:
-    """The status of a run once it is over."""
-    for _ in range(150):
-        answer = await http.get(place)
-        if answer.status_code == 200 and answer.json()["status"] != "running":
-            return str(answer.json()["status"])
-        await asyncio.sleep(0.1)
-    raise AssertionError(answer.text)

@@ -8,15 +8,15 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, Step, Workflow
+from mcp_services.expressions import steps_named
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
+from mcp_services.orchestrator.run import Run, Status
 from mcp_services.orchestrator.workflow import (
     MOST_AT_ONCE,
     BusyError,
     Engine,
     InvalidInputError,
     RefusedError,
-    Run,
-    Status,
 )
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
@@ -82,6 +82,40 @@ async def test_independent_steps_run_at_once_and_results_flow_to_those_that_need
     assert (run.status, run.output, tools.most) == (Status.SUCCEEDED, {"sum": 12}, 2)
 
 
+async def test_an_expression_sees_the_steps_that_are_needed_and_no_other() -> None:
+    run = await finished(
+        Tools(),
+        workflow(
+            {"id": "a", "args": {"x": 1}},
+            {"id": "b", "needs": ["a"], "args": {"x": 2}},
+            {"id": "beside", "args": {"x": 3}},
+            {"id": "c", "needs": ["b"], "args": {"x": "${steps.map(s, s)}"}},
+            {"id": "d", "needs": ["c", "beside"], "args": {"x": "${steps.a.result + steps.beside.result}"}},
+            output={"seen": "${steps.c.result}", "sum": "${steps.d.result}"},
+        ),
+    )
+    assert run.status is Status.SUCCEEDED, run.error
+    assert (sorted(run.output["seen"]), run.output["sum"]) == (["a", "b"], 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("steps.a.result + steps [ 'b' ].x + steps . c", {"a", "b", "c"}),
+        ("has(steps.a.x) ? 'steps.no' : \"steps['no']\" + input.steps.no // steps.no", {"a"}),
+        ("steps.exists(s, s == 'no') || size(steps) > 1 || mysteps.no || steps[input.name].x", set()),
+        ("'it\\'s steps.no' + steps.a.text", {"a"}),
+    ],
+)
+def test_the_steps_that_an_expression_names_are_found(text: str, named: set[str]) -> None:
+    assert steps_named(text) == named
+
+
+def test_an_output_names_steps_that_there_are() -> None:
+    with pytest.raises(ValidationError, match=r"output: found the result of z, expected .*: a"):
+        workflow({"id": "a"}, output={"x": "${steps.z.result}"})
+
+
 async def test_a_step_is_tried_as_often_as_it_says() -> None:
     step = {"id": "a", "retry": {"attempts": 3, "delaySeconds": 0}}
     assert (await finished(Tools(failures=2), workflow(step))).status is Status.SUCCEEDED
@@ -126,6 +160,18 @@ async def test_a_result_that_the_policy_withholds_is_neither_a_value_nor_shown(a
     assert "SECRET" not in str(run)
     assert "SECRET" in seen[0]["text"]
     assert seen[0]["isError"] is (answer is MCPError or answer.get("is_error", False))
+
+
+@pytest.mark.parametrize("output", ["${b'a'}", "${duration('1h')}", "${{1: 2}}"])
+async def test_a_run_whose_output_is_no_json_has_failed(output: str) -> None:
+    run = await finished(Tools(), workflow({"id": "a"}, output={"x": output}))
+    assert (run.status, run.output) == (Status.FAILED, None)
+    assert run.error.startswith("output: ")
+
+
+async def test_a_moment_is_told_as_text() -> None:
+    run = await finished(Tools(), workflow({"id": "a"}, output={"x": "${timestamp('2026-01-02T03:04:05Z')}"}))
+    assert run.output == {"x": "2026-01-02T03:04:05+00:00"}
 
 
 async def test_a_run_that_takes_too_long_is_ended() -> None:
@@ -207,6 +253,8 @@ async def test_input_that_does_not_fit_starts_nothing() -> None:
         (({"id": "a", "needs": ["z"]},), "z, which is no step"),
         (({"id": "a"}, {"id": "a"}), "defined twice"),
         (({"id": "a", "args": {"x": "${outer.y}"}},), "outer is not available"),
+        (({"id": "a", "args": {"x": "${steps.z.result}"}},), "result of z, expected .*: none"),
+        (({"id": "a"}, {"id": "b", "args": {"x": ["${steps['a'].text}"]}}), "step b: found the result of a"),
         ((), "at least 1"),
     ],
 )

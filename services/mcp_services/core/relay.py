@@ -86,6 +86,22 @@ def returned(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _RETURNED if name in headers}
 
 
+async def read_answer(upstream: aiohttp.ClientResponse, most: int) -> bytes:
+    """The whole body of an upstream answer.
+
+    Raises:
+        TooLargeError: It has more than `most` bytes.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for piece in upstream.content.iter_any():
+        size += len(piece)
+        if size > most:
+            raise TooLargeError
+        parts.append(piece)
+    return b"".join(parts)
+
+
 async def answer(upstream: aiohttp.ClientResponse, send: Send) -> None:
     """Send an upstream answer on: at once when it is small, else in the pieces in which it comes."""
     small = upstream.content_length is not None and upstream.content_length <= _CHUNK

@@ -95,6 +95,7 @@ class Outgoing:
         data: Body.
         seconds: Longest wait for the answer.
         repeatable: Whether it may be sent again although it may have arrived.
+        at: The one address that it is for, where it is not for any.
     """
 
     method: str
@@ -103,6 +104,7 @@ class Outgoing:
     data: bytes | None = None
     seconds: float = 60.0
     repeatable: bool = False
+    at: Address | None = None
 
 
 class Pool:
@@ -143,8 +145,8 @@ class Pool:
             for name in names
         }
 
-    async def _choose(self, tried: set[Address]) -> Address:
-        known = [one for one in await self.addresses() if one not in tried]
+    async def _choose(self, tried: set[Address], only: Address | None) -> Address:
+        known = [one for one in await self.addresses() if one not in tried and only in (None, one)]
         now = time.monotonic()
         # When all are ejected, one of them is still better than none.
         known = [one for one in known if one.out_until <= now] or known
@@ -170,7 +172,7 @@ class Pool:
         """Send a request, and give who answers how; see `request`."""
         tried: set[Address] = set()
         while True:
-            address = await self._choose(tried)
+            address = await self._choose(tried, out.at)
             tried.add(address)
             address.inflight += 1
             try:
@@ -213,7 +215,13 @@ class Pool:
 
 
 class Sending:
-    """A request to a pool as a context; `contextlib` would take three times the CPU for it."""
+    """A request to a pool as a context; `contextlib` would take three times the CPU for it.
+
+    Attributes:
+        address: Who answers, once it is entered.
+    """
+
+    address: Address
 
     def __init__(self, pool: Pool, out: Outgoing) -> None:
         """Send `out` at `__aenter__`."""
@@ -221,14 +229,14 @@ class Sending:
 
     async def __aenter__(self) -> aiohttp.ClientResponse:
         """Send it."""
-        self._address, self._response = await self._pool.send(self._out)
+        self.address, self._response = await self._pool.send(self._out)
         return self._response
 
     async def __aexit__(
         self, _: type[BaseException] | None, value: BaseException | None, __: TracebackType | None
     ) -> None:
         """Give the connection back, or close it if the answer was not read to its end."""
-        self._address.inflight -= 1
+        self.address.inflight -= 1
         self._response.release()
         if isinstance(value, aiohttp.ClientPayloadError):
             raise UnavailableError(f"{self._pool.name}: answer cut off") from value

@@ -22,7 +22,7 @@ from mcp_services.orchestrator.transport import Target
 
 SEPARATOR = "__"
 
-_AGAIN_SECONDS, _FIRST_SECONDS = 2.0, 5.0
+_AGAIN_SECONDS, _FIRST_SECONDS, _END_SECONDS = 2.0, 5.0, 5.0
 _ROLE = "mcp-orchestrator-api"
 
 
@@ -145,7 +145,11 @@ class Federation:
         try:
             yield
         finally:
+            tasks = [task for _, task in self._connections.values()]
             self.follow(ServersDocument())
+            if tasks:
+                # They end their sessions at the servers, by `client`.
+                await asyncio.wait(tasks, timeout=_END_SECONDS)
 
     def follow(self, document: ServersDocument) -> None:
         """Connect to new servers, drop those that are gone, let the others take over what is changed."""

@@ -7,8 +7,9 @@ from starlette.routing import Route
 
 from mcp_services.core.identity import Subject
 from mcp_services.core.jsonrpc import reply, unavailable
+from mcp_services.orchestrator.run import NotKeptError, Status
 from mcp_services.orchestrator.server import SUBJECT_KEY, NoStoreError, Orchestrator
-from mcp_services.orchestrator.workflow import BusyError, InvalidInputError, NotKeptError
+from mcp_services.orchestrator.workflow import BusyError, InvalidInputError
 
 
 class RestApi:
@@ -63,15 +64,14 @@ class RestApi:
             return unavailable(str(error))
 
     async def cancel(self, request: Request) -> Response:
-        """Answer `DELETE /v1/runs/{run}`."""
-        run_id = request.path_params["run"]
+        """Answer `DELETE /v1/runs/{run}`: with the run's state, by 202 while it has yet to end."""
         try:
-            await self._orchestrator.cancel(run_id, _subject(request))
+            shown = await self._orchestrator.cancel(request.path_params["run"], _subject(request))
         except KeyError:
             return reply({"error": "no such run"}, 404)
         except NotKeptError as error:
             return unavailable(str(error))
-        return reply({"id": run_id, "cancelled": True}, 202)
+        return reply(shown, 202 if shown["status"] == Status.RUNNING else 200)
 
 
 def _subject(request: Request) -> Subject:

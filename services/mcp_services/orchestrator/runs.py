@@ -6,10 +6,7 @@ ends, and another pod, or the same one anew, goes on with what is not over.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
-import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -20,92 +17,15 @@ import orjson
 from mcp_services.core import exchange
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Workflow
-from mcp_services.orchestrator.workflow import BusyError, Engine, NotKeptError, Run, Status, StepRun
+from mcp_services.orchestrator.run import NotKeptError, Run, Status, StepRun
+from mcp_services.orchestrator.run_store import RunStore
+from mcp_services.orchestrator.workflow import BusyError, Engine
 
 _LOG = logging.getLogger(__name__)
-_ID = re.compile(r"[0-9a-f]{24}")
 _MOST_RUNNING = 256
 _LOOK_SECONDS = 1.0
 _CLEAN_SECONDS = 3600.0
 _GRACE_SECONDS = 60.0
-
-
-class RunStore:
-    """The folder."""
-
-    def __init__(self, folder: Path) -> None:
-        """Keep runs in `folder`, which is there."""
-        self._running, self._finished = folder / "running", folder / "finished"
-        self._locks: dict[str, int] = {}
-
-    def prepare(self) -> None:
-        """Make what has to be in the folder; raises OSError where it cannot be written."""
-        for one in (self._running, self._finished):
-            one.mkdir(mode=0o700, exist_ok=True)
-
-    def claim(self, run_id: str) -> bool:
-        """Take a run for this process; false when another one has it."""
-        if run_id in self._locks:
-            return False
-        lock = os.open(self._running / f"{run_id}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        self._locks[run_id] = lock
-        return True
-
-    def release(self, run_id: str) -> None:
-        """Let go of a run."""
-        if (lock := self._locks.pop(run_id, None)) is not None:
-            os.close(lock)
-
-    def write(self, run_id: str, content: bytes, *, over: bool) -> None:
-        """Write a run's state, so that it is there after a power cut."""
-        target = (self._finished if over else self._running) / f"{run_id}.json"
-        partial = target.with_suffix(".partial")
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-        if over:
-            self.clear(run_id)
-
-    def clear(self, run_id: str) -> None:
-        """Take away what a run that is over has left among those that run."""
-        for suffix in (".json", ".partial", ".cancel", ".lock"):
-            (self._running / f"{run_id}{suffix}").unlink(missing_ok=True)
-
-    def read(self, run_id: str) -> dict[str, Any] | None:
-        """A run's state; None when there is no such run."""
-        if not _ID.fullmatch(run_id):
-            return None
-        for folder in (self._finished, self._running, self._finished):
-            with contextlib.suppress(FileNotFoundError):
-                found: dict[str, Any] = orjson.loads((folder / f"{run_id}.json").read_bytes())
-                return found
-        return None
-
-    def unfinished(self) -> list[str]:
-        """The runs that are not over."""
-        return sorted(path.stem for path in self._running.glob("*.json"))
-
-    def ask_to_cancel(self, run_id: str) -> None:
-        """Leave word for the process that has the run."""
-        (self._running / f"{run_id}.cancel").touch()
-
-    def to_cancel(self) -> list[str]:
-        """The runs that somebody wants cancelled."""
-        return [path.stem for path in self._running.glob("*.cancel")]
-
-    def forget(self, seconds: float) -> None:
-        """Delete what was over so long ago."""
-        for path in self._finished.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > seconds:
-                    path.unlink()
 
 
 class DurableRuns:
@@ -194,14 +114,22 @@ class DurableRuns:
         shown: dict[str, Any] = found["shown"]
         return shown
 
-    async def cancel(self, run_id: str, subject: Subject) -> None:
-        """Cancel a run, wherever it runs; raises as `state` does."""
+    async def cancel(self, run_id: str, subject: Subject) -> dict[str, Any]:
+        """Cancel a run, wherever it runs, and give its state: of another process's, that it still runs.
+
+        Raises:
+            KeyError, NotKeptError: As `state`.
+        """
         shown = await self.state(run_id, subject)
-        run = self._mine.get(run_id)
-        if run and run.task:
-            run.task.cancel()
-        elif shown["status"] == Status.RUNNING:
-            self._store.ask_to_cancel(run_id)
+        if run := self._mine.get(run_id):
+            await run.cancel()
+            return run.as_dict()
+        if shown["status"] == Status.RUNNING:
+            try:
+                await asyncio.to_thread(self._store.ask_to_cancel, run_id)
+            except OSError as error:
+                raise NotKeptError(f"the run cannot be cancelled: {error}") from error
+        return shown
 
     async def _keep(self, run: Run) -> None:
         # Not to be cancelled with its step: the thread would go on, and meet the next write in the same file.
@@ -214,7 +142,8 @@ class DurableRuns:
             over = run.status is not Status.RUNNING
             try:
                 await asyncio.to_thread(self._store.write, run.id, _written(run), over=over)
-            except OSError as error:
+            except (OSError, TypeError) as error:
+                # TypeError: JSON has no such value, such as an integer of more than 64 bits in the input.
                 raise NotKeptError(f"the run cannot be kept: {error}") from error
             if over:
                 self._mine.pop(run.id, None)
@@ -225,6 +154,7 @@ class DurableRuns:
         while True:
             try:
                 await asyncio.to_thread(self._store.prepare)
+                await self._keep_what_is_over()
                 for run_id in await asyncio.to_thread(self._store.to_cancel):
                     if (run := self._mine.get(run_id)) and run.task:
                         run.task.cancel()
@@ -237,6 +167,13 @@ class DurableRuns:
             except Exception as error:  # noqa: BLE001 - the next look may find what this one did not
                 _LOG.warning("runs not looked after", extra={"error": repr(error)})
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _keep_what_is_over(self) -> None:
+        """Keep what could not be kept when it ended: until then it has a lock and a place."""
+        for run in tuple(self._mine.values()):
+            if run.task and run.task.done():
+                with contextlib.suppress(NotKeptError):
+                    await self._keep(run)
 
     async def _try_to_adopt(self, run_id: str) -> None:
         try:

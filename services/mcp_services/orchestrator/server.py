@@ -31,15 +31,9 @@ from mcp_services.orchestrator.federation import (
     NotConnectedError,
     ToolUnavailableError,
 )
+from mcp_services.orchestrator.run import NotKeptError, Run, Status
 from mcp_services.orchestrator.runs import DurableRuns
-from mcp_services.orchestrator.workflow import (
-    BusyError,
-    Engine,
-    InvalidInputError,
-    NotKeptError,
-    Run,
-    Status,
-)
+from mcp_services.orchestrator.workflow import BusyError, Engine, InvalidInputError
 
 SUBJECT_KEY, EXCHANGE_KEY = "mcp_services.subject", "mcp_services.exchange"
 """Where the HTTP layer leaves caller and exchange in the ASGI scope."""
@@ -63,7 +57,7 @@ WORKFLOW_TOOLS = (
         },
     ),
     Tool(name="workflow_status", description="State of a run.", input_schema=_RUN_ID),
-    Tool(name="workflow_cancel", description="Cancels a run.", input_schema=_RUN_ID),
+    Tool(name="workflow_cancel", description="Cancels a run and gives its state.", input_schema=_RUN_ID),
     Tool(name="workflow_list", description="The workflows there are.", input_schema={"type": "object"}),
 )
 
@@ -155,15 +149,15 @@ class Orchestrator:
             raise KeyError(run_id)
         return await self._durable.state(run_id, subject)
 
-    async def cancel(self, run_id: str, subject: Subject) -> None:
-        """Cancel a run; raises as `state` does."""
+    async def cancel(self, run_id: str, subject: Subject) -> dict[str, Any]:
+        """Cancel a run and give its state, also where it was over before; raises as `state` does."""
         run = self.engine.runs.get(run_id)
-        if run and run.subject.key == subject.key and run.task:
-            run.task.cancel()
-        elif self._durable is None:
+        if run and run.subject.key == subject.key:
+            await run.cancel()
+            return run.as_dict()
+        if self._durable is None:
             raise KeyError(run_id)
-        else:
-            await self._durable.cancel(run_id, subject)
+        return await self._durable.cancel(run_id, subject)
 
     async def call(
         self, ctx: ServerRequestContext[Any, Any], params: CallToolRequestParams
@@ -217,8 +211,7 @@ class Orchestrator:
                 case "workflow_status":
                     shown = await self.state(str(args["run"]), subject)
                 case "workflow_cancel":
-                    await self.cancel(str(args["run"]), subject)
-                    shown = {"id": str(args["run"]), "cancelled": True}
+                    shown = await self.cancel(str(args["run"]), subject)
                 case _:
                     raise MCPError(INVALID_PARAMS, f"no tool {name}")
             return result_of(shown)

@@ -79,7 +79,9 @@ class Session:
         Ends when it is over, replaced, and no call is under way.
         """
         try:
-            async with Client(AiohttpTransport(self._target), cache=None, client_info=_US) as client:
+            async with Client(
+                AiohttpTransport(self._target, self.over.set), cache=None, client_info=_US
+            ) as client:
                 self._client = client
                 try:
                     await self._keep(client, use)

@@ -6,7 +6,6 @@ carries a tenth of the requests (0.3k against 3.9k a second on two cores).
 
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from mcp_services.core.exchange import CORRELATION_HEADER
-from mcp_services.core.upstream import Outgoing, Pool, UnavailableError
+from mcp_services.core.upstream import Address, Outgoing, Pool, Sending, UnavailableError
 
 CORRELATION_META = "a1platform/correlationId"
 """Key of `_meta` that carries the correlation ID."""
@@ -32,6 +31,8 @@ _ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "app
 _ANSWERS_WAITING = 64
 # A tool's caller waits no longer than its own time-out, which a document may set to an hour.
 _TOOL_SECONDS, _OTHER_SECONDS = 3605.0, 35.0
+_END_SECONDS = 2.0
+_NOT_FOUND = 404
 
 _Inbound = MemoryObjectSendStream[SessionMessage | Exception]
 
@@ -88,12 +89,17 @@ class Target:
     token: Callable[[], str]
 
     def post(
-        self, message: Mapping[str, Any], headers: Mapping[str, str], seconds: float
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Post a message; what its `_meta` says of trace and correlation goes into the headers too."""
-        sent = {**_ACCEPT, **headers}
-        if token := self.token():
-            sent["Authorization"] = f"Bearer {token}"
+        self,
+        message: Mapping[str, Any],
+        headers: Mapping[str, str],
+        seconds: float,
+        at: Address | None = None,
+    ) -> Sending:
+        """Post a message, to any address or the one that has the session.
+
+        What its `_meta` says of trace and correlation goes into the headers too.
+        """
+        sent = self._authorized(headers)
         meta = (message.get("params") or {}).get("_meta") or {}
         if correlation := meta.get(CORRELATION_META):
             sent[CORRELATION_HEADER] = str(correlation)
@@ -101,17 +107,29 @@ class Target:
             sent["traceparent"] = str(parent)
         repeatable = message.get("method") != "tools/call"
         return self.pool.request(
-            Outgoing("POST", self.path, sent, to_json(message, inf_nan_mode="null"), seconds, repeatable)
+            Outgoing("POST", self.path, sent, to_json(message, inf_nan_mode="null"), seconds, repeatable, at)
         )
+
+    def delete(self, headers: Mapping[str, str], at: Address | None) -> Sending:
+        """End the session that `headers` name."""
+        sent = self._authorized(headers)
+        out = Outgoing("DELETE", self.path, sent, seconds=_END_SECONDS, repeatable=True, at=at)
+        return self.pool.request(out)
+
+    def _authorized(self, headers: Mapping[str, str]) -> dict[str, str]:
+        sent = {**_ACCEPT, **headers}
+        if token := self.token():
+            sent["Authorization"] = f"Bearer {token}"
+        return sent
 
 
 class AiohttpTransport:
     """A transport for `mcp.Client` to one MCP server."""
 
-    def __init__(self, target: Target) -> None:
-        """Post to `target`."""
+    def __init__(self, target: Target, lost: Callable[[], None] = lambda: None) -> None:
+        """Post to `target`; `lost` is called when the session there is over."""
         answers, self._read = anyio.create_memory_object_stream[SessionMessage | Exception](_ANSWERS_WAITING)
-        self._posts = _Posts(target, answers)
+        self._posts = _Posts(target, answers, lost)
 
     async def __aenter__(self) -> TransportStreams:
         """The streams that the SDK reads and writes."""
@@ -130,11 +148,15 @@ class _Posts:
 
     A task that reads a queue and one for each post would be two more switches and a task a call. Cancelling
     the sender closes its response stream, which is the cancellation of the stateless protocol.
+
+    A session of the older protocol is one pod's, unless its server shares it: all of it goes to the address
+    that began it.
     """
 
-    def __init__(self, target: Target, answers: _Inbound) -> None:
-        self._target, self._answers = target, answers
+    def __init__(self, target: Target, answers: _Inbound, lost: Callable[[], None]) -> None:
+        self._target, self._answers, self._lost = target, answers, lost
         self._session_id = ""
+        self._at: Address | None = None
         self._version = ""
         self._under_way: set[anyio.CancelScope] = set()
 
@@ -150,6 +172,21 @@ class _Posts:
         for scope in tuple(self._under_way):
             scope.cancel()
         await self._answers.aclose()
+        await self._end()
+
+    async def _end(self) -> None:
+        """Tell the server that its session is needed no longer, also while the own task is cancelled."""
+        session_id, self._session_id = self._session_id, ""
+        if not session_id:
+            return
+        headers = {_SESSION: session_id, **({_VERSION: self._version} if self._version else {})}
+        # RuntimeError: the process ends, and its client is closed. A server may also refuse (405).
+        with (
+            anyio.CancelScope(shield=True),
+            contextlib.suppress(UnavailableError, TimeoutError, aiohttp.ClientError, RuntimeError),
+        ):
+            async with self._target.delete(headers, self._at):
+                pass
 
     def _headers(self, item: SessionMessage) -> dict[str, str]:
         stamped = item.metadata.headers if isinstance(item.metadata, ClientMessageMetadata) else None
@@ -185,12 +222,20 @@ class _Posts:
         body = message.model_dump(by_alias=True, mode="json", exclude_unset=True)
         seconds = _TOOL_SECONDS if method == "tools/call" else _OTHER_SECONDS
         try:
-            async with self._target.post(body, self._headers(item), seconds) as answer:
+            sending = self._target.post(body, self._headers(item), seconds, self._at)
+            async with sending as answer:
                 if method == "initialize":
                     self._session_id = answer.headers.get(_SESSION, "")
+                    self._at = sending.address if self._session_id else None
+                elif answer.status == _NOT_FOUND and self._session_id:
+                    # The server has no such session any more, as the protocol has it told.
+                    self._lost()
                 if isinstance(message, JSONRPCRequest):
                     await self._receive(message, answer)
         except (UnavailableError, TimeoutError, aiohttp.ClientError, NoResponseError) as error:
+            if isinstance(error, UnavailableError) and self._at:
+                # Its pod may be gone for good; another one begins a session of its own.
+                self._lost()
             if isinstance(message, JSONRPCRequest):
                 await self._fail(message, str(error) or type(error).__name__)
 

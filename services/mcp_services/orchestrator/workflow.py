@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import cel
@@ -18,29 +15,14 @@ from mcp_types import CallToolResult
 
 from mcp_services.core import metrics, results
 from mcp_services.core.identity import Subject
-from mcp_services.documents import Phase, Step, Workflow, expression
+from mcp_services.documents import Phase, Step, Workflow
+from mcp_services.expressions import expression
 from mcp_services.orchestrator.federation import Call, ToolUnavailableError
-
-
-class Status(StrEnum):
-    """State of a run or a step."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    REFUSED = "refused"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
-    TIMED_OUT = "timed_out"
+from mcp_services.orchestrator.run import Listener, NotKeptError, Run, Status, StepRun
 
 
 class RefusedError(Exception):
     """The policy refuses a step; the message names the rule."""
-
-
-class NotKeptError(Exception):
-    """The state of a run that is to outlive its process cannot be written."""
 
 
 class BusyError(Exception):
@@ -55,69 +37,9 @@ Caller = Callable[[Call], Awaitable[CallToolResult]]
 Decider = Callable[[Phase, Subject, Step, Mapping[str, Any], str], Awaitable[None]]
 """Raises RefusedError unless the step may run with these arguments, or its result of these facts may be used;
 no answer in time counts as a refusal."""
-Listener = Callable[["Run"], Awaitable[None]]
 MOST_AT_ONCE = 256
 """Synchronous runs under way in one process."""
 _OVER = {Status.SUCCEEDED, Status.FAILED, Status.REFUSED, Status.SKIPPED}
-
-
-@dataclass
-class StepRun:
-    """State of one step."""
-
-    status: Status = Status.WAITING
-    attempts: int = 0
-    error: str = ""
-    value: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        shown: dict[str, Any] = {"status": self.status.value, "attempts": self.attempts}
-        if self.error:
-            shown["error"] = self.error
-        return shown
-
-
-@dataclass
-class Run:
-    """State of one run.
-
-    Attributes:
-        keep: Awaited before each call of a tool, after each step and at the end, where the run is to outlive
-            its process; what it raises ends the run.
-        writing: Held from the look at a state to its end on disk, so that an older one follows no newer.
-    """
-
-    workflow: Workflow
-    subject: Subject
-    input: Mapping[str, Any]
-    id: str = field(default_factory=lambda: secrets.token_hex(12))
-    status: Status = Status.RUNNING
-    steps: dict[str, StepRun] = field(default_factory=dict)
-    output: Any = None
-    error: str = ""
-    seconds: float = 0.0
-    began: float = field(default_factory=time.time)
-    keep: Listener | None = None
-    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    task: asyncio.Task[None] | None = None
-
-    async def kept(self) -> None:
-        """Keep the run, if it is one to be kept."""
-        if self.keep:
-            await self.keep(self)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "id": self.id,
-            "workflow": self.workflow.name,
-            "status": self.status.value,
-            "steps": {name: step.as_dict() for name, step in self.steps.items()},
-            "output": self.output,
-            "error": self.error or None,
-            "seconds": round(self.seconds, 4),
-        }
 
 
 def render(template: Any, facts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
@@ -192,7 +114,9 @@ class Engine:
             else:
                 values = {name: step.value for name, step in run.steps.items()}
                 facts = {"input": run.input, "steps": values}
-                run.output = values if run.workflow.output is None else render(run.workflow.output, facts)
+                output = values if run.workflow.output is None else render(run.workflow.output, facts)
+                # CEL has values that JSON lacks: what cannot be told is no success.
+                run.output = orjson.loads(orjson.dumps(output))
                 run.status = Status.SUCCEEDED
         except TimeoutError:
             run.status, run.error = Status.TIMED_OUT, f"not done in {run.workflow.timeout_seconds} s"
@@ -209,7 +133,7 @@ class Engine:
             metrics.WORKFLOW_RUNS.labels(run.workflow.name, run.status.value).inc()
             metrics.WORKFLOW_DURATION.labels(run.workflow.name).observe(run.seconds)
         with contextlib.suppress(NotKeptError):
-            # Who has the folder next finds the run as it was kept last.
+            # Its keeper tries again; who has the folder next finds the run as it was kept last.
             await run.kept()
 
     def _finish(self, run: Run) -> None:
@@ -256,8 +180,8 @@ class Engine:
             at.error = "interrupted: it may have run, and has no try left"
         at.status = Status.RUNNING
         try:
-            facts = {"input": run.input, "steps": {name: other.value for name, other in run.steps.items()}}
-            args = render(step.args, facts)
+            values = {name: run.steps[name].value for name in run.workflow.needed(step)}
+            args = render(step.args, {"input": run.input, "steps": values})
             while at.attempts < step.retry.attempts:
                 if at.attempts:
                     await asyncio.sleep(step.retry.delay_seconds)

@@ -30,6 +30,9 @@ _LONGEST_SECONDS = 590.0
 _ORCHESTRATOR = "mcp-orchestrator-api"
 _REPORTS_PROGRESS = "workflow_run"
 _NONE: Mapping[str, str] = {}
+_TOO_LARGE = Decision(
+    allowed=False, rule="result-size", reason=f"a result of more than {_MOST_BYTES} bytes is not decided on"
+)
 _Facts = Callable[[int, bytes], Mapping[str, Any]]
 
 
@@ -163,11 +166,14 @@ class PolicyProxy:
         facts: _Facts,
         request_id: object = None,
     ) -> Response | None:
-        """The answer that was decided on, or a refusal in its place; None where no rule is about results."""
+        """The answer that was decided on, or a refusal in its place; None where no rule asks for it."""
         engine = self._engine()
-        if not engine.needs(Phase.RESULT):
+        if not engine.needs(Phase.RESULT, tool):
             return None
-        content = await answer.read()
+        try:
+            content = await relay.read_answer(answer, _MOST_BYTES)
+        except relay.TooLargeError:
+            return refusal(_TOO_LARGE, tool, request_id)
         found = facts(answer.status, content)
         decision = engine.decide(Question(Phase.RESULT, subject, tool, result=found))
         if not decision.allowed:

@@ -59,8 +59,8 @@ class Engine(Protocol):
         """Decide."""
         ...
 
-    def needs(self, phase: Phase) -> bool:
-        """Whether any rule concerns `phase`, so that its facts have to be gathered."""
+    def needs(self, phase: Phase, tool: str) -> bool:
+        """Whether any rule concerns `tool` in `phase`, so that the facts have to be gathered."""
         ...
 
 
@@ -103,9 +103,9 @@ class CelEngine:
             phase: tuple(_Compiled.of(rule) for rule in ordered if phase in rule.phases) for phase in Phase
         }
 
-    def needs(self, phase: Phase) -> bool:
-        """Whether any rule concerns `phase`."""
-        return bool(self._rules[phase])
+    def needs(self, phase: Phase, tool: str) -> bool:
+        """Whether any rule concerns `tool` in `phase`."""
+        return any(compiled.tools.match(tool) for compiled in self._rules[phase])
 
     def decide(self, question: Question) -> Decision:
         """Decide, count it, and write an audit line for a call."""
