@@ -104,28 +104,39 @@ def test_a_release_that_is_not_what_it_should_be_is_refused_before_k3s_is_touche
     assert lab.deployment.on_node(f"ls -d {touched} {began} 2>/dev/null") == ""
 
 
-@pytest.mark.parametrize(
-    "folder", ["/home/a1/.a1-upload", "/usr/local/bin", "/var/lib/rancher/k3s/agent/images"]
-)
-def test_a_full_disk_is_named_as_such_and_leaves_no_part_of_a_file(lab: Lab, folder: str) -> None:
+def _names_the_full_disk(lab: Lab, folder: str) -> bool:
+    """Tell whether `up` says that a folder's disk is full, and leaves no part of a file behind."""
     lab.deployment.configure()
     lab.deployment.on_node(f"mkdir -p {folder} && mount -t tmpfs -o size=1m,mode=777 none {folder}")
     try:
-        said = lab.refused()
-        assert "its disk is full or read-only. Free space there" in said
-        assert lab.deployment.on_node("find /var/lib/rancher /usr/local/bin -name *.a1-new") == ""
+        assert "its disk is full or read-only. Free space there" in lab.refused()
+        return lab.deployment.on_node("find /var/lib/rancher /usr/local/bin -name *.a1-new") == ""
     finally:
         lab.deployment.on_node(f"umount {folder}; rmdir --ignore-fail-on-non-empty {folder}")
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("folder", ["/home/a1/.a1-upload", "/usr/local/bin"])
+def test_a_full_disk_is_named_as_such_and_leaves_no_part_of_a_file(lab: Lab, folder: str) -> None:
+    assert _names_the_full_disk(lab, folder)
+
+
 def test_up_succeeds_on_what_failed_runs_have_left(lab: Lab) -> None:
     lab.deployment.configure()
     lab.succeeds()
     assert lab.converged()
 
 
-def test_destroy_undoes_what_failed_runs_have_left(lab: Lab, before: dict[str, str]) -> None:
+def test_destroy_undoes_what_failed_runs_and_the_one_that_succeeded_have_left(
+    lab: Lab, before: dict[str, str]
+) -> None:
+    lab.succeeds(*DESTROY)
+    assert traces(lab.deployment) == before
+
+
+def test_destroy_undoes_what_a_run_that_failed_in_the_middle_has_left(
+    lab: Lab, before: dict[str, str]
+) -> None:
+    assert _names_the_full_disk(lab, "/var/lib/rancher/k3s/agent/images")
     lab.succeeds(*DESTROY)
     assert traces(lab.deployment) == before
 
