@@ -41,10 +41,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _File:
     return _File(tmp_path / "Pulumi.a1.yaml")
 
 
-def test_the_committed_configuration_names_no_machine() -> None:
-    assert yaml.safe_load((ROOT / "Pulumi.a1.yaml").read_text()) == {"config": {}}
-
-
 def test_a_private_key_must_be_there_for_what_connects_only(file: _File) -> None:
     file.write(nodes=[_NODE])
     assert chosen.is_configured()
