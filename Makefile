@@ -74,9 +74,9 @@ soak: venv ## The services for MINUTES (30) under load, faults for longer, 10,00
 		$(BIN)/pytest -o timeout=7200 -v -s services/tests/test_bad_requests.py \
 		services/tests/test_faults_under_load.py services/tests/test_soak.py
 
-bench: venv ## Measure: ratios taken in one run, printed as a table
+bench: venv ## Measure on the sandbox: ratios taken in one run, printed as a table at its end
 	@$(BIN)/python -m sandbox prepare
-	@$(BIN)/pytest -m bench -v
+	@$(BIN)/pytest -m bench tests/bench -v
 
 bench-services: venv ## Measure the services alone, as processes of this machine: rates, percentiles, CPU a call
 	@$(BIN)/pytest -m bench -v -s services/tests/test_bench.py

@@ -112,6 +112,15 @@ def sandbox(environment: Mapping[str, str]) -> Stack:
     return Stack(SANDBOX, environment, config=_config_file())
 
 
+def stack_name(*, configured: bool) -> str:
+    """Return the name of the stack that the commands act on.
+
+    Args:
+        configured: Whether machines are configured.
+    """
+    return PRODUCTION if configured else SANDBOX
+
+
 def has_state(name: str) -> bool:
     """Tell whether the backend may know a stack, without asking Pulumi.
 

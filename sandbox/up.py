@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 from a1platform.bundle import BundleError, load
-from a1platform.naming import PRODUCTION
 from a1platform.platform.recovery import on_server
 from a1platform.services.failure import APPLICATION, explanation
 from a1platform.services.resolve import NAMESPACE
@@ -23,13 +22,14 @@ from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
 from sandbox.delivery import Delivery, commit_files, deliver, services_image
 from sandbox.delivery import end as end_delivery
-from sandbox.engine import Engine, engine_with_nodes, ensure_engine, find_engine, stop_engine
+from sandbox.engine import Engine, engine_with_nodes, ensure_engine, stop_engine
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
-from sandbox.node import GROUP, KERNEL, Node, nodes, start, stop
+from sandbox.node import KERNEL, Node, nodes, start, stop
 from sandbox.node.network import bridge_address
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
+from sandbox.reach import out_of_reach
 from sandbox.side_by_side import both
 from sandbox.stack_outputs import kubeconfig_file, write_kubeconfig, write_outputs
 from sandbox.stack_settings import node_entry
@@ -182,7 +182,7 @@ def down(cache: Cache, progress: Progress) -> None:
     """Destroy the stack and, where it was the sandbox, leave nothing of it on this machine.
 
     Raises:
-        PulumiError: Pulumi failed; the node is left as it is.
+        PulumiError: Pulumi failed; the node is left as it is, but for a sandbox's that does not answer.
     """
     configured = chosen.is_configured(destroys=True)
     # Without a state nothing is asked of Pulumi, which an interrupted first `up` may not have brought yet.
@@ -190,23 +190,41 @@ def down(cache: Cache, progress: Progress) -> None:
         stack = _stack(cache, progress, configured=configured, destroys=True)
         if stack.exists():
             stack.recover()
-            if stack.node_is_gone() or (not configured and _sandbox_is_gone(cache)):
+            if stack.node_is_gone():
                 _forget(stack, progress)
-            else:
-                stack.retain_nodes(chosen.lost() if configured else ())
+            elif configured:
+                stack.retain_nodes(chosen.lost())
                 _destroy(stack, progress)
+            else:
+                _destroy_sandbox(stack, cache, progress)
             stack.remove()
         _tell_of_other(progress, configured=configured)
-    kubeconfig_file(PRODUCTION if configured else chosen.SANDBOX).unlink(missing_ok=True)
+    kubeconfig_file(chosen.stack_name(configured=configured)).unlink(missing_ok=True)
     if not configured:
         chosen.forget()
         end_delivery()
         _stop_sandbox(cache, progress)
 
 
-def _forget(stack: Stack, progress: Progress) -> None:
+def _destroy_sandbox(stack: Stack, cache: Cache, progress: Progress) -> None:
+    """Take everything back from the sandbox's node, or forget it where that cannot be asked: it goes next."""
+    why = out_of_reach(cache)
+    if not why:
+        try:
+            _destroy(stack, progress)
+        except PulumiError:
+            # It may have fallen silent in the middle.
+            why = out_of_reach(cache)
+            if not why:
+                raise
+        else:
+            return
+    _forget(stack, progress, why)
+
+
+def _forget(stack: Stack, progress: Progress, why: str = "the machine is gone") -> None:
     """Empty the state of what was on machines that are gone; another machine of that name has none of it."""
-    progress("the machine is gone: what was on it is forgotten")
+    progress(f"{why}: what was on it is forgotten")
     stack.recover()
     stack.retain_everything()
     _destroy(stack, progress)
@@ -243,9 +261,12 @@ def smoke(cache: Cache, progress: Progress) -> None:
         PulumiError: Nothing is deployed.
         SmokeError: A check failed.
     """
-    stack = _stack(cache, progress, configured=chosen.is_configured())
-    if not stack.exists():
-        raise PulumiError(f"found no stack {stack.name}, expected one: run `make up` first")
+    configured = chosen.is_configured()
+    name = chosen.stack_name(configured=configured)
+    # Before anything is asked of Pulumi, which may have to be built for that.
+    if not chosen.has_state(name):
+        raise PulumiError(f"found no stack {name}, expected one: run `make up` first")
+    stack = _stack(cache, progress, configured=configured)
     outputs = stack.outputs()
     progress(f"cluster: {write_kubeconfig(stack.name, outputs)}")
     command = [sys.executable, "-m", "pytest", "-m", "smoke", "tests/smoke", "-v"]
@@ -258,14 +279,6 @@ def smoke(cache: Cache, progress: Progress) -> None:
         done = subprocess.run(command, cwd=stack.folder, env={**stack.environment, **about}, check=False)
     if done.returncode:
         raise SmokeError("the smoke suite failed; the lines above say what")
-
-
-def _sandbox_is_gone(cache: Cache) -> bool:
-    """Tell whether the stack's node does not run, as after a restart of this machine."""
-    engine = find_engine(cache)
-    labels = ("a1.sandbox=node", f"a1.group={GROUP}", f"a1.node={chosen.NODE}")
-    wanted = (word for label in labels for word in ("--filter", f"label={label}"))
-    return engine is None or not engine.run("ps", "--quiet", *wanted)
 
 
 def _stop_sandbox(cache: Cache, progress: Progress) -> None:

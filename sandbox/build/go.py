@@ -9,13 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sandbox.build.golang import search_path
-from sandbox.build.process import StalledError, run
+from sandbox.build.process import StalledError, ask, run
 from sandbox.cache import Cache
 from sandbox.progress import Progress, elapsed, now_and_then
 
@@ -116,8 +116,13 @@ def environment(cache: Cache, recipe: GoRecipe) -> dict[str, str]:
     }
 
 
-def download(recipe: GoRecipe, cache: Cache) -> Path:
+def download(recipe: GoRecipe, cache: Cache, progress: Progress = lambda _: None) -> Path:
     """Return the folder of the recipe's module in the module cache, downloaded where it is missing.
+
+    Args:
+        recipe: Names the module.
+        cache: Where it is kept.
+        progress: Takes a line every 15 s.
 
     Raises:
         BuildError: The module cannot be had.
@@ -127,8 +132,10 @@ def download(recipe: GoRecipe, cache: Cache) -> Path:
     if recipe.sums:
         (folder / "go.mod").write_text("module a1platform.build/sums\n")
         (folder / "go.sum").write_text("".join(f"{line}\n" for line in recipe.sums))
+    which = f"{recipe.module}@{recipe.version}"
+    tick = now_and_then(lambda taken: progress(f"  downloading {which}, {taken}"))
     answer: dict[str, Any] = json.loads(
-        _go(recipe, cache, folder, "mod", "download", "-json", f"{recipe.module}@{recipe.version}")
+        _go(recipe, cache, folder, "mod", "download", "-json", which, tick=tick)
     )
     return Path(answer["Dir"])
 
@@ -153,7 +160,7 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
     with cache.lock(f"go-{recipe.name}"), cache.lock(GO_FOLDERS, shared=True):
         if target.is_dir():
             return target
-        module = download(recipe, cache)
+        module = download(recipe, cache, progress)
         work = cache.folder("work", recipe.name)
         _write_module(recipe, cache, module, work)
         with cache.making(target) as out:
@@ -272,18 +279,12 @@ def _compile(job: _Job, out: Path, package: str) -> None:
         raise BuildError(f"{what} failed:\n{tail}\nWhole log: {log}")
 
 
-def _go(recipe: GoRecipe, cache: Cache, folder: Path, *arguments: str) -> str:
+def _go(
+    recipe: GoRecipe, cache: Cache, folder: Path, *arguments: str, tick: Callable[[], None] = lambda: None
+) -> str:
     what = f"go {' '.join(arguments)} for {recipe.name}"
     try:
-        done = subprocess.run(
-            ["go", *arguments],
-            cwd=folder,
-            env=environment(cache, recipe),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_DOWNLOAD_SECONDS,
-        )
+        done = ask(["go", *arguments], folder, environment(cache, recipe), _DOWNLOAD_SECONDS, tick)
     except subprocess.TimeoutExpired:
         raise BuildError(f"{what} was given up after {elapsed(_DOWNLOAD_SECONDS)}: no answer") from None
     if done.returncode != 0:

@@ -56,6 +56,52 @@ def run(
     return process.returncode
 
 
+def ask(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    seconds: float,
+    tick: Callable[[], None] = lambda: None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program for what it prints, and return that with its exit status.
+
+    Args:
+        command: Program and arguments.
+        folder: Where it runs.
+        environment: Its environment.
+        seconds: How long it may take.
+        tick: Called several times a second.
+
+    Raises:
+        TimeoutExpired: It took longer, and was ended.
+    """
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            printed, told = _answer(process, seconds, tick)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed, told)
+
+
+def _answer(process: subprocess.Popen[str], seconds: float, tick: Callable[[], None]) -> tuple[str, str]:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return process.communicate(timeout=_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > until:
+                raise
+            tick()
+
+
 def run_in_order(
     command: Sequence[str],
     log: Path,

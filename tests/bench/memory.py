@@ -5,8 +5,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_EVERY_SECONDS = 0.2
-
 
 class PeakMemory:
     """Samples the proportional memory of all descendants of this process while the block runs.
@@ -15,14 +13,15 @@ class PeakMemory:
         mib: The highest sum seen, in MiB.
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, every: float = 0.2) -> None:
         """Watch the descendants of a process.
 
         Args:
             root: Its number.
+            every: Seconds between two looks, each of which takes a little of the processor.
         """
         self.mib = 0.0
-        self._root = root
+        self._root, self._every = root, every
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -42,7 +41,7 @@ class PeakMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(_EVERY_SECONDS):
+        while not self._done.wait(self._every):
             self.mib = max(self.mib, sum(map(_mib, _descendants(self._root))))
 
 

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 import kr8s
@@ -16,8 +15,10 @@ from a1platform.platform import namespaces
 from a1platform.services.catalog import GATEWAY
 from a1platform.services.model import HTTP_PORT
 from a1platform.services.resolve import NAMESPACE
-from a1platform.settings.services import Profile
-from tests.bench.conftest import Figures, Platform, compared, empty_program
+from sandbox.cache import Cache
+from sandbox.progress import to_terminal
+from sandbox.up import up
+from tests.bench.conftest import Figures, Platform, Run, compared, empty_program
 from tests.bench.deployed import api, outputs
 from tests.sandbox.deployment import UP
 from tests.smoke.conftest import listed
@@ -30,10 +31,10 @@ __all__ = ["api", "outputs"]
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 _POD_MIB = 200
-_SMALL_CPU_MILLI, _SMALL_USED_MIB = 1600, 4096
-_SMALL_REQUESTED_MIB = 5468
+# All in the profile `small`, which a sandbox has.
+_CPU_MILLI, _USED_MIB, _PARTS_MIB = 1600, 4096, 2560
+_REQUESTED_MIB = 5468
 """As docs/platform.md has it, of everything with Grafana."""
-_PARTS_MIB = {Profile.SMALL: 2560, Profile.STANDARD: 5120}
 _LOOKED_AT_SECONDS = 15
 _UP_AGAINST_PART = 1.3
 _NO_CHANGE_AGAINST_EMPTY = 4.0
@@ -48,8 +49,6 @@ PodMetrics = new_class("PodMetrics", "metrics.k8s.io/v1beta1", asyncio=False, pl
 
 
 def test_all_parts_together_fit_what_their_profile_is_made_for(api: kr8s.Api, figures: Figures) -> None:
-    profile = _profile(api)
-    small = profile is Profile.SMALL
     assert eventually(lambda: _above_the_least(api), 900, wanted=lambda seen: not seen, every=10) == []
     requested = _requested(api)
     used: dict[str, float] = defaultdict(float)
@@ -69,52 +68,61 @@ def test_all_parts_together_fit_what_their_profile_is_made_for(api: kr8s.Api, fi
     )
     others = {"kube-system", NAMESPACE}
     parts = sum(used[part] for part in {_part(one) for one in _PARTS if one not in others})
-    what = f"memory that the platform's parts use at rest in the profile {profile.value}"
-    assert figures.amount(what, round(parts), "MiB", _PARTS_MIB[profile])
+    what = "memory that the platform's parts use at rest"
+    assert figures.amount(what, round(parts), "MiB", _PARTS_MIB)
     cpu, memory = (round(sum(one[at] for one in requested.values())) for at in (0, 1))
     what = "CPU that all pods request"
-    assert figures.amount(what, cpu, "thousandths of a core", _SMALL_CPU_MILLI if small else None)
+    assert figures.amount(what, cpu, "thousandths of a core", _CPU_MILLI)
     what = "memory that all pods request"
-    assert figures.amount(what, memory, "MiB", _SMALL_REQUESTED_MIB if small else None)
+    assert figures.amount(what, memory, "MiB", _REQUESTED_MIB)
     figures.amount("memory in use on all nodes, files in use included", round(with_files), "MiB")
     what = "memory in use on all nodes"
-    assert figures.amount(what, round(whole), "MiB", _SMALL_USED_MIB if small else None)
-
-
-def _profile(api: kr8s.Api) -> Profile:
-    """Return the profile that is deployed: in `standard` the pods of the parts are Guaranteed."""
-    others = {"kube-system", NAMESPACE}
-    pods = [one for one in listed(Pod, api, namespace=kr8s.ALL) if one.namespace in _PARTS.keys() - others]
-    # A single container of a size of its own may be the exception.
-    guaranteed = sum(one.raw["status"]["qosClass"] == "Guaranteed" for one in pods)
-    return Profile.STANDARD if guaranteed > len(pods) / 2 else Profile.SMALL
+    assert figures.amount(what, round(whole), "MiB", _USED_MIB)
 
 
 def test_everything_takes_little_longer_than_k3s_and_the_slowest_part(
-    platform: Platform, api: kr8s.Api, figures: Figures
+    platform: Platform, figures: Figures
 ) -> None:
-    if platform.seconds is None:
+    run = _run(platform)
+    ready = run.timeline.ready
+    for part, span in sorted(run.timeline.parts.items(), key=lambda one: one[1].healthy):
+        begun = (span.begun - ready).total_seconds()
+        figures.lines.append(f"{part:18} begun {begun:3.0f} s after K3s, healthy {span.seconds:3.0f} s later")
+    figures.amount("SSH connections of an up of everything", run.connections, "")
+    figures.amount("peak memory of an up of everything, from nothing", round(run.mib), "MiB")
+    k3s = (ready - run.began).total_seconds()
+    figures.amount("K3s to Ready in a warm up", k3s, "s")
+    for part, alone in sorted(run.alone.items()):
+        figures.ratio("warm up from no node", run.seconds, f"K3s and {part} alone", alone)
+    slowest, longest = max(run.timeline.parts.items(), key=lambda one: one[1].seconds)
+    beside = k3s + longest.seconds
+    what = f"K3s to Ready and the {longest.seconds:.0f} s of {slowest} in it"
+    assert figures.ratio("warm up from no node", run.seconds, what, beside, _UP_AGAINST_PART)
+
+
+def test_a_second_up_of_everything_restarts_nothing(platform: Platform, api: kr8s.Api, cache: Cache) -> None:
+    _run(platform)
+    assert eventually(lambda: _above_the_least(api), 900, wanted=lambda seen: not seen, every=10) == []
+    before = _starts(api)
+    up(cache, to_terminal)
+    assert _starts(api) == before
+
+
+def _run(platform: Platform) -> Run:
+    if platform.run is None:
         pytest.skip("the platform was there before: `make down` first")
-    for part, alone in sorted(platform.alone.items()):
-        figures.lines.append(f"warm up of K3s and {part} alone {alone:.1f} s, on cores that nobody shares")
-    node = max(_became_ready(one) for one in listed(Node, api))
-    healthy: dict[str, datetime] = {}
-    for pod in listed(Pod, api, namespace=kr8s.ALL):
-        if pod.namespace in _PARTS and pod.namespace not in {"kube-system", NAMESPACE}:
-            part = _part(pod.namespace)
-            healthy[part] = max(_became_ready(pod), healthy.get(part, node))
-    for part, when in sorted(healthy.items(), key=lambda one: one[1]):
-        figures.lines.append(f"{part:18} healthy {(when - node).total_seconds():3.0f} s after K3s")
-    slowest, last = max(healthy.items(), key=lambda one: one[1])
-    figures.amount("K3s to Ready in a warm up", (node - platform.began).total_seconds(), "s")
-    beside = (last - platform.began).total_seconds()
-    what = f"K3s to Ready and {slowest} to healthy"
-    assert figures.ratio("warm up from no node", platform.seconds, what, beside, _UP_AGAINST_PART)
+    return platform.run
 
 
-def _became_ready(one: Node | Pod) -> datetime:
-    conditions = {condition["type"]: condition for condition in one.raw["status"]["conditions"]}
-    return datetime.fromisoformat(conditions["Ready"]["lastTransitionTime"])
+def _starts(api: kr8s.Api) -> dict[str, tuple[str, int]]:
+    """Return which pods run, by what no other pod has, and how often their containers were started again."""
+    return {
+        pod.raw["metadata"]["uid"]: (
+            f"{pod.namespace}/{pod.name}",
+            sum(one["restartCount"] for one in pod.raw["status"]["containerStatuses"]),
+        )
+        for pod in listed(Pod, api, namespace=kr8s.ALL, field_selector="status.phase=Running")
+    }
 
 
 def test_a_run_without_changes_costs_at_most_four_empty_programs(

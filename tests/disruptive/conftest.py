@@ -17,11 +17,12 @@ __all__ = ["api", "rest"]
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """What `make up` deployed; without a deployment the tests are skipped."""
-    environment = ensure(Cache.default(), lambda _: None).environment(state_folder())
-    found = chosen.production(environment) if chosen.is_configured() else chosen.sandbox(environment)
-    if not found.exists():
+    configured = chosen.is_configured()
+    # Before anything is asked of Pulumi, which may have to be built for that.
+    if not chosen.has_state(chosen.stack_name(configured=configured)):
         pytest.skip("nothing is deployed: `make up` first")
-    return found
+    environment = ensure(Cache.default(), lambda _: None).environment(state_folder())
+    return chosen.production(environment) if configured else chosen.sandbox(environment)
 
 
 @pytest.fixture(scope="session")

@@ -54,8 +54,10 @@ def engine(cache: Cache) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def group(engine: Engine) -> Iterator[str]:
+def group(engine: Engine, cache: Cache) -> Iterator[str]:
     """Return the name of a group of nodes for one module, emptied at its end."""
+    # A `make down` that a module before tried has ended ours; this is the same one again.
+    ensure_engine(cache, to_terminal)
     name = f"test-{secrets.token_hex(3)}"
     yield name
     for node in nodes(engine, name):

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -81,12 +82,15 @@ class Lab:
             act()
             return running.result()
 
-    def kill(self, *command: str, after: float | str) -> None:
+    def kill(self, *command: str, after: float | str) -> bool:
         """Begin a run and kill `pulumi` alone, as the kernel does when memory is short; its plugins go on.
 
         Args:
             command: The run.
             after: Seconds, or a command for the node that ends when the moment has come.
+
+        Returns:
+            Whether it was killed: a run that had ended before the moment came was not.
         """
         stack = self.deployment.stack
         with tempfile.TemporaryFile("w+") as output:
@@ -97,15 +101,18 @@ class Lab:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-            if isinstance(after, str):
-                self.deployment.on_node(after)
-            else:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(after)
-            process.kill()
-            process.wait()
+            try:
+                if isinstance(after, str):
+                    self.deployment.on_node(after)
+                else:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(after)
+            finally:
+                process.kill()
+                process.wait()
             output.seek(0)
             self.said.append(output.read())
+        return process.returncode == -signal.SIGKILL
 
     def converged(self) -> bool:
         """Tell whether another `up` has nothing to do and the node is Ready."""

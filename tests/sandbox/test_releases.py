@@ -69,7 +69,7 @@ def test_up_goes_on_after_pulumi_was_killed_in_the_middle_of_an_upgrade(lab: Lab
     _configure(lab, {"env": [{"name": "OF_THE_TEST", "value": "1"}]})
     pending = f"{_KUBECTL} get secrets --selector owner=helm,status=pending-upgrade --output name"
     # No longer than the command on the node may take, so that a run which never gets there is seen.
-    lab.kill(*UP, after=f"for i in $(seq 250); do {pending} | grep -q . && break; sleep 0.2; done")
+    assert lab.kill(*UP, after=f"for i in $(seq 250); do {pending} | grep -q . && break; sleep 0.2; done")
     lab.succeeds()
     assert lab.deployment.on_node(pending) == ""
     assert "OF_THE_TEST" in _operator(lab, "{.spec.template.spec.containers[0].env}")

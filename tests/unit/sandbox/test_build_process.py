@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import progress
 from sandbox.build import go, process
 from sandbox.build.go import BuildError, GoRecipe, build
 from sandbox.build.process import StalledError, run, run_in_order
@@ -174,6 +175,9 @@ def test_a_module_proxy_that_never_answers_is_given_up_by_name(
 ) -> None:
     monkeypatch.setenv("GOPROXY", silent_proxy)
     monkeypatch.setattr(go, "_DOWNLOAD_SECONDS", 3)
+    monkeypatch.setattr(progress, "_REPORT_EVERY_SECONDS", 1)
     recipe = GoRecipe("app", "example.com/app", "v1.0.0", {"app": ""}, toolchain="local")
+    said: list[str] = []
     with pytest.raises(BuildError, match=r"mod download .* for app was given up after 3s: no answer"):
-        build(recipe, Cache(tmp_path / "cache"), lambda _line: None)
+        build(recipe, Cache(tmp_path / "cache"), said.append)
+    assert any(line.startswith("  downloading example.com/app@v1.0.0, ") for line in said)

@@ -13,7 +13,7 @@ from a1platform.cli.stack_file import StackFileError
 from a1platform.naming import PRODUCTION
 from sandbox import chosen, up
 from sandbox.cache import Cache
-from sandbox.pulumi import Stack, state_file
+from sandbox.pulumi import PulumiError, Stack, state_file
 from tests.unit.node.conftest import HOST_KEY
 
 ROOT = Path(__file__).parents[3]
@@ -39,10 +39,6 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _File:
     monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
     monkeypatch.delenv("A1_SANDBOX", raising=False)
     return _File(tmp_path / "Pulumi.a1.yaml")
-
-
-def test_the_committed_configuration_names_no_machine() -> None:
-    assert yaml.safe_load((ROOT / "Pulumi.a1.yaml").read_text()) == {"config": {}}
 
 
 def test_a_private_key_must_be_there_for_what_connects_only(file: _File) -> None:
@@ -180,6 +176,23 @@ def test_down_forgets_the_nodes_that_are_gone_and_gives_the_others_back(
     up.down(Cache(tmp_path / "cache"), file.said.append)
     assert stack.told[0] == words
     assert [one[0] for one in stack.told] == ["retain", "destroy", "remove"]
+
+
+def test_nothing_is_forgotten_of_a_machine_of_ones_own_that_does_not_answer(
+    file: _File, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: object) -> None:
+        raise PulumiError("pulumi destroy ended with 255")
+
+    file.write(nodes=[_NODE])
+    stack = _Backend(PRODUCTION, {}, folder=file.path.parent)
+    monkeypatch.setattr(_Backend, "run", run)
+    monkeypatch.setattr(up, "ensure", lambda *_, **__: _Tools())
+    monkeypatch.setattr(up, "out_of_reach", lambda _: "it does not answer")
+    monkeypatch.setattr(chosen, "production", lambda _: stack)
+    with pytest.raises(PulumiError):
+        up.down(Cache(tmp_path / "cache"), file.said.append)
+    assert stack.told == [("retain",)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from sandbox import chosen, up
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
-from sandbox.pulumi import Stack
+from sandbox.progress import Progress
+from sandbox.pulumi import PulumiError, Stack
 from sandbox.stack_outputs import kubeconfig_file
 
 _ENGINE = Engine("docker", "", "a test's", ours=True)
@@ -44,7 +45,6 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
     monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(Stack, "exists", lambda _: made.known)
     monkeypatch.setattr(up, "nodes", made.nodes)
-    monkeypatch.setattr(up, "find_engine", lambda _: made.engine)
     monkeypatch.setattr(up, "engine_with_nodes", lambda *_: made.engine)
     monkeypatch.setattr(up, "stop", lambda _, name: made.done.append(f"remove {name}"))
     monkeypatch.setattr(up, "stop_engine", lambda *_: made.done.append("stop the engine"))
@@ -85,16 +85,63 @@ def test_nobody_asks_the_cluster_of_a_node_that_is_gone(
     assert kubeconfig.exists() == left
 
 
-@pytest.mark.parametrize(("running", "gone"), [((), True), (("b",), True), (("a1", "b"), False)])
-def test_down_asks_for_the_node_of_its_own_by_name(
-    running: Sequence[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, gone: bool
+@pytest.mark.parametrize(
+    ("silent", "done"),
+    [
+        ([""], ["destroy"]),
+        (["the machine is gone"], ["forget"]),
+        # Its sshd is dead, it is paused, or its keys are lost.
+        (["node a1 does not answer over SSH"], ["forget"]),
+        # From the middle of the run on.
+        (["", "node a1 does not answer over SSH"], ["destroy", "forget"]),
+    ],
+)
+def test_down_forgets_what_is_on_a_node_of_ours_that_cannot_be_asked_any_more(
+    machine: _Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    silent: Sequence[str],
+    done: Sequence[str],
 ) -> None:
-    def listed(_: Engine, *arguments: str) -> str:
-        return "\n".join(name for name in running if f"label=a1.node={name}" in arguments)
+    _destroying(machine, monkeypatch, silent, fails=len(silent) > 1)
+    up._destroy_sandbox(Stack(chosen.SANDBOX, {}), Cache(tmp_path), lambda _: None)
+    assert machine.done == done
 
-    monkeypatch.setattr(up, "find_engine", lambda _: _ENGINE)
-    monkeypatch.setattr(Engine, "run", listed)
-    assert up._sandbox_is_gone(Cache(tmp_path)) == gone
+
+def test_down_forgets_nothing_of_a_node_that_answers(
+    machine: _Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _destroying(machine, monkeypatch, ["", ""], fails=True)
+    with pytest.raises(PulumiError):
+        up._destroy_sandbox(Stack(chosen.SANDBOX, {}), Cache(tmp_path), lambda _: None)
+    assert machine.done == ["destroy"]
+
+
+def _destroying(
+    machine: _Machine, monkeypatch: pytest.MonkeyPatch, silent: Sequence[str], *, fails: bool
+) -> None:
+    said = iter(silent)
+
+    def destroy(_: Stack, __: Progress) -> None:
+        machine.done.append("destroy")
+        if fails:
+            raise PulumiError("pulumi destroy ended with 255")
+
+    monkeypatch.setattr(up, "out_of_reach", lambda _: next(said))
+    monkeypatch.setattr(up, "_destroy", destroy)
+
+
+def test_smoke_says_that_nothing_is_deployed_before_pulumi_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ensure(*_: object, **__: object) -> None:
+        pytest.fail("the toolchain is made")
+
+    monkeypatch.setattr(up, "ensure", ensure)
+    monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("A1_SANDBOX", "1")
+    with pytest.raises(PulumiError, match="found no stack sandbox, expected one: run `make up` first"):
+        up.smoke(Cache(tmp_path / "cache"), lambda _: None)
 
 
 def test_down_ends_an_engine_that_does_not_answer_any_more(machine: _Machine, tmp_path: Path) -> None:
@@ -211,6 +258,10 @@ def test_test_equipment_acts_on_machines_of_ones_own_only_where_the_official_was
     toolchain: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: str, *, configured: bool
 ) -> None:
     monkeypatch.setattr(chosen, "is_configured", lambda **_: configured)
+    monkeypatch.setenv("A1_STATE", str(tmp_path / "state"))
+    state = tmp_path / "state" / "stacks" / ".pulumi" / "stacks" / "a1platform"
+    state.mkdir(parents=True)
+    (state / f"{chosen.stack_name(configured=configured)}.json").touch()
     for command in (up.preview, up.smoke):
         with pytest.raises(RuntimeError, match="asked for the toolchain"):
             command(Cache(tmp_path), lambda _: None)

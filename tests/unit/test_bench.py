@@ -1,0 +1,53 @@
+"""What the figures of `make bench` are made from."""
+
+from pathlib import Path
+from typing import Any
+
+from a1platform.platform.chart import MONITORING_CRDS
+from a1platform.platform.namespaces import ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS
+from tests.bench.timeline import spans
+
+ROOT = Path(__file__).parents[2]
+
+
+def _release(name: str, namespace: str, made: str) -> dict[str, Any]:
+    about = {"namespace": namespace, "labels": {"name": name}, "creationTimestamp": f"2026-11-26T10:{made}Z"}
+    return {"metadata": about}
+
+
+def _pod(namespace: str, ready: str, phase: str = "Running") -> dict[str, Any]:
+    condition = {"type": "Ready", "lastTransitionTime": f"2026-11-26T10:{ready}Z"}
+    return {"metadata": {"namespace": namespace}, "status": {"phase": phase, "conditions": [condition]}}
+
+
+def test_a_parts_own_time_goes_from_its_release_to_its_last_pod() -> None:
+    releases = [
+        _release(MONITORING_CRDS, PROMETHEUS, "00:00"),
+        _release("monitoring", PROMETHEUS, "00:10"),
+        _release("keda", KEDA, "01:00"),
+        # An upgrade's is a new one.
+        _release("keda", KEDA, "09:00"),
+        _release("of-somebody", "default", "00:00"),
+    ]
+    pods = [
+        _pod(PROMETHEUS, "00:30"),
+        _pod(NODE_EXPORTER, "00:40"),
+        _pod(KEDA, "01:20"),
+        _pod(KEDA, "08:00", "Succeeded"),
+        _pod("kube-system", "09:00"),
+        # What has no release yet has no time of its own.
+        _pod(ARGO_CD, "09:00"),
+    ]
+    assert {part: span.seconds for part, span in spans(releases, pods).items()} == {
+        "monitoring": 30.0,
+        "keda": 20.0,
+    }
+
+
+def test_make_bench_leaves_the_services_by_themselves_to_their_own_target() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    commands = [line for line in makefile.splitlines() if "pytest -m bench" in line]
+    assert [Path(word) for line in commands for word in line.split() if "tests" in word] == [
+        Path("tests/bench"),
+        Path("services/tests/test_bench.py"),
+    ]
