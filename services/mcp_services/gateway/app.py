@@ -185,14 +185,10 @@ class Gateway:
                 out = Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable)
                 async with self._pool.request(out) as upstream:
                     await relay.answer(upstream, send)
-            except (UnavailableError, InvalidTokenError) as error:
+            except (UnavailableError, InvalidTokenError, TimeoutError) as error:
                 tracing.fail(opened, str(error))
-                await jsonrpc.unavailable("the service behind is not available")(request.scope, receive, send)
-            except TimeoutError as error:
-                tracing.fail(opened, str(error))
-                await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time")(
-                    request.scope, receive, send
-                )
+                response = relay.unanswered(error, "the service behind is not available")
+                await response(request.scope, receive, send)
 
 
 def _without_port(authority: str) -> str:
