@@ -255,6 +255,7 @@ class Engine:
         if at.status is Status.RUNNING:
             at.error = "interrupted: it may have run, and has no try left"
         at.status = Status.RUNNING
+        args: Any = None
         try:
             facts = {"input": run.input, "steps": {name: other.value for name, other in run.steps.items()}}
             args = render(step.args, facts)
@@ -272,7 +273,9 @@ class Engine:
         except NotKeptError as error:
             at.status, at.error = Status.FAILED, str(error)
         except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
-            at.status, at.error = Status.FAILED, f"arguments: {error}"
+            # What else fails may quote an answer, which no rule has seen.
+            why = f"arguments: {error}" if args is None else f"not called: {type(error).__name__}"
+            at.status, at.error = Status.FAILED, why
 
     async def _called(self, run: Run, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
         try:
