@@ -1,7 +1,7 @@
 """The services' slice of the configuration."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.services import ServicesSettings
@@ -163,7 +163,7 @@ def test_a_secret_at_the_wrong_key_is_not_shown() -> None:
     ],
 )
 def test_a_way_out_that_no_policy_could_open_is_refused_with_its_key(
-    place: dict[str, object], why: str
+    place: dict[str, JsonValue], why: str
 ) -> None:
     with pytest.raises(SettingsError, match=why) as refused:
         parse({"services": {"overrides": {"mcp-gateway": {"egress": [place]}}}})
@@ -181,7 +181,7 @@ def test_a_way_out_that_no_policy_could_open_is_refused_with_its_key(
     ],
 )
 def test_what_cannot_be_an_issuer_or_a_claim_is_refused_with_its_key(
-    services: dict[str, object], key: str
+    services: dict[str, JsonValue], key: str
 ) -> None:
     with pytest.raises(SettingsError, match=rf"a1platform:services\.{key}: found"):
         parse({"services": services})
