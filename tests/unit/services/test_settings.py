@@ -159,7 +159,7 @@ def test_a_secret_at_the_wrong_key_is_not_shown() -> None:
         ({"cidr": "192.0.2.0/24"}, r"ports: "),
         ({"namespace": "tools", "ports": [0]}, r"ports\S*0\S*: found 0"),
         ({"namespace": "tools", "ports": [True]}, r"ports\S*0\S*: found true"),
-        ({"namespace": "Tools", "ports": [443]}, r"namespace: found 'Tools', expected .*tools"),
+        ({"namespace": "Tools", "ports": [443]}, r"namespace: found 'Tools', expected a text such as"),
     ],
 )
 def test_a_way_out_that_no_policy_could_open_is_refused_with_its_key(
