@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from a1platform import naming
-from a1platform.services.model import OPERATIONS_PORT, STATE_FOLDER, CatalogEntry
+from a1platform.services.catalog import GATEWAY
+from a1platform.services.model import OPERATIONS_PORT, RUNS_FOLDER, STATE_FOLDER, CatalogEntry
 from a1platform.settings.services import Profile, ServiceOverride, ServicesSettings, fixed_image
 from a1platform.settings.words import one_of
 
@@ -82,7 +83,7 @@ def _file_problems(entry: CatalogEntry) -> Iterator[str]:
         for key, count in keys.items()
         if count > 1
     )
-    taken = {"/tmp", STATE_FOLDER, entry.documents}  # noqa: S108 - a path in the pod, not on this machine
+    taken = {"/tmp", STATE_FOLDER, RUNS_FOLDER, entry.documents}  # noqa: S108 - a path in the pod, not on this machine
     volumes: dict[str, str] = {}
     for folder in sorted({secret.folder for secret in entry.secrets}):
         step = folder.rpartition("/")[2]
@@ -99,7 +100,8 @@ def settings_problems(settings: ServicesSettings, catalog: Sequence[CatalogEntry
     """Return where the settings contradict the catalog.
 
     An override may name no service, or turn a service's fewest pods into more than its most; the Secret of a
-    private registry may have the name of a service's own.
+    private registry may have the name of a service's own; the gateway may have no way to the keys that it is
+    to read.
 
     Args:
         settings: The services' slice of the configuration.
@@ -116,6 +118,10 @@ def settings_problems(settings: ServicesSettings, catalog: Sequence[CatalogEntry
     if settings.pull_secret in names:
         wanted = "expected another name: this is the Secret of a service"
         found.append(f"services.pullSecret: found {settings.pull_secret}, {wanted}")
+    url = settings.auth.jwks_url
+    if url is not None and not settings.overrides.get(GATEWAY, ServiceOverride()).egress:
+        wanted = f"expected services.overrides.{GATEWAY}.egress beside it, as no other way leads there"
+        found.append(f"services.auth.jwksUrl: found {url}, {wanted}")
     return found
 
 

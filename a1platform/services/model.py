@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from a1platform.observability.slo import Slo
+from a1platform.settings.egress import EgressSettings
 from a1platform.settings.services import Profile
 
 HTTP_PORT = 8080
@@ -11,6 +12,8 @@ HTTP_PORT = 8080
 OPERATIONS_PORT = 9090
 """Probes and metrics, apart from the API so that the network policy can tell callers from Prometheus."""
 STATE_FOLDER = "/var/lib/mcp"
+RUNS_FOLDER = "/var/lib/mcp-runs"
+"""Where the volume of asynchronous runs is mounted."""
 DOCKER_CONFIG = "dockerconfigjson"
 """Key in the store of what opens a private registry."""
 
@@ -150,6 +153,8 @@ class McpServiceArgs:
         environment: The entry's, with what the settings add.
         capabilities: See `Capabilities`.
         pull_secret: Secret by which the nodes pull the image.
+        egress: Where it may connect to beside its callees.
+        runs_claim: PersistentVolumeClaim that holds the asynchronous runs, where it keeps such.
     """
 
     entry: CatalogEntry
@@ -162,3 +167,5 @@ class McpServiceArgs:
     environment: Mapping[str, str]
     capabilities: Capabilities
     pull_secret: str | None = None
+    egress: tuple[EgressSettings, ...] = ()
+    runs_claim: str | None = None

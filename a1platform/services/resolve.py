@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from a1platform.services.catalog import CATALOG, GATEWAY, JAEGER_URL, TRACEHUB
+from a1platform.services.catalog import CATALOG, GATEWAY, JAEGER_URL, ORCHESTRATOR, TRACEHUB
 from a1platform.services.checks import catalog_problems, settings_problems
-from a1platform.services.model import Autoscaling, Capabilities, CatalogEntry, McpServiceArgs, Size
+from a1platform.services.model import (
+    RUNS_FOLDER,
+    Autoscaling,
+    Capabilities,
+    CatalogEntry,
+    McpServiceArgs,
+    Size,
+)
 from a1platform.settings.services import ServiceOverride, ServicesSettings
 
 NAMESPACE = "a1-orchestrator"
@@ -51,9 +58,6 @@ def _args(
     entry: CatalogEntry, present: list[CatalogEntry], settings: ServicesSettings, capabilities: Capabilities
 ) -> McpServiceArgs:
     override = settings.overrides.get(entry.name, ServiceOverride())
-    added = {"PUBLIC_URL": settings.public_url} if entry.name == GATEWAY else {}
-    if entry.name == TRACEHUB and capabilities.tracing:
-        added = {"JAEGER_OTLP_URL": JAEGER_URL}
     return McpServiceArgs(
         entry=entry,
         namespace=NAMESPACE,
@@ -64,10 +68,28 @@ def _args(
         ),
         callees={other.name: other.port for other in present if other.name in entry.calls},
         callers=tuple(sorted(other.name for other in present if entry.name in other.calls)),
-        environment={**entry.environment, **added},
+        environment={**entry.environment, **_added(entry.name, settings, capabilities)},
         capabilities=capabilities,
         pull_secret=settings.pull_secret,
+        egress=override.egress,
+        runs_claim=settings.runs.claim if entry.name == ORCHESTRATOR else None,
     )
+
+
+def _added(name: str, settings: ServicesSettings, capabilities: Capabilities) -> dict[str, str]:
+    """Return what the settings add to a service's environment."""
+    if name == GATEWAY:
+        auth = settings.auth
+        given = {"ISSUER": auth.issuer, "AUDIENCE": auth.audience, "JWKS_URL": auth.jwks_url}
+        return {
+            "PUBLIC_URL": settings.public_url,
+            **{variable: value for variable, value in given.items() if value is not None},
+        }
+    if name == ORCHESTRATOR and settings.runs.claim is not None:
+        return {"RUNS_DIR": RUNS_FOLDER, "RUNS_KEEP_SECONDS": str(settings.runs.keep_seconds)}
+    if name == TRACEHUB and capabilities.tracing:
+        return {"JAEGER_OTLP_URL": JAEGER_URL}
+    return {}
 
 
 def _size(size: Size, override: ServiceOverride) -> Size:

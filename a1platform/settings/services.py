@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from a1platform.settings.base import Settings
+from a1platform.settings.egress import EgressSettings
 from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem, gives
 
@@ -161,6 +162,41 @@ class QuotaSettings(Settings):
     spare_percent: int = Field(default=0, ge=0, le=1000)
 
 
+class AuthSettings(Settings):
+    """Whose tokens (JWT) the gateway takes, beside API keys.
+
+    Attributes:
+        issuer: The authorization server: what `iss` of a token has to be, and what clients are told; without
+            one the issuer of any known key.
+        audience: What `aud` of a token has to be; `<publicUrl>/mcp` by default.
+        jwks_url: Where the public keys of the issuer are, beside those in the Secret `mcp-auth`; the gateway
+            gets there by `overrides.mcp-gateway.egress`.
+    """
+
+    issuer: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", examples=["https://id.example.org/realms/a1"]
+    )
+    audience: str | None = Field(default=None, pattern=r"^\S+$", examples=["https://a1.example.org/mcp"])
+    jwks_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s/@]+/\S*$", examples=["https://id.example.org/realms/a1/certs"]
+    )
+
+
+class RunsSettings(Settings):
+    """Where asynchronous runs of workflows are kept.
+
+    Attributes:
+        claim: A PersistentVolumeClaim of the site's in the services' namespace, which every pod of the
+            orchestrator mounts; without one such runs are refused.
+        keep_seconds: How long the result of a run can be asked for.
+    """
+
+    claim: str | None = Field(
+        default=None, pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$", examples=["mcp-runs"]
+    )
+    keep_seconds: int = Field(default=7 * 24 * 3600, ge=60)
+
+
 class ServiceOverride(Settings):
     """What one service has otherwise than the catalog says; absent values stay as they are.
 
@@ -170,6 +206,8 @@ class ServiceOverride(Settings):
         max_replicas: Most pods.
         cpu_milli: CPU request of a pod, in thousandths of a core.
         memory_mib: Memory request of a pod, in MiB.
+        egress: Where its pods may connect to beside the services that it calls, such as MCP servers of the
+            site for `mcp-orchestrator-api`.
     """
 
     image: Image | None = None
@@ -177,6 +215,7 @@ class ServiceOverride(Settings):
     max_replicas: int | None = Field(default=None, ge=1, le=100)
     cpu_milli: int | None = Field(default=None, ge=1)
     memory_mib: int | None = Field(default=None, ge=32)
+    egress: tuple[EgressSettings, ...] = ()
 
     @field_validator("max_replicas")
     @classmethod
@@ -197,6 +236,8 @@ class ServicesSettings(Settings):
         max_replicas: Most pods of each service.
         example: Whether the example MCP server is installed too.
         public_url: Where clients reach the gateway; `<public_url>/mcp` is the audience of their tokens.
+        auth: See `AuthSettings`.
+        runs: See `RunsSettings`.
         gitops: See `GitopsSettings`.
         quota: See `QuotaSettings`.
         overrides: By the service's name.
@@ -215,6 +256,8 @@ class ServicesSettings(Settings):
     public_url: str = Field(
         default="http://localhost:8080", pattern=r"^https?://[^\s/]+$", examples=["https://a1.example.org"]
     )
+    auth: AuthSettings = AuthSettings()
+    runs: RunsSettings = RunsSettings()
     gitops: GitopsSettings = GitopsSettings()
     quota: QuotaSettings = QuotaSettings()
     overrides: dict[str, ServiceOverride] = Field(default_factory=dict)

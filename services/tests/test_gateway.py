@@ -12,7 +12,7 @@ import aiohttp
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
+from mcp_services.core.identity import Subject
 from mcp_services.documents import Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
 from mcp_services.gateway.limits import Places, RateLimiter
@@ -206,43 +206,3 @@ def test_a_subject_has_a_share_of_the_places_and_leaves_room_for_the_others() ->
         assert places.full(key, limits) == "concurrency"
     assert (places.full(alice, limits), places.full(key, limits)) == ("", "")
     assert not places._taken
-
-
-def test_a_rotated_internal_key_is_honoured_beside_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mcp_services.core.files._LOOK_EVERY_SECONDS", 0.0)
-    old, new = "o" * 32, "n" * 32
-    file = tmp_path / "key"
-    file.write_text(old)
-    tokens = InternalTokens(file, "mcp-gateway")
-    alice = Subject("alice", "user", ("tools",), ("staff",))
-    before = tokens.mint(alice)
-    file.write_text(f"{new}\n{old}\n")
-    assert tokens.verify(f"Bearer {before}") == alice
-    after = tokens.mint(alice)
-    file.write_text(f"{new}\n")
-    assert tokens.verify(f"Bearer {after}") == alice
-    with pytest.raises(InvalidTokenError):
-        tokens.verify(f"Bearer {before}")
-    file.write_text("short")
-    assert tokens.verify(f"Bearer {after}") == alice
-
-
-@pytest.mark.parametrize(("seconds", "good"), [(3, True), (-62, True), (30, False), (-70, False)])
-def test_clocks_of_two_nodes_may_differ_by_a_few_seconds(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    seconds: float,
-    good: bool,  # noqa: FBT001
-) -> None:
-    (tmp_path / "key").write_text("k" * 32)
-    tokens, now = InternalTokens(tmp_path / "key", "mcp-gateway"), time.time()
-    with monkeypatch.context() as patched:
-        patched.setattr("mcp_services.core.identity.time.time", lambda: now + seconds)
-        minted = tokens.mint(Subject("alice", "user"))
-    if good:
-        assert tokens.verify(f"Bearer {minted}").id == "alice"
-    else:
-        with pytest.raises(InvalidTokenError):
-            tokens.verify(f"Bearer {minted}")

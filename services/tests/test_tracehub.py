@@ -1,6 +1,7 @@
 """What tracehub keeps, and what it does not."""
 
 import gzip
+import time
 import zlib
 from typing import Any
 
@@ -85,6 +86,27 @@ def test_a_long_text_is_cut() -> None:
     sent.attributes.add(key="note").value.string_value = "x" * 10**6
     redact.request(request)
     assert len(request.SerializeToString()) < 5000
+
+
+def test_a_secret_is_taken_out_whole_where_the_text_is_cut_within_it() -> None:
+    jwt = f"eyJhbGciOi.{'cGF5bG9hZA' * 1500}.c2lnbmF0dXJl"
+    kept = redact.text(f"{'x' * 4000} {jwt} behind")
+    assert kept == f"{'x' * 4000} {REDACTED}"
+    many = redact.text(f"{jwt} " * 20)
+    assert "cGF5" not in many
+
+
+def test_of_a_private_key_nothing_is_kept() -> None:
+    key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----"
+    assert redact.text(f"a {key} b") == f"a {REDACTED} b"
+    assert redact.text(f"a {key[:40]}") == f"a {REDACTED}"
+
+
+@pytest.mark.parametrize("part", ["eyJ", "eyJaaaaa.", "eyJaaaaa-", "://a:", "Bearer ", "-----BEGIN A"])
+def test_a_text_that_nearly_is_a_secret_all_along_is_looked_through_in_no_time(part: str) -> None:
+    begun = time.process_time()
+    redact.text(part * (200_000 // len(part)))
+    assert time.process_time() - begun < 2
 
 
 def test_what_is_packed_unpacks_whole_and_within_the_limit_or_not_at_all() -> None:

@@ -5,14 +5,17 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
 from aiohttp import web
 from mcp.shared.message import SessionMessage
 from mcp_services.core.upstream import Pool, http_client
-from mcp_services.orchestrator.transport import AiohttpTransport, Target
+from mcp_services.orchestrator import transport as transport_module
+from mcp_services.orchestrator.transport import AiohttpTransport, Target, events
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
+from mcp_types.jsonrpc import JSONRPCMessage
 
 _ANSWER = b'data: {"jsonrpc": "2.0", "id": 7, "result": {}}\n\n'
 _ASKED = SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=7, method="tools/call", params={"name": "echo"}))
@@ -43,7 +46,7 @@ async def test_a_stream_that_stays_open_after_its_answer_holds_nobody() -> None:
         return answer
 
     async with posting_to(handler) as transport, transport as (read, write):
-        await asyncio.wait_for(write.send(_ASKED), 10)
+        await asyncio.wait_for(write.send(_ASKED), 60)
         item = await read.receive()
         assert isinstance(item, SessionMessage)
         assert isinstance(item.message, JSONRPCResponse)
@@ -115,3 +118,95 @@ async def test_a_session_stays_at_the_address_that_began_it_and_is_lost_with_it(
             assert lost.is_set()
     for runner in pods.values():
         await runner.cleanup()
+
+
+class Pieces:
+    """What comes of a stream when it comes in pieces of one size."""
+
+    def __init__(self, stream: bytes, size: int) -> None:
+        """Cut `stream` up."""
+        self._pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """Give each."""
+        for piece in self._pieces:
+            yield piece
+
+
+async def _answered(content_type: str, *pieces: bytes) -> JSONRPCMessage:
+    """What comes of a call that a server answers with these pieces."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": content_type})
+        await answer.prepare(request)
+        for piece in pieces:
+            await answer.write(piece)
+            await asyncio.sleep(0)
+        return answer
+
+    async with posting_to(handler) as transport, transport as (read, write):
+        await asyncio.wait_for(write.send(_ASKED), 60)
+        item = await read.receive()
+        assert isinstance(item, SessionMessage)
+        return item.message
+
+
+def _result(text: bytes) -> bytes:
+    return b'{"jsonrpc": "2.0", "id": 7, "result": {"text": "' + text + b'"}}'
+
+
+async def test_a_result_of_a_megabyte_in_one_line_comes_whole_in_a_stream_as_in_a_body() -> None:
+    whole = _result(b"x" * 2**20)
+    for answer in (
+        await _answered("application/json", whole),
+        await _answered("text/event-stream", b"data: " + whole + b"\n\n"),
+    ):
+        assert isinstance(answer, JSONRPCResponse)
+        assert len(answer.result["text"]) == 2**20
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+async def test_an_event_may_come_in_any_pieces(end: bytes) -> None:
+    stream = end.join(
+        [b": a comment", b"", b"event: message", b"data: a", b"data:b", b"", b"data: c", b"", b""]
+    )
+    for size in (1, 2, 7, len(stream)):
+        content: Any = Pieces(stream, size)
+        assert [data async for data in events(content)] == [b"a\nb", b"c"]
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])
+async def test_a_message_that_is_too_large_is_an_error_that_quotes_nothing_of_it(
+    monkeypatch: pytest.MonkeyPatch, content_type: str
+) -> None:
+    monkeypatch.setattr(transport_module, "MOST_BYTES", 10_000)
+    start = b"data: " if content_type == "text/event-stream" else b""
+    for pieces in ([start + _result(b"secret" * 2000)], [start, *[b"secret" * 100] * 20]):
+        answer = await _answered(content_type, *pieces)
+        assert isinstance(answer, JSONRPCError)
+        assert "more than 10000 bytes" in answer.error.message
+        assert "secret" not in answer.error.message
+
+
+async def test_many_events_may_be_larger_together_than_one_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "MOST_BYTES", 1000)
+    event = b'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info"}}\n\n'
+    answer = await _answered("text/event-stream", event * 50 + _ANSWER)
+    assert not isinstance(answer, JSONRPCError)
+
+
+async def test_what_is_malformed_is_not_quoted() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        raw: Any = request.transport
+        raw.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n")
+        await asyncio.sleep(0.1)
+        request.transport.close()
+        return web.Response()
+
+    async with posting_to(handler) as transport, transport as (read, write):
+        await asyncio.wait_for(write.send(_ASKED), 60)
+        item = await read.receive()
+    assert isinstance(item, SessionMessage)
+    assert isinstance(item.message, JSONRPCError)
+    assert "secret" not in item.message.error.message

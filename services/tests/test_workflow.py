@@ -263,3 +263,13 @@ def test_a_workflow_that_could_not_run_is_refused_before_it_takes_effect(
 ) -> None:
     with pytest.raises(ValidationError, match=said):
         workflow(*steps)
+
+
+async def test_a_call_that_fails_in_a_way_of_its_own_quotes_nothing_that_no_rule_has_seen() -> None:
+    async def broken(_: Call) -> CallToolResult:
+        raise ValueError("b'a secret'")
+
+    run = Engine(broken, allow).start(workflow({"id": "a"}), {}, ALICE, None)
+    assert run.task
+    await run.task
+    assert (run.steps["a"].status, run.steps["a"].error) == (Status.FAILED, "not called: ValueError")

@@ -11,6 +11,7 @@ from a1platform.observability.escalation import LEVELS
 from a1platform.observability.policy_alerts import policy_alerts
 from a1platform.observability.rules import alerts
 from a1platform.observability.slo import Objective, Slo
+from a1platform.services.builders.secrets import REFRESH
 from a1platform.services.catalog import CATALOG
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +70,13 @@ def test_the_runbook_knows_every_alert() -> None:
     every = (*alerts(Objective("s", "s", Slo(), critical=True), "n"), *policy_alerts())
     raised = {rule["alert"] for rule in every}
     assert {name for name in raised if f"`{name}`" not in _text("docs/runbook-a1.md")} == set()
+
+
+def test_a_step_of_the_key_s_rotation_is_longer_than_the_new_key_s_way_to_the_last_pod() -> None:
+    waited = re.search(r"three steps, each followed by (\d+) minutes of waiting", _text("docs/runbook-a1.md"))
+    kubelet_minutes = 2
+    assert waited
+    assert int(waited[1]) > int(REFRESH.removesuffix("m")) + kubelet_minutes
 
 
 def _minutes(minutes: int) -> str:

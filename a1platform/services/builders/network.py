@@ -30,10 +30,13 @@ def _into(args: McpServiceArgs) -> Manifest:
 
 
 def _out_of(args: McpServiceArgs) -> Manifest:
-    """Return the policy that lets a service get to what it calls, and to the API server if it has rights."""
+    """Return the policy that lets a service get to what it calls, to places of the site, and to the API."""
     egress = [{"to": [_pods(callee)], "ports": [tcp(port)]} for callee, port in sorted(args.callees.items())]
     if JAEGER_URL in args.environment.values():
         egress.append({"to": [in_namespace(JAEGER_NAMESPACE)], "ports": [tcp(JAEGER_PORT)]})
+    for place in args.egress:
+        peer = in_namespace(place.namespace) if place.namespace else {"ipBlock": {"cidr": place.cidr}}
+        egress.append({"to": [peer], "ports": [tcp(port) for port in place.ports]})
     if args.entry.rules:
         # At the address of whichever node the API server runs on, so no peer fits it.
         egress.append({"ports": [tcp(API_PORT)]})

@@ -5,7 +5,13 @@ from a1platform.delivery.manifest import Manifest
 from a1platform.services.builders.metadata import metadata, pod_labels
 from a1platform.services.builders.quantity import cores, memory
 from a1platform.services.builders.secrets import secret_name
-from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT, STATE_FOLDER, McpServiceArgs
+from a1platform.services.model import (
+    HTTP_PORT,
+    OPERATIONS_PORT,
+    RUNS_FOLDER,
+    STATE_FOLDER,
+    McpServiceArgs,
+)
 
 DOCUMENTS = "mcp-documents"
 """ConfigMap with the documents that mcp-config serves."""
@@ -152,6 +158,9 @@ def _volumes(args: McpServiceArgs) -> list[tuple[Manifest, Manifest]]:
     found = [_empty("tmp", "/tmp", "32Mi")]  # noqa: S108 - a path in the pod, not on this machine
     if entry.keeps_state:
         found.append(_empty("state", STATE_FOLDER, "16Mi"))
+    if args.runs_claim:
+        claimed: Manifest = {"name": "runs", "persistentVolumeClaim": {"claimName": args.runs_claim}}
+        found.append((claimed, {"name": "runs", "mountPath": RUNS_FOLDER}))
     if entry.documents:
         source: Manifest = {"name": "documents", "configMap": {"name": DOCUMENTS, "defaultMode": 0o444}}
         found.append((source, {"name": "documents", "mountPath": entry.documents, "readOnly": True}))

@@ -60,7 +60,11 @@ def _keys(content: bytes) -> tuple[str, ...]:
 
 
 class InternalTokens:
-    """Mints and verifies internal tokens with a shared key that may be rotated at any time."""
+    """Mints and verifies internal tokens with a shared key.
+
+    A new key may sign once everybody verifies with it: the copies of the file change at different times, so
+    a rotation appends the new key, then puts it first, then drops the old one.
+    """
 
     def __init__(self, key_file: Path, issuer: str) -> None:
         """Use the keys in `key_file`: the first line signs, every line verifies."""

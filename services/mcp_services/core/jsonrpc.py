@@ -32,10 +32,11 @@ def error(
     return Response(orjson.dumps(body), status_code=status, media_type="application/json")
 
 
-def unavailable(message: str, request_id: object = None) -> Response:
-    """503, worth another try in a second."""
+def unavailable(message: str, request_id: object = None, *, again: bool = True) -> Response:
+    """503, worth another try in a second unless `again` says otherwise."""
     response = error(503, UNAVAILABLE, message, request_id)
-    response.headers["Retry-After"] = "1"
+    if again:
+        response.headers["Retry-After"] = "1"
     return response
 
 

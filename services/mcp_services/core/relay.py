@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive, Send
 
-from mcp_services.core import exchange
+from mcp_services.core import exchange, jsonrpc
+from mcp_services.core.upstream import UnavailableError
 
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
@@ -100,6 +102,14 @@ async def read_answer(upstream: aiohttp.ClientResponse, most: int) -> bytes:
             raise TooLargeError
         parts.append(piece)
     return b"".join(parts)
+
+
+def unanswered(error: Exception, message: str, request_id: object = None) -> Response:
+    """What to say when the next role gives no answer: another try is offered only if it repeats nothing."""
+    if isinstance(error, TimeoutError):
+        return jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", request_id)
+    again = not (isinstance(error, UnavailableError) and error.may_have_arrived)
+    return jsonrpc.unavailable(message, request_id, again=again)
 
 
 async def answer(upstream: aiohttp.ClientResponse, send: Send) -> None:

@@ -34,6 +34,11 @@ _UNACKNOWLEDGED_MILLISECONDS = 10_000
 class UnavailableError(Exception):
     """No address answered, or the connection broke after the request was sent."""
 
+    def __init__(self, message: str, *, may_have_arrived: bool = False) -> None:
+        """Say so; `may_have_arrived` where what was asked for may be done, so must not be done again."""
+        super().__init__(message)
+        self.may_have_arrived = may_have_arrived
+
 
 @dataclass(slots=True, eq=False)
 class Address:
@@ -194,7 +199,8 @@ class Pool:
         address.out_until = time.monotonic() + _EJECT_SECONDS
         self._resolved = float("-inf")
         if not (unsent or out.repeatable) or tries >= _ATTEMPTS:
-            raise UnavailableError(f"{self.name}: {type(error).__name__}") from error
+            maybe = not (unsent or out.repeatable)
+            raise UnavailableError(f"{self.name}: {type(error).__name__}", may_have_arrived=maybe) from error
 
     async def _send(self, address: Address, out: Outgoing) -> aiohttp.ClientResponse:
         response = await self._client.request(
@@ -239,7 +245,8 @@ class Sending:
         self.address.inflight -= 1
         self._response.release()
         if isinstance(value, aiohttp.ClientPayloadError):
-            raise UnavailableError(f"{self._pool.name}: answer cut off") from value
+            said, maybe = f"{self._pool.name}: answer cut off", not self._out.repeatable
+            raise UnavailableError(said, may_have_arrived=maybe) from value
 
 
 @lru_cache(maxsize=256)

@@ -5,6 +5,7 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -77,6 +78,7 @@ class Gateway:
             audience=settings.audience or f"{settings.public_url}/mcp",
             issuer=settings.issuer,
         )
+        self._public_host = _without_port(urlsplit(settings.public_url).netloc).lower()
         self._limiter = RateLimiter()
         self._places = Places()
         self._client: aiohttp.ClientSession | None = None
@@ -109,10 +111,9 @@ class Gateway:
             document = self.document.value
         except NotLoadedError:
             raise _Refused(jsonrpc.unavailable("configuration not loaded")) from None
-        given = headers.get("host", "")
-        host = given.rpartition(":")
-        name = host[0] if host[0] and host[2].isdigit() else given
-        if "*" not in document.hosts and name not in document.hosts:
+        name = _without_port(headers.get("host", ""))
+        # The address that clients are told is served, whatever the document adds to it.
+        if "*" not in document.hosts and name not in document.hosts and name.lower() != self._public_host:
             raise _Refused(jsonrpc.error(421, jsonrpc.REFUSED, "host not served here"))
         origin = headers.get("origin")
         if origin is not None and origin not in document.origins:
@@ -184,14 +185,15 @@ class Gateway:
                 out = Outgoing(request.method, path, headers, body, _LONGEST_SECONDS, repeatable)
                 async with self._pool.request(out) as upstream:
                     await relay.answer(upstream, send)
-            except (UnavailableError, InvalidTokenError) as error:
+            except (UnavailableError, InvalidTokenError, TimeoutError) as error:
                 tracing.fail(opened, str(error))
-                await jsonrpc.unavailable("the service behind is not available")(request.scope, receive, send)
-            except TimeoutError as error:
-                tracing.fail(opened, str(error))
-                await jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time")(
-                    request.scope, receive, send
-                )
+                response = relay.unanswered(error, "the service behind is not available")
+                await response(request.scope, receive, send)
+
+
+def _without_port(authority: str) -> str:
+    name, _, port = authority.rpartition(":")
+    return name if name and port.isdigit() else authority
 
 
 def _api_path(scope: Scope) -> str:

@@ -41,6 +41,7 @@ from mcp_services.orchestrator.transport import (
     AiohttpTransport,
     NoResponseError,
     Target,
+    reason,
     response,
 )
 
@@ -188,7 +189,7 @@ class Session:
             async with self._target.post(message, headers, seconds) as answer:
                 got = await response(answer)
         except (UnavailableError, aiohttp.ClientError, NoResponseError) as error:
-            raise MCPError(CONNECTION_CLOSED, str(error) or type(error).__name__) from error
+            raise MCPError(CONNECTION_CLOSED, reason(error)) from error
         if isinstance(got, JSONRPCError):
             raise MCPError.from_error_data(got.error)
         if got.id != number:

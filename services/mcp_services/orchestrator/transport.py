@@ -26,6 +26,9 @@ from mcp_services.core.upstream import Address, Outgoing, Pool, Sending, Unavail
 CORRELATION_META = "a1platform/correlationId"
 """Key of `_meta` that carries the correlation ID."""
 
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one message of a server, of which a pod may have many at once."""
+
 _SESSION, _VERSION = "Mcp-Session-Id", "mcp-protocol-version"
 _ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 _ANSWERS_WAITING = 64
@@ -41,16 +44,53 @@ class NoResponseError(Exception):
     """A server answered a request with something else than a JSON-RPC response."""
 
 
+def reason(error: Exception) -> str:
+    """Why there is no response, in words that nobody but us has chosen.
+
+    What aiohttp says of a malformed answer quotes it, and no rule on results has seen that.
+    """
+    own = isinstance(error, UnavailableError | NoResponseError | TimeoutError)
+    return (own and str(error)) or type(error).__name__
+
+
 async def events(content: aiohttp.StreamReader) -> AsyncGenerator[bytes, None]:
-    """The data of each server-sent event (WHATWG HTML, 9.2.6)."""
+    """The data of each server-sent event (WHATWG HTML, 9.2.6).
+
+    Raises:
+        NoResponseError: One is larger than `MOST_BYTES`.
+    """
+    # Not by the reader's own lines: it takes none above half a mebibyte, and says what was in it.
     data: list[bytes] = []
-    async for line in content:
-        text = line.rstrip(b"\r\n")
-        if text.startswith(b"data:"):
-            data.append(text[5:].removeprefix(b" "))
-        elif not text and data:
-            yield b"\n".join(data)
-            data = []
+    begun, size = bytearray(), 0
+    async for piece in content.iter_any():
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            text = bytes(begun + line).rstrip(b"\r")
+            begun.clear()
+            size += len(text)
+            if text.startswith(b"data:"):
+                data.append(text[5:].removeprefix(b" "))
+            elif not text:
+                if data:
+                    yield b"\n".join(data)
+                data, size = [], 0
+            _bounded(size)
+        begun += rest
+        _bounded(size + len(begun))
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    _bounded(answer.content_length or 0)
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        _bounded(len(body))
+    return bytes(body)
+
+
+def _bounded(size: int) -> None:
+    if size > MOST_BYTES:
+        raise NoResponseError(f"a message of more than {MOST_BYTES} bytes")
 
 
 async def response(
@@ -63,7 +103,7 @@ async def response(
     """
     try:
         if answer.content_type != "text/event-stream":
-            message = jsonrpc_message_adapter.validate_json(await answer.read(), by_name=False)
+            message = jsonrpc_message_adapter.validate_json(await _whole(answer), by_name=False)
             if isinstance(message, JSONRPCResponse | JSONRPCError):
                 return message
         else:
@@ -237,7 +277,7 @@ class _Posts:
                 # Its pod may be gone for good; another one begins a session of its own.
                 self._lost()
             if isinstance(message, JSONRPCRequest):
-                await self._fail(message, str(error) or type(error).__name__)
+                await self._fail(message, reason(error))
 
     async def _receive(self, request: JSONRPCRequest, answer: aiohttp.ClientResponse) -> None:
         async def heard(message: JSONRPCMessage) -> None:
@@ -248,9 +288,9 @@ class _Posts:
             message = JSONRPCError(jsonrpc="2.0", id=request.id, error=message.error)
         await heard(message)
 
-    async def _fail(self, request: JSONRPCRequest, reason: str) -> None:
+    async def _fail(self, request: JSONRPCRequest, why: str) -> None:
         failed = JSONRPCError(
-            jsonrpc="2.0", id=request.id, error=ErrorData(code=CONNECTION_CLOSED, message=reason)
+            jsonrpc="2.0", id=request.id, error=ErrorData(code=CONNECTION_CLOSED, message=why)
         )
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._answers.send(SessionMessage(failed))

@@ -179,6 +179,7 @@ class Engine:
         if at.status is Status.RUNNING:
             at.error = "interrupted: it may have run, and has no try left"
         at.status = Status.RUNNING
+        args: Any = None
         try:
             values = {name: run.steps[name].value for name in run.workflow.needed(step)}
             args = render(step.args, {"input": run.input, "steps": values})
@@ -196,7 +197,9 @@ class Engine:
         except NotKeptError as error:
             at.status, at.error = Status.FAILED, str(error)
         except Exception as error:  # noqa: BLE001 - an expression may fail in any way; the step says so
-            at.status, at.error = Status.FAILED, f"arguments: {error}"
+            # What else fails may quote an answer, which no rule has seen.
+            why = f"arguments: {error}" if args is None else f"not called: {type(error).__name__}"
+            at.status, at.error = Status.FAILED, why
 
     async def _called(self, run: Run, step: Step, args: Mapping[str, Any], at: StepRun) -> bool:
         try:

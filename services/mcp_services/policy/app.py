@@ -28,6 +28,7 @@ from mcp_services.policy.engine import CelEngine, Decision, Engine, Question
 _MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_SECONDS = 590.0
 _ORCHESTRATOR = "mcp-orchestrator-api"
+_NOT_AVAILABLE = "orchestrator not available"
 _REPORTS_PROGRESS = "workflow_run"
 _NONE: Mapping[str, str] = {}
 _TOO_LARGE = Decision(
@@ -136,10 +137,8 @@ class PolicyProxy:
                     await relay.answer(answer, send)
                 else:
                     await response(scope, receive, send)
-        except UnavailableError:
-            await jsonrpc.unavailable("orchestrator not available", request_id)(scope, receive, send)
-        except TimeoutError:
-            response = jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", request_id)
+        except (UnavailableError, TimeoutError) as error:
+            response = relay.unanswered(error, _NOT_AVAILABLE, request_id)
             await response(scope, receive, send)
 
     async def _after(self, call: _Call, answer: aiohttp.ClientResponse) -> Response | None:
@@ -208,8 +207,8 @@ class PolicyProxy:
                         await relay.answer(answer, send)
                     else:
                         await response(scope, receive, send)
-            except (UnavailableError, TimeoutError):
-                await jsonrpc.unavailable("orchestrator not available")(scope, receive, send)
+            except (UnavailableError, TimeoutError) as error:
+                await relay.unanswered(error, _NOT_AVAILABLE)(scope, receive, send)
         return None
 
     def _upstream(

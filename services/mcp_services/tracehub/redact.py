@@ -10,17 +10,21 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 REDACTED = "[redacted]"
 LONGEST = 4096
 """Characters of a text that are kept."""
+_LONGEST_SECRET = 64 * 1024
+"""Characters behind those that are kept in which a secret may end that begins among them."""
 
 _KEYS = re.compile(
     r"authorization|cookie|password|passwd|secret|token|api[-_.]?key|private[-_.]?key|credential"
     r"|argument|\bbody\b|prompt|completion|input\.value|output\.value",
     re.IGNORECASE,
 )
+# Each part of a text is looked at a few times at most, whatever it holds: no repetition is given back, and of
+# a run of a JWT's characters only the first `eyJ` is tried, as a later one begins one only where that does.
 _VALUES = re.compile(
     r"(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|://[^/\s:@]+:[^/\s@]+@",
+    r"|(?<![A-Za-z0-9_-])(?>[A-Za-z0-9_-]*?eyJ)[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]{5,}+\.[A-Za-z0-9_-]*+"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
+    r"|://[^/\s:@]++:[^/\s@]++@",
 )
 
 
@@ -69,4 +73,11 @@ def _value(value: AnyValue) -> None:
 
 def text(value: str) -> str:
     """A text without the secrets in it, and cut when it is long."""
-    return _VALUES.sub(REDACTED, value)[:LONGEST]
+    kept, at = [], 0
+    for found in _VALUES.finditer(value, 0, LONGEST + _LONGEST_SECRET):
+        if found.start() >= LONGEST:
+            break
+        kept += [value[at : found.start()], REDACTED]
+        at = found.end()
+    # What came from behind would be shown where a secret is cut in two.
+    return "".join([*kept, value[at:LONGEST]])[:LONGEST]

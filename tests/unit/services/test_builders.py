@@ -264,3 +264,35 @@ def test_each_service_of_the_platform_has_all_that_a_service_has(service: McpSer
         wanted.add("ExternalSecret")
     assert wanted <= kinds
     assert kinds & {"HorizontalPodAutoscaler", "ScaledObject"}
+
+
+def _environment(service: McpServiceArgs) -> dict[str, str]:
+    return {one["name"]: one["value"] for one in _pod(service)["containers"][0]["env"]}
+
+
+def _named(name: str, settings: dict[str, Any]) -> McpServiceArgs:
+    (found,) = [one for one in resolve(ServicesSettings.model_validate(settings)) if one.entry.name == name]
+    return found
+
+
+def test_the_gateway_is_told_whose_tokens_it_takes() -> None:
+    auth = {"issuer": "https://id.example.org", "jwksUrl": "https://id.example.org/certs", "audience": "a1"}
+    way = {"mcp-gateway": {"egress": [{"cidr": "192.0.2.7", "ports": [443]}]}}
+    told = _environment(_named("mcp-gateway", {"auth": auth, "overrides": way}))
+    assert {name: told[name] for name in ("ISSUER", "JWKS_URL", "AUDIENCE")} == {
+        "ISSUER": "https://id.example.org",
+        "JWKS_URL": "https://id.example.org/certs",
+        "AUDIENCE": "a1",
+    }
+    assert {"ISSUER", "JWKS_URL", "AUDIENCE"}.isdisjoint(_environment(SERVICES[0]))
+
+
+def test_a_claim_of_the_site_is_mounted_by_the_orchestrator_alone_and_keeps_the_runs() -> None:
+    settings = {"runs": {"claim": "mcp-runs", "keepSeconds": 3600}}
+    orchestrator = _named("mcp-orchestrator-api", settings)
+    pod, told = _pod(orchestrator), _environment(orchestrator)
+    assert {"name": "runs", "persistentVolumeClaim": {"claimName": "mcp-runs"}} in pod["volumes"]
+    mounts = {one["name"]: one["mountPath"] for one in pod["containers"][0]["volumeMounts"]}
+    assert (told["RUNS_DIR"], told["RUNS_KEEP_SECONDS"]) == (mounts["runs"], "3600")
+    assert deployment(_named("mcp-gateway", settings)) == deployment(SERVICES[0])
+    assert "RUNS_DIR" not in _environment(_named("mcp-orchestrator-api", {}))

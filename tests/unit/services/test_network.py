@@ -69,6 +69,26 @@ def test_nobody_reaches_the_internet() -> None:
     ]
 
 
+def test_a_site_opens_ways_out_of_one_service_and_of_no_other() -> None:
+    places = [{"cidr": "192.0.2.7", "ports": [443, 8443]}, {"namespace": "tools", "ports": [8080]}]
+    given = {"overrides": {"mcp-orchestrator-api": {"egress": places}}}
+    for service in resolve(ServicesSettings.model_validate(given)):
+        opened = _both_ways(service)
+        more = [one for one in opened["egress"] if one not in POLICIES[service.entry.name]["egress"]]
+        assert opened["ingress"] == POLICIES[service.entry.name]["ingress"]
+        if service.entry.name != "mcp-orchestrator-api":
+            assert more == []
+            continue
+        tools = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tools"}}}
+        assert more == [
+            {
+                "to": [{"ipBlock": {"cidr": "192.0.2.7/32"}}],
+                "ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 8443}],
+            },
+            {"to": [tools], "ports": API},
+        ]
+
+
 def test_only_a_service_that_declares_rights_gets_to_the_api_server() -> None:
     rule = Rule(("",), ("configmaps",), ("get",))
     entry = replace(CATALOG[-1], calls=(), rules=(rule,))

@@ -62,6 +62,10 @@ def test_a_sandbox_on_two_cores_has_room_for_the_services() -> None:
             {"overrides": {"mcp-confg": {}}},
             "overrides.mcp-confg: found no service of this name, expected mcp-config, or another of ",
         ),
+        (
+            {"auth": {"jwksUrl": "https://id.example.org/certs"}},
+            "auth.jwksUrl: found https://id.example.org/certs, expected services.overrides.mcp-gateway.egr",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected(

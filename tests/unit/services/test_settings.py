@@ -1,7 +1,7 @@
 """The services' slice of the configuration."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.services import ServicesSettings
@@ -147,3 +147,41 @@ def test_a_secret_at_the_wrong_key_is_not_shown() -> None:
     with pytest.raises(SettingsError, match="found a secret, which is not shown") as refused:
         parse({"services": {"gitops": {"credentials": "of-mine"}}})
     assert "of-mine" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ({"ports": [443]}, "found neither, expected cidr or namespace"),
+        ({"cidr": "192.0.2.0/24", "namespace": "tools", "ports": [443]}, "found both, expected cidr or n"),
+        ({"cidr": "id.example.org", "ports": [443]}, r"cidr: found .*, expected an address range"),
+        ({"cidr": "192.0.2.0/24", "ports": []}, r"ports: "),
+        ({"cidr": "192.0.2.0/24"}, r"ports: "),
+        ({"namespace": "tools", "ports": [0]}, r"ports\S*0\S*: found 0"),
+        ({"namespace": "tools", "ports": [True]}, r"ports\S*0\S*: found true"),
+        ({"namespace": "Tools", "ports": [443]}, r"namespace: found 'Tools', expected a text such as"),
+    ],
+)
+def test_a_way_out_that_no_policy_could_open_is_refused_with_its_key(
+    place: dict[str, JsonValue], why: str
+) -> None:
+    with pytest.raises(SettingsError, match=why) as refused:
+        parse({"services": {"overrides": {"mcp-gateway": {"egress": [place]}}}})
+    assert "services.overrides.mcp-gateway.egress" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("services", "key"),
+    [
+        ({"auth": {"issuer": "id.example.org"}}, "auth.issuer"),
+        ({"auth": {"audience": "two words"}}, "auth.audience"),
+        ({"auth": {"jwksUrl": "https://me:of-mine@id.example.org/certs"}}, "auth.jwksUrl"),
+        ({"runs": {"claim": "My_Claim"}}, "runs.claim"),
+        ({"runs": {"keepSeconds": 1}}, "runs.keepSeconds"),
+    ],
+)
+def test_what_cannot_be_an_issuer_or_a_claim_is_refused_with_its_key(
+    services: dict[str, JsonValue], key: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"a1platform:services\.{key}: found"):
+        parse({"services": services})
