@@ -1,34 +1,33 @@
-"""Make the bundle's parts: images and charts, built on this machine; see docs/bundle.md."""
+"""Make the bundle's parts: images and charts, official ones or built on this machine; see docs/bundle.md."""
 
 import hashlib
 import shutil
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from a1platform.bundle import BundleError, file_digest, folder_digest, load
+from a1platform.bundle import BundleError, file_digest, load
 from sandbox.build.chart import ChartError
 from sandbox.build.compiler import ensure_compiler
 from sandbox.build.debian import DebianError
 from sandbox.build.go import GO_FOLDERS, BuildError
-from sandbox.build.image import ImageFile
-from sandbox.bundle_list import add, drop, link, read_list, references, remove_unlisted, update
+from sandbox.bundle_list import drop, read_list, remove_unlisted, update
+from sandbox.bundle_part import Job, make_part
 from sandbox.cache import Cache
-from sandbox.chart_images import require_images
 from sandbox.k3s_source import held_k3s
+from sandbox.official.places import Places
 from sandbox.parts import PARTS, Part
-from sandbox.progress import Progress, elapsed
+from sandbox.progress import Progress
 from sandbox.recipes.services import ServicesImageError
 from sandbox.side_by_side import available_memory, two_at_a_time
+from sandbox.toolchain.reach import ReleaseError
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
 _BESIDE = 7 * 1024**3
 """What Pulumi's programs and K3s, which come before the parts, take where they are built."""
 _LINES = 15
-_FAILURES = (BuildError, ChartError, DebianError, ServicesImageError, OSError)
+_FAILURES = (BuildError, ChartError, DebianError, ReleaseError, ServicesImageError, OSError)
 
 
 class PartsError(BundleError):
@@ -56,10 +55,13 @@ def make_bundle(
     progress: Progress,
     parts: Iterable[str] | None = None,
     on_part: Callable[[str], None] | None = None,
+    places: Places | None = None,
 ) -> Path:
     """Make the bundle's parts that are missing or whose recipe changed.
 
-    bundle.json names a part as soon as it is there, so that it can be installed while others are built.
+    Each is taken from its official places, or built where one of these cannot be reached; whichever it was,
+    it stays until its pins or its recipe change, so that nothing is asked for what is there. bundle.json
+    names a part as soon as it is there, so that it can be installed while others are made.
 
     Args:
         cache: Where sources, programs and the bundle are kept.
@@ -67,6 +69,7 @@ def make_bundle(
         parts: Names of `PARTS`; all of them by default.
         on_part: Called with the name of each part when it is there, at once for those that were there before;
             also from other threads.
+        places: Where chart repositories and registries are asked for.
 
     Returns:
         The bundle's folder.
@@ -78,9 +81,8 @@ def make_bundle(
     """
     wanted = chosen(parts)
     folder = bundle_folder(cache)
-    recipes = {part.name: recipe_digest(part) for part in wanted}
     remove_unlisted(folder)
-    ready = _ready(folder, recipes, progress)
+    ready = _ready(folder, wanted, progress)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing)
     if missing:
@@ -88,7 +90,9 @@ def make_bundle(
     for name in ready:
         if on_part:
             on_part(name)
-    makers = [partial(_try, part, recipes[part.name], cache, on_part) for part in missing]
+    asked = places or Places()
+    asked.ask(url for part in missing if part.official for url in part.official.addresses(asked))
+    makers = [partial(_try, part, asked, cache, on_part) for part in missing]
     told = zip(missing, two_at_a_time(progress, makers), strict=True)
     failures = {part.name: why for part, why in told if why}
     if failures:
@@ -97,13 +101,13 @@ def make_bundle(
 
 
 def _try(
-    part: Part, recipe: str, cache: Cache, on_part: Callable[[str], None] | None, progress: Progress
+    part: Part, places: Places, cache: Cache, on_part: Callable[[str], None] | None, progress: Progress
 ) -> str:
     """Make a part, and return why it could not be made, or nothing."""
     try:
         # Charts are made from modules' sources too, which nobody may remove meanwhile.
         with cache.lock(GO_FOLDERS, shared=True):
-            _make(part, recipe, cache, progress)
+            make_part(Job(part, recipe_digest(part), bundle_folder(cache), cache, progress), places)
     except _FAILURES as problem:
         why = last_lines(problem)
         progress(f"{part.name}: NOT MADE: {why}")
@@ -126,7 +130,7 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
         BundleError: A name is unknown, or there is too little disk or memory to make what is missing.
     """
     wanted = chosen(parts)
-    ready = _ready(bundle_folder(cache), {part.name: recipe_digest(part) for part in wanted})
+    ready = _ready(bundle_folder(cache), wanted)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, missing, beside=0 if held_k3s(cache) else _BESIDE)
     return ready, [part.name for part in missing]
@@ -182,60 +186,28 @@ def recipe_digest(part: Part) -> str:
     return total.hexdigest()
 
 
-def _ready(folder: Path, recipes: Mapping[str, str], progress: Progress = lambda _line: None) -> list[str]:
-    """The parts that are in the bundle, made by the recipes of today, with every file as it was."""
+def _recipes(part: Part) -> Collection[str]:
+    """What a part is made by today: built, or taken; one kind does not take the place of the other."""
+    return [recipe_digest(part), *([part.official.digest()] if part.official else [])]
+
+
+def _ready(folder: Path, wanted: Sequence[Part], progress: Progress = lambda _line: None) -> list[str]:
+    """The parts that are in the bundle, made by what makes them today, with every file as it was."""
     try:
         bundle = load(folder)
     except BundleError:
         return []
     listed = read_list(folder)["parts"]
     ready = []
-    for name, recipe in recipes.items():
-        if listed.get(name, {}).get("recipe") == recipe:
+    for part in wanted:
+        if listed.get(part.name, {}).get("recipe") in _recipes(part):
             try:
-                bundle.verify([name])
+                bundle.verify([part.name])
             except BundleError as problem:
-                progress(f"{name}: {problem}")
+                progress(f"{part.name}: {problem}")
                 continue
-            ready.append(name)
+            ready.append(part.name)
     return ready
-
-
-def _make(part: Part, recipe: str, cache: Cache, progress: Progress) -> None:
-    start = time.monotonic()
-    progress(f"{part.name}: making it ({part.origin})")
-    folder = bundle_folder(cache)
-    images = _images(folder, part.name, part.images(cache, progress))
-    entry: dict[str, Any] = {"images": images, "chart": None, "origin": part.origin, "recipe": recipe}
-    if part.chart:
-        target = folder / "charts" / part.name
-        with cache.making(target) as out:
-            version = part.chart(cache, progress, out)
-            own = {name for image in images for name in image["references"]}
-            held = own | references(folder, without=part.name)
-            require_images(cache, progress, part.name, out, held)
-        entry["chart"] = {
-            "path": f"charts/{part.name}",
-            "version": version,
-            "sha256": folder_digest(target),
-        }
-    written = {image["path"]: image["sha256"] for image in images}
-    update(folder, lambda listed: add(listed, part.name, entry), written)
-    progress(f"{part.name}: ready in {elapsed(time.monotonic() - start)}")
-
-
-def _images(folder: Path, part: str, images: Sequence[ImageFile]) -> list[dict[str, Any]]:
-    # A folder named by its content: a run that has read the list may be sending what an earlier recipe made,
-    # and sends whatever else is in the folder.
-    content = hashlib.sha256("".join(sorted(image.sha256 for image in images)).encode()).hexdigest()
-    entries = []
-    for image in images:
-        target = folder / "images" / part / content[:12] / f"{image.path.stem.rpartition('-')[0]}.tar"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        link(image.path, target)
-        path = str(target.relative_to(folder))
-        entries.append({"path": path, "sha256": image.sha256, "references": list(image.references)})
-    return entries
 
 
 def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:

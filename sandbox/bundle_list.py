@@ -22,7 +22,7 @@ from a1platform.bundle import (
     write_memo,
 )
 from sandbox.cache import Cache
-from sandbox.chart_images import require_images
+from sandbox.chart_images import rendered, require_images
 from sandbox.parts import LEFT_OUT
 from sandbox.progress import Progress
 
@@ -103,7 +103,8 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str, progress: Progr
         ChartError: It asks for an image that the bundle does not hold, or does not take our values.
         BuildError: Helm cannot be built.
     """
-    found = load(folder).part(part)
+    bundle = load(folder)
+    found = bundle.part(part)
     file = chart / "Chart.yaml"
     version = (
         re.search(r"^version: *[\"']?([^\s\"']+)", file.read_text(), re.MULTILINE) if file.is_file() else None
@@ -111,7 +112,8 @@ def add_chart(folder: Path, part: str, chart: Path, origin: str, progress: Progr
     if version is None:
         raise BundleError(f"{chart} is no chart: found no version in a Chart.yaml there")
     cache = Cache(folder.parent)
-    require_images(cache, progress, part, chart, references(folder))
+    grafana = "grafana" not in bundle.left_out
+    require_images(rendered(cache, progress, part, chart, grafana=grafana), references(folder))
     target = found.chart.path if found.chart else folder / "charts" / part
     with cache.making(target) as out:
         shutil.copytree(chart, out, dirs_exist_ok=True)
@@ -178,7 +180,7 @@ def update(
     folder.mkdir(parents=True, exist_ok=True)
     with Cache(folder.parent).lock("bundle-list"):
         listed = change(read_list(folder))
-        listed["leftOut"] = {**listed["leftOut"], **LEFT_OUT}
+        listed["leftOut"] = _left_out(listed)
         new = folder / f".{FILE}.partial"
         new.write_text(json.dumps(listed, indent=1, sort_keys=True) + "\n")
         new.replace(folder / FILE)
@@ -187,6 +189,15 @@ def update(
         seen = read_memo(folder)
         seen |= {path: [digest, *stamp] for path, (digest, stamp) in stamps.items() if stamp}
         write_memo(folder, seen)
+
+
+def _left_out(listed: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a list leaves out, with what no recipe can make unless a part came with its image."""
+    entries = listed["parts"].values()
+    held = [name for entry in entries for image in entry["images"] for name in image["references"]]
+    missing = {name for name in LEFT_OUT if not any(f"/{name}:" in reference for reference in held)}
+    others = {name: why for name, why in listed["leftOut"].items() if name not in LEFT_OUT}
+    return others | {name: LEFT_OUT[name] for name in missing}
 
 
 def remove_unlisted(folder: Path) -> None:

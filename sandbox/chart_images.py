@@ -28,30 +28,40 @@ class _Loader(yaml.CSafeLoader):
 _Loader.add_constructor("tag:yaml.org,2002:value", lambda _loader, node: node.value)
 
 
-def require_images(cache: Cache, progress: Progress, part: str, chart: Path, held: Collection[str]) -> None:
+def require_images(objects: Iterable[Mapping[str, Any]], held: Collection[str]) -> None:
     """Return where everything that a chart's pods run is held; else they would wait for an image for ever.
+
+    Args:
+        objects: The chart's objects.
+        held: References of the images that there are.
+
+    Raises:
+        ChartError: An image is not held.
+    """
+    if missing := images(objects).difference(held):
+        raise ChartError(f"the chart asks for {', '.join(sorted(missing))}: in no part of the bundle")
+
+
+def rendered(
+    cache: Cache, progress: Progress, part: str, chart: Path, *, grafana: bool = False
+) -> list[dict[str, Any]]:
+    """Return the objects of a chart, with the values that our component gives it.
 
     Args:
         cache: Where Helm is, or is built.
         progress: Takes a line now and then while Helm is built.
         part: The bundle's part that the chart is of.
         chart: The chart's folder.
-        held: References of the images that there are.
+        grafana: Whether Grafana is installed with the monitoring stack.
 
     Raises:
-        ChartError: An image is not held, or the chart does not take our values.
+        ChartError: The chart does not take our values.
         BuildError: Helm cannot be built.
     """
-    if missing := images(rendered(cache, progress, part, chart)).difference(held):
-        raise ChartError(f"the chart asks for {', '.join(sorted(missing))}: in no part of the bundle")
-
-
-def rendered(cache: Cache, progress: Progress, part: str, chart: Path) -> list[dict[str, Any]]:
-    """Return the objects of a chart, with the values that our component gives it; raises as above."""
     # Not above: every `make up` would wait for the platform's components, which only making a part needs.
-    from sandbox.chart_values import INSTALLATIONS  # noqa: PLC0415 - see there
+    from sandbox.chart_values import installation  # noqa: PLC0415 - see there
 
-    given = INSTALLATIONS[part]
+    given = installation(part, grafana=grafana)
     helm = build(HELM, cache, progress) / "helm"
     command = [str(helm), "template", given.release, str(chart), "--namespace", given.namespace]
     cluster = ["--kube-version", K3S.partition("+")[0], "--api-versions", "monitoring.coreos.com/v1"]

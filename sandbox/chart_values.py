@@ -1,7 +1,7 @@
 """What each bundled chart is installed with where nothing is configured, as its component says it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from a1platform.platform import argocd, external_secrets, gatekeeper, keda, monitoring_values, tracing
@@ -20,6 +20,7 @@ from a1platform.settings.services import Profile
 
 _CHART = Chart("bundled", "0")
 _SIZING = Sizing(Profile.SMALL)
+_MONITORING = "monitoring"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Installation:
     release: str
     namespace: str
     values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _monitoring(*, grafana: bool) -> Mapping[str, Any]:
+    return monitoring_values.values(MonitoringSettings(), _SIZING, grafana=grafana)
 
 
 INSTALLATIONS: Mapping[str, Installation] = {
@@ -53,9 +58,7 @@ INSTALLATIONS: Mapping[str, Installation] = {
         "external-secrets",
         external_secrets.values(PartArgs(_CHART, ExternalSecretsSettings(), _SIZING, monitoring=True)),
     ),
-    "monitoring": Installation(
-        "kps", "prometheus", monitoring_values.values(MonitoringSettings(), _SIZING, grafana=False)
-    ),
+    _MONITORING: Installation("kps", "prometheus", _monitoring(grafana=False)),
     "keda": Installation(
         "keda", "keda", keda.values(PartArgs(_CHART, KedaSettings(), _SIZING, monitoring=True))
     ),
@@ -67,3 +70,14 @@ INSTALLATIONS: Mapping[str, Installation] = {
     ),
 }
 """By the bundle's part."""
+
+
+def installation(part: str, *, grafana: bool) -> Installation:
+    """Return how a part's chart is installed.
+
+    Args:
+        part: The bundle's part.
+        grafana: Whether Grafana is installed with the monitoring stack.
+    """
+    given = INSTALLATIONS[part]
+    return replace(given, values=_monitoring(grafana=True)) if grafana and part == _MONITORING else given

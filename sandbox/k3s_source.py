@@ -9,14 +9,8 @@ from sandbox.build.compiler import ensure_compiler
 from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 from sandbox.recipes.k3s_binary import built_k3s, k3s_binary
-from sandbox.toolchain.release import (
-    MissingError,
-    Releases,
-    UnreachableError,
-    download,
-    listed_sha256,
-    read_text,
-)
+from sandbox.toolchain.reach import UnreachableError
+from sandbox.toolchain.release import MissingError, Releases, download, listed_sha256, read_text
 
 _REPOSITORY = "k3s-io/k3s"
 _BUILT = f"{K3S}, built from Go modules"

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from a1platform.platform.chart import OFFICIAL
 from sandbox.build.image import ImageFile
 from sandbox.cache import Cache
+from sandbox.official.part import Official
 from sandbox.progress import Progress
 from sandbox.recipes import argo_cd, external_secrets, gatekeeper, keda, monitoring, system, tracing
 from sandbox.recipes.services_image import services_image
@@ -15,7 +17,7 @@ _ROOT = Path(__file__).parents[1]
 _SANDBOX = Path(__file__).parent
 
 LEFT_OUT = {"grafana": "Grafana, on no package registry"}
-"""What no recipe can make, and why."""
+"""What no recipe can make, by the name of its image, and why: left out where no part came with that image."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,14 @@ class Part:
 
     Attributes:
         name: Its name in bundle.json.
-        origin: What it is made from, in words, as `up` says it.
-        images: Makes its images.
+        origin: What it is built from, in words, as `up` says it.
+        images: Builds its images.
         chart: Fills a folder with its chart and returns the chart's version; None where it has none.
         sources: Files and folders of ours that decide the result.
         disk: Bytes that its build takes at most, compiled packages included.
         needs: Parts that are of no use without, or not usable without this one's.
         optional: Whether it is made only where somebody asks for it, as the platform has it off by default.
+        official: What it is taken from where that can be reached; None for what is nobody's but ours.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Part:
     disk: int
     needs: tuple[str, ...] = ()
     optional: bool = False
+    official: Official | None = None
 
 
 def _sources(recipe: str, *more: Path) -> tuple[Path, ...]:
@@ -70,6 +74,7 @@ _ALL = (
         None,
         _sources("system", _SANDBOX / "recipes" / "pause"),
         2 * _GIB,
+        official=Official(references=system.REFERENCES),
     ),
     Part(
         "monitoring-crds",
@@ -78,6 +83,7 @@ _ALL = (
         monitoring.crds_chart,
         _sources("monitoring", _chart("monitoring-crds")),
         _GIB // 4,
+        official=Official(OFFICIAL["monitoring-crds"]),
     ),
     Part(
         "mcp-services",
@@ -100,6 +106,7 @@ _ALL = (
         gatekeeper.chart,
         _sources("gatekeeper"),
         2 * _GIB,
+        official=Official(OFFICIAL["gatekeeper"]),
     ),
     Part(
         "external-secrets",
@@ -108,6 +115,7 @@ _ALL = (
         external_secrets.chart,
         _sources("external_secrets", _chart("external-secrets")),
         4 * _GIB,
+        official=Official(OFFICIAL["external-secrets"]),
     ),
     Part(
         "monitoring",
@@ -117,6 +125,7 @@ _ALL = (
         _sources("monitoring", _chart("monitoring")),
         3 * _GIB,
         needs=("monitoring-crds",),
+        official=Official(OFFICIAL["monitoring"]),
     ),
     Part(
         "keda",
@@ -125,6 +134,7 @@ _ALL = (
         keda.chart,
         _sources("keda", _chart("keda"), _SANDBOX / "recipes" / "argo_cd.py"),
         3 * _GIB,
+        official=Official(OFFICIAL["keda"]),
     ),
     Part(
         "argo-cd",
@@ -133,6 +143,7 @@ _ALL = (
         argo_cd.chart,
         _sources("argo_cd", _chart("argo-cd")),
         3 * _GIB,
+        official=Official(OFFICIAL["argo-cd"]),
     ),
     Part(
         "tracing",
@@ -142,6 +153,7 @@ _ALL = (
         _sources("tracing", _chart("tracing")),
         4 * _GIB,
         optional=True,
+        official=Official(OFFICIAL["tracing"]),
     ),
 )
 

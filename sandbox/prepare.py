@@ -14,13 +14,14 @@ from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node.image import ensure_root
 from sandbox.progress import Progress
+from sandbox.recipes.crane import PROGRAM as CRANE
 from sandbox.recipes.gatekeeper import GATEKEEPER
 from sandbox.side_by_side import both
 from sandbox.toolchain import ensure
 
 
 def prepare(cache: Cache, progress: Progress) -> None:
-    """Make the toolchain, the policies' tester, the node's files, K3s and the whole bundle.
+    """Make the toolchain, the policies' tester, crane, the node's files, K3s and the whole bundle.
 
     Where no sandbox can be made, that is told, and the tests begin all the same: those that need one are
     skipped with this reason. What could be made and was not is an error.
@@ -43,7 +44,8 @@ def prepare(cache: Cache, progress: Progress) -> None:
 def _make_tools(cache: Cache, progress: Progress) -> None:
     """Make what needs nothing of Debian's."""
     ensure(cache, progress)
-    build(GATEKEEPER, cache, progress)
+    for recipe in (GATEKEEPER, CRANE):
+        build(recipe, cache, progress)
 
 
 def _make_sandbox(cache: Cache, progress: Progress) -> None:

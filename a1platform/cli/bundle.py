@@ -27,7 +27,7 @@ def build(
         typer.Option(metavar="PART FOLDER ORIGIN", help="Put another chart into a part, and make nothing."),
     ] = None,
 ) -> None:
-    """Make what is missing of this machine's bundle from package registries, and print its folder."""
+    """Make what is missing of this machine's bundle, official or built, and print its folder."""
     if importlib.util.find_spec("sandbox") is None:
         _refused("bundles are made by sandbox/, which is in the repository and not in this installation")
     given = ["--parts", parts] if parts else []

@@ -35,9 +35,19 @@ LOCAL_PATH = GoRecipe(
     variables={"main.VERSION": "v0.0.30"},
 )
 
+REFERENCES = (
+    "docker.io/rancher/mirrored-pause:3.6",
+    "docker.io/rancher/mirrored-library-busybox:1.36.1",
+    "docker.io/rancher/mirrored-coredns-coredns:1.11.3",
+    "docker.io/rancher/mirrored-metrics-server:v0.7.2",
+    "docker.io/rancher/local-path-provisioner:v0.0.28",
+)
+"""What K3s v1.30.5+k3s1 asks for, with what our configuration switches off left out."""
+_PAUSE_IMAGE, _BUSYBOX_IMAGE, _COREDNS_IMAGE, _METRICS_IMAGE, _LOCAL_PATH_IMAGE = REFERENCES
+
 STAND_INS = {
-    "docker.io/rancher/local-path-provisioner:v0.0.28": "v0.0.30, the one version on the module proxy",
-    "docker.io/rancher/mirrored-library-busybox:1.36.1": "Debian's busybox",
+    _LOCAL_PATH_IMAGE: "v0.0.30, the one version on the module proxy",
+    _BUSYBOX_IMAGE: "Debian's busybox",
 }
 """References whose content is of another version, and which."""
 
@@ -69,13 +79,13 @@ def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
     return (
         Image(
             name="pause",
-            references=("docker.io/rancher/mirrored-pause:3.6",),
+            references=(_PAUSE_IMAGE,),
             settings=anyone,
             programs={"/pause": pause(cache)},
         ),
         Image(
             name="busybox",
-            references=("docker.io/rancher/mirrored-library-busybox:1.36.1",),
+            references=(_BUSYBOX_IMAGE,),
             # The pods that make and remove a volume's folder run as root, as with the official image.
             settings=ImageSettings(command=("sh",), user="0:0", environment={"PATH": "/usr/bin:/bin"}),
             packages=("busybox",),
@@ -83,7 +93,7 @@ def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
         ),
         Image(
             name="coredns",
-            references=("docker.io/rancher/mirrored-coredns-coredns:1.11.3",),
+            references=(_COREDNS_IMAGE,),
             # K3s's manifest grants port 53 by a capability, which only root keeps under no_new_privs.
             settings=ImageSettings(entrypoint=("/coredns",), user="0:0", ports=("53/tcp", "53/udp")),
             programs={"/coredns": coredns},
@@ -91,7 +101,7 @@ def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
         ),
         Image(
             name="metrics-server",
-            references=("docker.io/rancher/mirrored-metrics-server:v0.7.2",),
+            references=(_METRICS_IMAGE,),
             settings=ImageSettings(entrypoint=("/metrics-server",)),
             programs={"/metrics-server": metrics},
         ),
@@ -99,7 +109,7 @@ def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
             name="local-path-provisioner",
             references=(
                 "docker.io/rancher/local-path-provisioner:v0.0.30",
-                "docker.io/rancher/local-path-provisioner:v0.0.28",
+                _LOCAL_PATH_IMAGE,
             ),
             settings=ImageSettings(
                 command=("local-path-provisioner",), user="0:0", environment={"PATH": "/usr/bin"}

@@ -2,6 +2,7 @@
 
 from sandbox.toolchain.environment import Installed, StateError, Toolchain
 from sandbox.toolchain.install import ensure
-from sandbox.toolchain.release import ReleaseError, Releases
+from sandbox.toolchain.reach import ReleaseError
+from sandbox.toolchain.release import Releases
 
 __all__ = ["Installed", "ReleaseError", "Releases", "StateError", "Toolchain", "ensure"]

@@ -17,17 +17,8 @@ from sandbox.cache import Cache
 from sandbox.progress import Progress, step
 from sandbox.toolchain.environment import Installed, Toolchain
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS, PULUMI_PROGRAMS, Part
-from sandbox.toolchain.release import (
-    CutError,
-    MissingError,
-    ReleaseError,
-    Releases,
-    SlowError,
-    UnreachableError,
-    download,
-    listed_sha256,
-    read_text,
-)
+from sandbox.toolchain.reach import ReleaseError, SlowError, UnreachableError
+from sandbox.toolchain.release import CutError, MissingError, Releases, download, listed_sha256, read_text
 
 _ASKED_AGAIN_AFTER_SECONDS = 3600
 _ASKED_AGAIN_WITHIN_SECONDS = 1.0

@@ -2,10 +2,8 @@
 
 import hashlib
 import http.client
-import math
 import os
 import re
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -15,9 +13,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sandbox.progress import Progress, elapsed
+from sandbox.toolchain.reach import (
+    REACHED_WITHIN_SECONDS,
+    Reach,
+    ReleaseError,
+    UnreachableError,
+    reason,
+    require_address,
+)
 
-_REACHED_WITHIN_SECONDS = 20.0
-"""A lost packet is sent again after 1, 3 and 7 s, and a name server is asked twice for 5 s each."""
 _SILENT_FOR_SECONDS = 30.0
 _TRIES = 4
 _PAUSE_SECONDS = 0.5
@@ -27,18 +31,6 @@ _NOT_FOUND, _RANGE_REFUSED, _PARTIAL = 404, 416, 206
 _FOR_NOW = frozenset({408, 429, 500, 502, 503, 504})
 """What a server answers that may have the file all the same."""
 _LINE = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(\S+)")
-
-
-class ReleaseError(RuntimeError):
-    """A file of a release cannot be had; the text names the address."""
-
-
-class UnreachableError(ReleaseError):
-    """The release server does not answer, or not to us."""
-
-
-class SlowError(UnreachableError):
-    """The release server has not answered in the time that it was given, which says nothing for sure."""
 
 
 class MissingError(ReleaseError):
@@ -61,21 +53,18 @@ class WrongDigestError(ReleaseError):
 class Releases:
     """Where releases lie, in GitHub's layout: `<base>/<repository>/releases/download/<tag>/<file>`.
 
-    Whether a server answers is remembered, so that a run does not wait for it twice; who gives a slow one
-    more time asks it again.
-
     Attributes:
         base: Address of the server; `$A1_RELEASES` names a mirror.
     """
 
     base: str = field(default_factory=lambda: os.environ.get("A1_RELEASES", "https://github.com").rstrip("/"))
-    _answers: dict[str, "_Reached"] = field(default_factory=dict, repr=False, compare=False)
+    _reach: Reach = field(default_factory=Reach, repr=False, compare=False)
 
     def url(self, repository: str, tag: str, file: str) -> str:
         """Return the address of a file of a release."""
         return f"{self.base}/{repository}/releases/download/{tag}/{file}"
 
-    def require(self, within: float = _REACHED_WITHIN_SECONDS) -> None:
+    def require(self, within: float = REACHED_WITHIN_SECONDS) -> None:
         """Return when the server answers.
 
         Args:
@@ -86,34 +75,8 @@ class Releases:
             SlowError: It has not answered so far.
             UnreachableError: It refuses, or nobody knows its name.
         """
-        if not self.base.startswith(("http://", "https://")):
-            raise ReleaseError(
-                f"A1_RELEASES: found {self.base!r}, expected an address that begins with https://"
-            )
-        seen = self._answers.get(self.base)
-        if seen is None or seen.waited < within:
-            seen = self._answers[self.base] = _reached(self.base, within)
-        if seen.problem:
-            kind = UnreachableError if seen.is_definite else SlowError
-            raise kind(f"{self.base} cannot be reached: {seen.problem}")
-
-
-@dataclass(frozen=True)
-class _Reached:
-    """What became of asking a server whether it answers.
-
-    Attributes:
-        problem: Why it cannot be reached; empty where it answers.
-        waited: Seconds for which that holds; endless where it is definite.
-    """
-
-    problem: str
-    waited: float = math.inf
-
-    @property
-    def is_definite(self) -> bool:
-        """Whether more time would change nothing."""
-        return math.isinf(self.waited)
+        require_address("A1_RELEASES", self.base)
+        self._reach.require(self.base, within)
 
 
 def download(url: str, sha256: str, target: Path, progress: Progress) -> None:
@@ -208,7 +171,7 @@ def _retried(url: str, attempt: Callable[[], None]) -> None:
         except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
             if not left:
                 raise CutError(
-                    f"{url}: cut or put off {_TRIES} times, run it again later: {_reason(error)}"
+                    f"{url}: cut or put off {_TRIES} times, run it again later: {reason(error)}"
                 ) from error
             time.sleep(_PAUSE_SECONDS * 2 ** (_TRIES - 1 - left))
         else:
@@ -233,37 +196,6 @@ def _open(url: str, offset: int, use: Callable[[http.client.HTTPResponse, bool],
     except urllib.error.URLError as error:
         if isinstance(error.reason, (ConnectionResetError, TimeoutError)):
             raise error.reason from None
-        raise UnreachableError(f"{url} cannot be reached: {_reason(error)}") from None
+        raise UnreachableError(f"{url} cannot be reached: {reason(error)}") from None
     with answer:
         use(answer, answer.status == _PARTIAL)
-
-
-def _reached(base: str, within: float) -> _Reached:
-    """Ask in a thread of its own: name resolution has no time-out that could be set."""
-    said: list[_Reached] = []
-    slow = _Reached(f"no answer within {within:g} s", within)
-
-    def ask() -> None:
-        try:
-            request = urllib.request.Request(f"{base}/", method="HEAD")  # noqa: S310 - the operator's
-            with urllib.request.urlopen(request, timeout=within):  # noqa: S310 - not from outside
-                said.append(_Reached(""))
-        except urllib.error.HTTPError:
-            said.append(_Reached(""))  # whatever it says, it answers
-        except (OSError, http.client.HTTPException) as error:
-            is_slow = isinstance(_inner(error), TimeoutError)
-            said.append(slow if is_slow else _Reached(_reason(error)))
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(within)
-    return said[0] if said else slow
-
-
-def _inner(error: Exception) -> object:
-    return error.reason if isinstance(error, urllib.error.URLError) else error
-
-
-def _reason(error: Exception) -> str:
-    inner = _inner(error)
-    return str(inner) or type(inner).__name__

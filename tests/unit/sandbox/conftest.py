@@ -28,6 +28,7 @@ class ReleaseServer:
         cut_after: How many bytes each of the next answers sends before the connection is dropped.
         ranges: Whether it can begin in the middle of a file.
         slow: Seconds until it answers whether it is there.
+        moved: Where it sends whoever asks whether it is there; nowhere where it is empty.
         put_off: Statuses that the next requests for a file get instead of it.
         asked: Method, path and range of every request.
     """
@@ -37,6 +38,7 @@ class ReleaseServer:
     cut_after: list[int] = field(default_factory=list)
     ranges: bool = True
     slow: float = 0
+    moved: str = ""
     put_off: list[int] = field(default_factory=list)
     asked: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -64,7 +66,9 @@ def server() -> Iterator[ReleaseServer]:
             time.sleep(facts.slow)
             # Whoever waits no longer has closed the connection.
             with contextlib.suppress(ConnectionError):
-                self.send_error(404)
+                self.send_response(302 if facts.moved else 404)
+                self.send_header("Location", facts.moved)
+                self.end_headers()
 
         def do_GET(self) -> None:
             asked = self.headers.get("Range", "")

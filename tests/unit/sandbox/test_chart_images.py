@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.chart_images import images
-from sandbox.chart_values import INSTALLATIONS
+from sandbox.chart_values import INSTALLATIONS, installation
 from sandbox.parts import PARTS
 
 
@@ -61,3 +61,9 @@ def test_a_name_without_a_registry_is_one_of_docker_io(name: str, whole: str) ->
 
 def test_it_is_known_of_every_parts_chart_how_it_is_installed() -> None:
     assert set(INSTALLATIONS) == {name for name, part in PARTS.items() if part.chart}
+
+
+@pytest.mark.parametrize("grafana", [True, False])
+def test_the_monitoring_stack_asks_for_grafanas_images_only_where_they_can_be_had(grafana: bool) -> None:  # noqa: FBT001
+    assert installation("monitoring", grafana=grafana).values["grafana"]["enabled"] is grafana
+    assert installation("keda", grafana=grafana) == INSTALLATIONS["keda"]

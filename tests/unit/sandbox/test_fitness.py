@@ -80,7 +80,7 @@ def test_tests_that_need_no_sandbox_run_where_none_can_be_made(
     monkeypatch.setattr(module, lacking, _raises(UnfitError("found Fedora Linux 40")))
     said: list[str] = []
     prepare(Cache(tmp_path), said.append)
-    assert made == ["ensure", "build"]
+    assert made == ["ensure", "build", "build"]
     assert said == ["no sandbox can be made here, and tests that need one are skipped: found Fedora Linux 40"]
 
 
@@ -102,7 +102,7 @@ def test_what_is_there_already_is_taken_on_any_distribution(
     monkeypatch.setattr(module, "held_k3s", lambda _: K3sSource(tmp_path, "built"))
     monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
     prepare(Cache(tmp_path), lambda _: None)
-    assert made == ["ensure", "build", "k3s_source", "make_bundle", "add_k3s"]
+    assert made == ["ensure", "build", "build", "k3s_source", "make_bundle", "add_k3s"]
 
 
 def test_a_test_is_skipped_with_the_reason_on_an_unfit_machine_only() -> None:

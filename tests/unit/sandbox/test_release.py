@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from sandbox.toolchain import Releases
+from sandbox.toolchain.reach import ReleaseError, SlowError, UnreachableError
 from sandbox.toolchain.release import (
     CutError,
     MissingError,
-    ReleaseError,
-    SlowError,
-    UnreachableError,
     WrongDigestError,
     download,
     listed_sha256,
@@ -178,3 +176,10 @@ def test_a_slow_server_is_reached_by_who_waits_longer(server: ReleaseServer) -> 
 def test_a_server_that_answers_anything_is_reachable(server: ReleaseServer) -> None:
     server.releases.require()
     assert server.asked == [("HEAD", "/", "")]
+
+
+def test_a_server_that_sends_elsewhere_is_reachable_whether_or_not_the_other_is(
+    server: ReleaseServer,
+) -> None:
+    server.moved = "http://127.0.0.1:1/"
+    server.releases.require()

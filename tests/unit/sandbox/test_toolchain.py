@@ -17,7 +17,8 @@ from sandbox.build.go import GoRecipe
 from sandbox.cache import Cache
 from sandbox.toolchain import Releases, ensure
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS
-from sandbox.toolchain.release import ReleaseError, WrongDigestError
+from sandbox.toolchain.reach import ReleaseError
+from sandbox.toolchain.release import WrongDigestError
 from tests.unit.sandbox.conftest import Builds, ReleaseServer
 
 NOWHERE = Releases("http://127.0.0.1:1")

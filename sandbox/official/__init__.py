@@ -1,0 +1,1 @@
+"""Parts of the bundle from their official places: charts from repositories, images from registries."""
