@@ -18,17 +18,10 @@ _OWN = (
     *("/var/lib/unattended-upgrades", "/var/lib/update-notifier"),
 )
 _CHANGING = (
-    *(
-        "random",
-        "dentry-state",
-        "file-nr",
-        "inode-",
-        "inode-state",
-        "ns_last_pid",
-        "pty.nr",
-        "nf_conntrack_count",
-    ),
-    *("neigh.", "stable_secret", "cpu_", "sched", "fs.quota", "hostname", "flush", "nr_hugepages"),
+    *("kernel.random.", "fs.dentry-state", "fs.file-nr", "fs.inode-nr", "fs.inode-state"),
+    *("kernel.ns_last_pid", "kernel.pty.nr", "net.netfilter.nf_conntrack_count", "kernel.hostname"),
+    *("net.ipv4.neigh.", "net.ipv6.neigh.", "kernel.sched_", "fs.quota.", "vm.nr_hugepages"),
+    *("net.ipv4.route.flush", "net.ipv6.route.flush"),
 )
 _COMMANDS: Mapping[str, str] = {
     "files": (
@@ -36,7 +29,7 @@ _COMMANDS: Mapping[str, str] = {
         "-printf '%M %U:%G %p -> %l\\n' | LC_ALL=C sort"
     ),
     "contents": (
-        "find /etc /usr/local /opt /root /home -xdev {prune} -type f -print0 | "
+        "find /etc /usr/local /opt /root /home /var/lib -xdev {prune} -type f -print0 | "
         "LC_ALL=C sort -z | xargs -0 sha256sum"
     ),
     # Without those of logins, such as our own.
@@ -69,7 +62,9 @@ def snapshot(node: Node) -> dict[str, str]:
             stdin.channel.shutdown_write()
             found[name] = output.read().decode()
     found["sysctls"] = "\n".join(
-        line for line in found["sysctls"].splitlines() if not any(word in line for word in _CHANGING)
+        line
+        for line in found["sysctls"].splitlines()
+        if not line.startswith(_CHANGING) and ".stable_secret" not in line
     )
     return found
 

@@ -4,6 +4,10 @@ _CERTIFICATE = "/var/lib/rancher/k3s/server/tls/server-ca.crt"
 # What is done to the host, and how the audit calls it.
 TAMPER = {
     "sysctl": ("sysctl -w net.ipv4.conf.all.accept_redirects=1", "sysctl net.ipv4.conf.all.accept_redirects"),
+    "sysctl of an interface": (
+        "sysctl -w net.ipv4.conf.eth0.send_redirects=1",
+        "sysctl net.ipv4.conf.eth0.send_redirects",
+    ),
     "sysctl file": ("rm /etc/sysctl.d/99a1-sysctl.conf", "sysctl /etc/sysctl.d/99a1-sysctl.conf"),
     "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
     "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),

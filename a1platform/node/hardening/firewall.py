@@ -1,7 +1,9 @@
 """The packet filter: one nftables table of our own, replaced atomically, beside what K3s and the CNI keep.
 
 NodePorts and ServiceLB ports are rewritten to a pod before the input hook sees them, and addresses of pods
-and Services are none of the host's own, so both have rules in front of that rewriting.
+and Services are none of the host's own, so both have rules in front of that rewriting. Each node rewrites the
+ports of all others too, and of whatever address a LoadBalancer has, which only the rewriting tells from what
+the host merely forwards: so there are rules behind it as well.
 
 What somebody has got in with is the confirmed copy of the rules: it alone is loaded at boot.
 """
@@ -91,6 +93,7 @@ table inet a1 {{
         meta l4proto {{ tcp, udp, sctp }} jump web
     }}
 
+{_after_rewrite(inside)}
     # Pods and Services, which a neighbour could have its packets routed to.
     chain cluster {{
 {_allow(peers, "accept")}\
@@ -116,6 +119,27 @@ table inet a1 {{
         counter
     }}
 }}
+"""
+
+
+def _after_rewrite(inside: Iterable[str]) -> str:
+    # A rule each, as nft reads the port of a connection only where its protocol is known.
+    node_ports = "".join(
+        f"        meta l4proto {protocol} ct status dnat ct original proto-dst 30000-32767 jump node_ports\n"
+        for protocol in ("tcp", "udp", "sctp")
+    )
+    return f"""\
+    # Behind it, so that an address of another node or of a LoadBalancer is no way past the rules in front.
+    chain after_rewrite {{
+        type filter hook prerouting priority -90; policy accept;
+        ct state established,related accept
+        iifname {{ "lo", "cni0", "flannel.1", "flannel-wg" }} accept
+        # Of Services chain cluster has judged already.
+{_allow(inside, "accept", field="daddr", match="ct original ")}\
+        # Pods of a network without these interfaces.
+{_allow(inside, "fib saddr . iif oif exists accept")}\
+{node_ports}        ct status dnat jump web
+    }}
 """
 
 

@@ -4,6 +4,8 @@ from a1platform.node.host_change import HostChange, HostFile
 
 _PATH = "/etc/ssh/sshd_config.d/00-a1.conf"
 
+_INCLUDE = r"^[[:space:]]*Include[[:space:]].*sshd_config\.d"
+
 _OPTIONS: dict[str, str] = {
     "PasswordAuthentication": "no",
     "KbdInteractiveAuthentication": "no",
@@ -66,22 +68,50 @@ a1_sshd_deviations() { # further options: keyword, expected and found of what ss
 }
 """.replace("@NOBODY@", NOBODY)
 
-# The first value of a keyword wins, so the new file in front of the whole of the old configuration is what
-# sshd will read once it is in place.
+# The first value of a keyword wins, so what sshd will read once the file is in place is its own configuration
+# with the new file where files of that folder are included, behind those that come before it.
+_FUNCTIONS += f"""
+a1_sshd_candidate() {{ # the configuration as it will be
+    local line file put=""
+    while IFS= read -r line || [ -n "$line" ]; do
+        if [ -z "$put" ] && grep -qiE '{_INCLUDE}' <<<"$line"; then
+            for file in /etc/ssh/sshd_config.d/*.conf; do
+                if [ -e "$file" ] && [[ "$file" < {_PATH} ]]; then printf 'Include %s\\n' "$file"; fi
+            done
+            cat "$a1_staged{_PATH}"
+            put=yes
+        fi
+        printf '%s\\n' "$line"
+    done </etc/ssh/sshd_config
+}}
+
+a1_sshd_lines() {{ # keywords: where others than our file name them
+    local file keyword
+    while read -r keyword; do
+        for file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
+            [ "$file" = {_PATH} ] || grep -HsniE "^[[:space:]]*$keyword([[:space:]=]|$)" -- "$file" || true
+        done
+    done
+}}
+"""
+
 _CHECK = f"""
 local candidate="$a1_staged/candidate" answer
-grep -qsiE '^[[:space:]]*Include[[:space:]].*sshd_config\\.d' /etc/ssh/sshd_config ||
+grep -qsiE '{_INCLUDE}' /etc/ssh/sshd_config ||
     a1_fail "sshd: found no Include of sshd_config.d in /etc/ssh/sshd_config, expected the distribution's own"
 mkdir -p /run/sshd
-cat "$a1_staged{_PATH}" /etc/ssh/sshd_config >"$candidate"
+a1_sshd_candidate >"$candidate"
 if ! answer=$(sshd -t -f "$candidate" 2>&1); then
     a1_fail "sshd: the new configuration is refused, nothing was written: $answer"
 fi
 answer=$(a1_sshd_deviations -f "$candidate")
 if [ -n "$answer" ]; then
-    a1_fail "sshd: found an option that it is started with (SSHD_OPTS in /etc/default/ssh, or a drop-in of" \
-        "ssh.service) or a Match block for everybody that wins over ours, expected none; take it away, then" \
-        "run up again (keyword, expected, found):"$'\\n'"$answer"
+    a1_fail "sshd: found an option that it is started with (SSHD_OPTS in /etc/default/ssh, or a drop-in of" \\
+        "ssh.service), a line that is read before our file (in front of Include in /etc/ssh/sshd_config," \\
+        "or in an earlier file) or a Match block for everybody that wins over ours, expected none; take it" \\
+        "away, then run up again (keyword, expected, found; then lines that name it):"$'\\n'"$answer"$'\\n'"$(
+            cut -f1 <<<"$answer" | a1_sshd_lines
+        )"
 fi
 """
 

@@ -6,6 +6,10 @@ modules_disabled=1); the kubelet's own list for protect-kernel-defaults.
 IPv6 forwarding and accept_ra stay as they are: pods have IPv4 addresses only, and with forwarding the kernel
 drops the default route that it has learned on every interface whose own accept_ra is not 2, which conf.all
 does not reach (https://docs.kernel.org/networking/ip-sysctl.html).
+
+Of most parameters the kernel combines conf.all with the interface's own such that conf.all is enough. Two are
+set for every interface: for IPv6 redirects it asks the interface alone (rt6_do_redirect in net/ipv6/route.c),
+and IPv4 redirects are sent where either says so (IN_DEV_TX_REDIRECTS in include/linux/inetdevice.h).
 """
 
 from dataclasses import dataclass
@@ -22,7 +26,7 @@ class Parameter:
     """A kernel parameter with its reason.
 
     Attributes:
-        key: Name as sysctl prints it.
+        key: Name as sysctl prints it; with `*` for conf.all, conf.default and every interface.
         value: The value to hold.
         reason: Why.
         namespaced: Whether it belongs to the network namespace, so that a container may set it for itself.
@@ -46,13 +50,18 @@ def _both(
     )
 
 
+def _every(family: str, leaf: str, value: str, reason: str) -> Parameter:
+    return Parameter(f"net.{family}.conf.*.{leaf}", value, reason, namespaced=True)
+
+
 PARAMETERS: tuple[Parameter, ...] = (
     # First: a change of ipv4 forwarding makes the kernel set other parameters anew.
     *_both("forwarding", "1", "pods are reached through the host", ("ipv4",)),
-    *_both("accept_redirects", "0", "nobody else decides our routes"),
+    *_both("accept_redirects", "0", "nobody else decides our routes", ("ipv4",)),
+    _every("ipv6", "accept_redirects", "0", "nobody else decides our routes"),
     *_both("accept_source_route", "0", "a packet does not choose its own path"),
     *_both("secure_redirects", "0", "nobody else decides our routes", ("ipv4",)),
-    *_both("send_redirects", "0", "a node is no router for its neighbours", ("ipv4",)),
+    _every("ipv4", "send_redirects", "0", "a node is no router for its neighbours"),
     *_both("log_martians", "1", "packets with impossible addresses are on record", ("ipv4",)),
     *_both("rp_filter", "2", "loose: forged sources are dropped, asymmetric pod routes are not", ("ipv4",)),
     Parameter("net.ipv4.tcp_syncookies", "1", "a SYN flood does not fill the backlog", namespaced=True),
@@ -98,13 +107,16 @@ a1_sysctl_read() { # file of /proc/sys: its value with single blanks
     printf '%s\n' "${words[*]}"
 }
 
-a1_sysctl_files() { # key: its file and those of interfaces that it reaches into, where the kernel has it
+a1_sysctl_files() { # key: its files and those of interfaces that it reaches into, where the kernel has them
     local file="/proc/sys/${1//.//}"
-    [ -e "$file" ] || return 0
-    case "$file" in
-    */conf/all/*) printf '%s\n' "$file" "${file%/all/*}"/*/"${file##*/}" | awk '!seen[$0]++' ;;
-    *) printf '%s\n' "$file" ;;
-    esac
+    file="${file/conf\/all/conf/*}"
+    compgen -G "$file" || true
+}
+
+a1_sysctl_key() { # file of /proc/sys: its name as sysctl prints it, where a dot is one of an interface's name
+    local key=${1#/proc/sys/}
+    key=${key//./%} key=${key//\//.}
+    printf '%s\n' "${key//%//}"
 }
 """
 
@@ -120,10 +132,13 @@ done < <(a1_sysctl_table)
 _APPLY = r"""
 local key value locked file found
 while read -r key value locked; do
-    file="/proc/sys/${key//.//}"
-    [ -e "$file" ] || continue
-    found=$(a1_sysctl_read "$file")
-    [ "$found" = "$value" ] || [ "$found" = "${locked:-$value}" ] || printf '%s\n' "$value" >"$file"
+    # shellcheck disable=SC2231 # a pattern, where it is one
+    for file in /proc/sys/${key//.//}; do
+        [ -e "$file" ] || continue
+        found=$(a1_sysctl_read "$file")
+        [ "$found" = "$value" ] || [ "$found" = "${locked:-$value}" ] || printf '%s\n' "$value" >"$file" ||
+            [ ! -e "$file" ] # an interface of a pod that is gone by now
+    done
 done < <(a1_sysctl_table)
 """
 
@@ -131,13 +146,16 @@ _VERIFY = r"""
 local key value locked file
 local -a found
 while read -r key value locked; do
-    file="/proc/sys/${key//.//}"
-    [ -e "$file" ] || continue
-    # Not by a1_sysctl_read: every run waits for these, and a process each takes longer than all the rest.
-    found=()
-    read -ra found <"$file" || true
-    [ "${found[*]}" = "$value" ] || [ "${found[*]}" = "${locked:-$value}" ] ||
-        a1_deviation "sysctl $key" "$value" "${found[*]}"
+    # shellcheck disable=SC2231 # a pattern, where it is one
+    for file in /proc/sys/${key//.//}; do
+        # Not by a1_sysctl_read: every run waits for these, and a process each takes longer than all the rest.
+        found=()
+        # An interface of a pod can be gone by now.
+        { read -ra found <"$file" || true; } 2>/dev/null
+        [ -e "$file" ] || continue
+        [ "${found[*]}" = "$value" ] || [ "${found[*]}" = "${locked:-$value}" ] ||
+            a1_deviation "sysctl $(a1_sysctl_key "$file")" "$value" "${found[*]}"
+    done
 done < <(a1_sysctl_table)
 """
 

@@ -6,6 +6,7 @@ from a1platform.settings.node import TimeSyncSettings
 _PATH = "/etc/systemd/timesyncd.conf.d/90-a1.conf"
 # Until then a daemon that has just started may still be asking.
 _PATIENCE_SECONDS = 3600
+_UNITS = "/usr/lib/systemd/system"
 _OTHERS = "chrony.service ntpsec.service ntp.service openntpd.service"
 
 
@@ -32,11 +33,19 @@ def time_sync(settings: TimeSyncSettings) -> HostChange:
     )
 
 
+# One that is switched off or masked is the one that is there all the same: their packages exclude each other.
 _FUNCTIONS = f"""
 a1_time_other() {{ # the daemon that keeps the clock instead of systemd-timesyncd
     local unit
     for unit in {_OTHERS}; do
         if systemctl --quiet is-enabled "$unit" 2>/dev/null; then
+            echo "$unit"
+            return
+        fi
+    done
+    if [ -e {_UNITS}/systemd-timesyncd.service ]; then return; fi
+    for unit in {_OTHERS}; do
+        if [ -e "{_UNITS}/$unit" ]; then
             echo "$unit"
             return
         fi
@@ -55,6 +64,12 @@ fi
 _RECORD = """
 a1_remember time-sync active "$(systemctl is-active systemd-timesyncd.service || true)"
 a1_remember time-sync enabled "$(systemctl is-enabled systemd-timesyncd.service 2>/dev/null || true)"
+local other
+other=$(a1_time_other)
+if [ -n "$other" ]; then
+    a1_remember time-sync "$other" \\
+        "$(systemctl is-enabled "$other" 2>/dev/null || true) $(systemctl is-active "$other" || true)"
+fi
 """
 
 _APPLY = """
@@ -66,6 +81,8 @@ if [ -z "$unit" ]; then
     systemctl --quiet enable "$unit"
     systemctl restart "$unit"
 else
+    systemctl --quiet unmask "$unit"
+    systemctl --quiet enable "$unit"
     systemctl start "$unit"
 fi
 """
@@ -77,6 +94,8 @@ if [ -z "$unit" ]; then
     unit=systemd-timesyncd.service
     found=$(systemctl is-enabled "$unit" 2>/dev/null || true)
     [ "$found" = enabled ] || a1_deviation "time-sync at boot" "$unit enabled" "${found:-absent}"
+elif ! systemctl --quiet is-enabled "$unit" 2>/dev/null; then
+    a1_deviation "time-sync at boot" "$unit enabled" "$(systemctl is-enabled "$unit" 2>/dev/null || true)"
 fi
 found=$(systemctl is-active "$unit" || true)
 if [ "$found" != active ]; then
@@ -101,4 +120,15 @@ case "$(<"$live/active")" in
 active) systemctl restart "$unit" ;;
 *) systemctl stop "$unit" 2>/dev/null || true ;;
 esac
+local entry enabled active
+for entry in "$live"/*.service; do
+    if [ ! -e "$entry" ]; then continue; fi
+    unit=$(basename -- "$entry")
+    read -r enabled active <"$entry" || true
+    case "$enabled" in
+    masked) systemctl --quiet disable "$unit" 2>/dev/null && systemctl --quiet mask --now "$unit" ;;
+    disabled) systemctl --quiet disable "$unit" 2>/dev/null || true ;;
+    esac
+    if [ "$active" != active ]; then systemctl stop "$unit" 2>/dev/null || true; fi
+done
 """

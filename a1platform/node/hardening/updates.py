@@ -13,6 +13,8 @@ from a1platform.settings.node import UpdatesSettings
 RESTARTS_THE_NETWORK = ("systemd", "netplan.io", "ifupdown", "network-manager", "dhcpcd")
 """Packages whose upgrade restarts what configures the network."""
 
+_PATH = "/etc/apt/apt.conf.d/52a1-security-updates"
+
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 
 _ORIGINS = (
@@ -35,11 +37,12 @@ def updates(settings: UpdatesSettings) -> HostChange:
         packages=("unattended-upgrades",),
         files=(
             # After 20auto-upgrades and 50unattended-upgrades, so these values win.
-            HostFile("/etc/apt/apt.conf.d/52a1-security-updates", render_apt(settings)),
+            HostFile(_PATH, render_apt(settings)),
             HostFile("/etc/needrestart/conf.d/90-a1.conf", _needrestart()),
             HostFile("/etc/systemd/networkd.conf.d/90-a1.conf", _NETWORKD),
         ),
         functions=_FUNCTIONS + _lists(settings),
+        check=_CHECK,
         record=_RECORD,
         apply=_APPLY,
         verify=_VERIFY,
@@ -120,6 +123,37 @@ a1_updates_timer() {{ # timer: at boot, and now
 a1_updates_timers="{" ".join(TIMERS)}"
 """
 
+# What apt itself makes of all its files, since a later one could say otherwise.
+_FUNCTIONS += r"""
+a1_updates_deviations() { # subject, expected, found
+    local key value found effective
+    effective=$(apt-config dump)
+    while read -r key value; do
+        found=$(sed -n "s/^$key \"\(.*\)\";$/\1/p" <<<"$effective" | tail -n 1)
+        [ "$found" = "$value" ] || printf '%s\t%s\t%s\n' "$key" "$value" "${found:-absent}"
+    done < <(a1_updates_expected)
+    found=$(
+        grep -E '^Unattended-Upgrade::(Allowed-Origins|Origins-Pattern|Package-Blacklist):: ' \
+            <<<"$effective" | sort || true
+    )
+    while read -r value; do
+        printf 'lists\t%s\tabsent\n' "$value"
+    done < <(comm -23 <(a1_updates_lists) <(printf '%s\n' "$found"))
+    while read -r value; do
+        if [ -n "$value" ]; then printf 'lists\tno other\t%s\n' "$value"; fi
+    done < <(comm -13 <(a1_updates_lists) <(printf '%s\n' "$found"))
+}
+
+a1_updates_later() { # last part of a name: the lines of files after ours that have it
+    local file
+    for file in /etc/apt/apt.conf.d/* /etc/apt/apt.conf; do
+        if [[ "$file" > "@PATH@" ]] || [ "$file" = /etc/apt/apt.conf ]; then
+            grep -Hsn -e "$1" -- "$file" || true
+        fi
+    done
+}
+""".replace("@PATH@", _PATH)
+
 _RECORD = """
 local timer wanted
 for timer in $a1_updates_timers; do
@@ -136,26 +170,36 @@ systemctl --quiet unmask $a1_updates_timers
 systemctl --quiet enable --now $a1_updates_timers
 """
 
-# What apt itself makes of all its files, since a later one could say otherwise.
+# Read with all other files of apt's, in its order, before it is in place: what the site says in a later one
+# no `up` could repair.
+_CHECK = f"""
+local answer subject found
+cp -aL -- /etc/apt/apt.conf.d "$a1_staged/parts"
+cp -- "$a1_staged{_PATH}" "$a1_staged/parts/{_PATH.rsplit("/", 1)[1]}"
+printf 'Dir::Etc::parts "%s";\\n' "$a1_staged/parts" >"$a1_staged/apt.conf"
+answer=$(APT_CONFIG="$a1_staged/apt.conf" a1_updates_deviations)
+if [ -n "$answer" ]; then
+    found=$(
+        while read -r subject; do a1_updates_later "$subject"; done < <(
+            grep -oE '(APT::Periodic|Unattended-Upgrade)::[A-Za-z-]+' <<<"$answer" | sed 's/.*:://' | sort -u
+        )
+    )
+    a1_fail "updates: found a file of apt that wins over {_PATH}, expected none: take the line away" \\
+        "(hardening.updates.holdBack names further packages to hold back), or switch hardening.updates off" \\
+        "with a reason, then run up again; what it says, and where:"$'\\n'"$answer"$'\\n'"$found"
+fi
+"""
+
 _VERIFY = """
-local key value found effective timer
-effective=$(apt-config dump)
-while read -r key value; do
-    found=$(sed -n "s/^$key \\"\\(.*\\)\\";$/\\1/p" <<<"$effective" | tail -n 1)
-    [ "$found" = "$value" ] || a1_deviation "updates $key" "$value" "${found:-absent}"
-done < <(a1_updates_expected)
-found=$(grep -E '^Unattended-Upgrade::@LISTS@:: ' <<<"$effective" | sort || true)
-while read -r value; do
-    a1_deviation "updates lists" "$value" absent
-done < <(comm -23 <(a1_updates_lists) <(printf '%s\\n' "$found"))
-while read -r value; do
-    if [ -n "$value" ]; then a1_deviation "updates lists" "no other" "$value"; fi
-done < <(comm -13 <(a1_updates_lists) <(printf '%s\\n' "$found"))
+local subject value found timer
+while IFS=$'\\t' read -r subject value found; do
+    a1_deviation "updates $subject" "$value" "$found"
+done < <(a1_updates_deviations)
 for timer in $a1_updates_timers; do
     found=$(a1_updates_timer "$timer")
     [ "$found" = "enabled active" ] || a1_deviation "updates $timer" "enabled active" "$found"
 done
-""".replace("@LISTS@", "(Allowed-Origins|Origins-Pattern|Package-Blacklist)")
+"""
 
 _REVERT = """
 local entry timer enabled active wanted

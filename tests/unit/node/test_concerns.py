@@ -1,5 +1,6 @@
 """The concerns that are more than a list: audit rules, updates, the clock, logins."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -53,6 +54,43 @@ def test_loading_a_kernel_module_is_recorded_whoever_does_it() -> None:
 )
 def test_each_family_of_the_benchmark_is_covered(family: str) -> None:
     assert any(rule.endswith(f"key={KEY}{family}") for rule in _rules())
+
+
+def test_mounts_are_recorded_by_whichever_calls_the_hosts_mount_makes() -> None:
+    (rule,) = (rule for rule in render_rules().splitlines() if rule.endswith(f"key={KEY}mounts"))
+    calls = re.findall(r"-S (\S+)", rule)[0].split(",")
+    assert {"mount", "umount2", "move_mount", "fsmount", "open_tree", "mount_setattr"} <= set(calls)
+
+
+def test_audit_rules_that_are_kept_by_hand_are_given_back(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/audit"
+    folder.mkdir(parents=True)
+    kept = folder / "audit.rules"
+    kept.write_text("-w /srv -p wa\n")
+    programs = {
+        "systemctl": 'case "$1" in is-active) echo active ;; is-enabled) echo enabled ;; esac',
+        "augenrules": f"echo made >{kept}; echo made >{kept}.prev",
+        "auditctl": f'case "$1" in -s) printf "%s\n" "enabled 1" "failure 2" "backlog_limit 99" ;; '
+        f'-l) ;; *) echo "$*" >>{tmp_path}/told ;; esac',
+    }
+    change = auditd()
+    pieces = {name: getattr(change, name) for name in ("functions", "record", "apply", "revert")}
+    only = HostChange("auditd", "a test", **pieces, verify='[ -e "$a1_state/auditd/loaded" ] || echo none')
+    script = render_script([only], "tests", state=str(tmp_path / "state"))
+    for verb in ("apply", "revert"):
+        subprocess.run(
+            ["bash", "-s", "--", verb],
+            input=guarded(script.replace("/etc/audit", str(folder))),
+            env={
+                **os.environ,
+                **{f"BASH_FUNC_{name}%%": f"() {{ {text}\n}}" for name, text in programs.items()},
+            },
+            text=True,
+            check=True,
+        )
+    assert [file.name for file in folder.iterdir()] == ["audit.rules"]
+    assert kept.read_text() == "-w /srv -p wa\n"
+    assert (tmp_path / "told").read_text().splitlines()[-3:] == [f"-R {kept}", "-f 2", "-b 99"]
 
 
 def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
@@ -164,6 +202,37 @@ def test_a_clock_that_no_server_has_set_for_long_is_named_by_an_audit(
         "timedatectl": "echo no",
     }
     assert verified(time_sync(TimeSyncSettings()), tmp_path, programs).splitlines() == found
+
+
+def test_a_clock_daemon_that_is_switched_off_is_named_and_switched_on_and_given_back_so(
+    tmp_path: Path,
+) -> None:
+    unit = tmp_path / "units/chrony.service"
+    unit.parent.mkdir()
+    unit.touch()
+    state = tmp_path / "enabled"
+    systemctl = f"""case "$*" in
+        *timesyncd*) [ "$1" != enable ] || return 1 ;;
+        "--quiet is-enabled chrony"*) [ -e {state} ] ;;
+        "is-enabled chrony"*) if [ -e {state} ]; then echo enabled; else echo masked; return 1; fi ;;
+        "is-active chrony"*) if [ -e {state} ]; then echo active; else echo inactive; return 3; fi ;;
+        "--quiet enable chrony"*) touch {state} ;;
+        "--quiet mask --now chrony"*) rm {state} ;;
+        *is-enabled*) return 1 ;;
+    esac"""
+    change = time_sync(TimeSyncSettings())
+    pieces = {name: getattr(change, name) for name in ("functions", "record", "apply", "verify", "revert")}
+    pieces = {
+        name: text.replace("/usr/lib/systemd/system", str(unit.parent)) for name, text in pieces.items()
+    }
+    only = HostChange("time-sync", "a test", **pieces)
+    found = verified(only, tmp_path / "state", {"systemctl": systemctl})
+    assert "time-sync at boot\tchrony.service enabled\tmasked" in found
+    script = guarded(render_script([only], "tests", state=str(tmp_path / "state")))
+    environment = {**os.environ, "BASH_FUNC_systemctl%%": f"() {{ {systemctl}\n}}"}
+    for verb, there in (("apply", True), ("revert", False)):
+        subprocess.run(["bash", "-s", "--", verb], input=script, env=environment, text=True, check=True)
+        assert state.exists() is there
 
 
 def test_what_pods_depend_on_is_never_restarted_after_an_update() -> None:

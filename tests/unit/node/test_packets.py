@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -11,6 +12,10 @@ from a1platform.node.hardening.firewall import render_rules
 from a1platform.settings.node import FirewallSettings
 
 _NODE, _NEIGHBOUR, _PEER, _POD = "192.0.2.10", "192.0.2.11", "192.0.2.12", "10.42.0.5"
+# An address of a LoadBalancer that no machine has, and whom the site wants to be reached by.
+_BALANCED, _CUSTOMER = "192.0.2.200", "192.0.2.99"
+_NODE6, _NEIGHBOUR6, _CUSTOMER6, _POD6 = "fd00:2::10", "fd00:2::11", "fd00:2::99", "fd00:42::5"
+_INSIDE = ("10.42.0.0/16", "10.43.0.0/16", "fd00:42::/48")
 # A pod of the peer, reached without a tunnel as with flannel's host-gw, and two that the neighbour makes up.
 _PEERS_POD, _FORGED = "10.42.1.1", ("10.42.0.77", "10.42.1.77")
 _NETWORK = f"""set -eu
@@ -41,15 +46,41 @@ ip -n node route add 10.42.1.0/24 via {_PEER}
 for forged in {" ".join(_FORGED)}; do ip -n neighbour address add "$forged/32" dev lo; done
 ip netns exec node nft -f "$1"
 """
+# As kube-proxy does it on each node, for its own address, those of the others and of a LoadBalancer.
+_PUBLISHED = f"""
+ip -n neighbour address add {_CUSTOMER}/32 dev eth0
+for address in {_PEER} {_BALANCED}; do ip -n neighbour route add "$address/32" via {_NODE}; done
+ip -n node -6 address add {_NODE6}/64 dev eth0 nodad
+ip -n node -6 address add fd00:42::1/64 dev cni0 nodad
+ip -n pod -6 address add {_POD6}/64 dev eth0 nodad
+ip -n pod -6 route add default via fd00:42::1
+ip -n neighbour -6 address add {_NEIGHBOUR6}/64 dev eth0 nodad
+ip -n neighbour -6 address add {_CUSTOMER6}/128 dev eth0 nodad
+ip -n neighbour -6 route add fd00:200::/64 via {_NODE6}
+ip netns exec node sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+ip netns exec node nft -f - <<'END'
+table inet kube {{
+    chain prerouting {{
+        type nat hook prerouting priority dstnat;
+        ip daddr {{ {_NODE}, {_PEER}, {_BALANCED} }} tcp dport {{ 80, 30080 }} dnat ip to {_POD}:81
+        ip daddr {{ {_NODE}, {_PEER}, {_BALANCED} }} udp dport 80 dnat ip to {_POD}:81
+        ip6 daddr fd00:200::1 tcp dport 80 dnat ip6 to [{_POD6}]:81
+    }}
+}}
+END
+"""
 _CONNECT = """
 import json, socket, sys
 found = []
-for source in sys.argv[2:]:
-    with socket.socket() as one:
+kind = socket.SOCK_DGRAM if sys.argv[2] == "udp" else socket.SOCK_STREAM
+for source in sys.argv[4:]:
+    with socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, kind) as one:
         one.settimeout(1)
         one.bind((source, 0))
         try:
-            one.connect((sys.argv[1], 81))
+            one.connect((sys.argv[1], int(sys.argv[3])))
+            one.send(b"a")
+            one.recv(1)
         except OSError as error:
             # Nobody listens: who is refused has been there.
             found.append(isinstance(error, ConnectionRefusedError))
@@ -57,19 +88,28 @@ print(json.dumps(found))
 """
 
 
-def _arrives(
-    folder: Path, peers: tuple[str, ...], tries: tuple[tuple[str, str, tuple[str, ...]], ...]
-) -> list[bool]:
-    """Return which packets arrive: from which network, to which address, with which sources."""
+class Packets(NamedTuple):
+    """What is tried: from which network, to which address, with which sources, and how."""
+
+    network: str
+    target: str
+    sources: tuple[str, ...]
+    port: int = 81
+    protocol: str = "tcp"
+
+
+def _arrives(folder: Path, rules: str, tries: tuple[Packets, ...], further: str = "") -> list[bool]:
+    """Return which packets arrive."""
     if any(shutil.which(one) is None for one in ("nft", "ip", "unshare", "python3")):
         pytest.skip("no nft, ip or unshare here")
-    (folder / "rules.nft").write_text(render_rules(FirewallSettings(), peers))
+    (folder / "rules.nft").write_text(rules)
     (folder / "connect.py").write_text(_CONNECT)
     calls = [
-        f"ip netns exec {name} python3 {folder}/connect.py {target} {' '.join(sources)}"
-        for name, target, sources in tries
+        f"ip netns exec {one.network} python3 {folder}/connect.py {one.target} {one.protocol} {one.port} "
+        + " ".join(one.sources)
+        for one in tries
     ]
-    script = "\n".join((_NETWORK, *calls))
+    script = "\n".join((_NETWORK, further, *calls))
     command = ["unshare", "--mount", "--net", "bash", "-s", "--", str(folder / "rules.nft")]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     if any(word in done.stderr for word in ("not permitted", "ermission denied")):
@@ -80,15 +120,36 @@ def _arrives(
 
 def test_only_the_cluster_gets_to_a_pod(tmp_path: Path) -> None:
     tries = (
-        ("neighbour", _POD, (_NEIGHBOUR, *_FORGED)),
-        ("peer", _POD, (_PEER, _PEERS_POD)),
-        ("node", _POD, ("10.42.0.1",)),
-        ("pod", _PEER, (_POD,)),
-        ("pod", _NODE, (_POD,)),
+        Packets("neighbour", _POD, (_NEIGHBOUR, *_FORGED)),
+        Packets("peer", _POD, (_PEER, _PEERS_POD)),
+        Packets("node", _POD, ("10.42.0.1",)),
+        Packets("pod", _PEER, (_POD,)),
+        Packets("pod", _NODE, (_POD,)),
     )
     from_outside, from_the_cluster = [False] * 3, [True] * 5
-    assert _arrives(tmp_path, (_PEER,), tries) == [*from_outside, *from_the_cluster]
+    rules = render_rules(FirewallSettings(), (_PEER,))
+    assert _arrives(tmp_path, rules, tries) == [*from_outside, *from_the_cluster]
 
 
 def test_an_address_beside_a_node_without_peers_is_none_of_the_clusters(tmp_path: Path) -> None:
-    assert _arrives(tmp_path, (), (("peer", _POD, (_PEER,)), ("node", _POD, ("10.42.0.1",)))) == [False, True]
+    tries = (Packets("peer", _POD, (_PEER,)), Packets("node", _POD, ("10.42.0.1",)))
+    assert _arrives(tmp_path, render_rules(FirewallSettings()), tries) == [False, True]
+
+
+def test_what_pods_publish_is_for_the_named_ranges_whichever_address_it_is_asked_for_by(
+    tmp_path: Path,
+) -> None:
+    settings = FirewallSettings(web_ranges=(f"{_CUSTOMER}/32", f"{_CUSTOMER6}/128"))
+    outsider_and_customer = (_NEIGHBOUR, _CUSTOMER)
+    tries = (
+        *(Packets("neighbour", one, outsider_and_customer, 80) for one in (_NODE, _PEER, _BALANCED)),
+        *(Packets("neighbour", one, outsider_and_customer, 80, "udp") for one in (_PEER, _BALANCED)),
+        Packets("neighbour", "fd00:200::1", (_NEIGHBOUR6, _CUSTOMER6), 80),
+        # NodePorts are for nobody, unless they are opened.
+        Packets("neighbour", _BALANCED, outsider_and_customer, 30080),
+        # Pods and what the host merely forwards are as before.
+        Packets("pod", _PEER, (_POD,), 82),
+        Packets("neighbour", _PEER, (_NEIGHBOUR,), 82),
+    )
+    found = _arrives(tmp_path, render_rules(settings, (_PEER,), _INSIDE), tries, _PUBLISHED)
+    assert found == [*([False, True] * 6), False, False, True, True]
