@@ -4,7 +4,9 @@ The tests stand in the order of an installation and share one node, so each begi
 """
 
 import dataclasses
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +14,14 @@ import pytest
 from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.node import Node
+from tests.sandbox.changed_chart import change_chart
 from tests.sandbox.deployment import UP, cluster_bundle, deployment
-from tests.sandbox.faults import Lab
+from tests.sandbox.faults import Lab, copy_of
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1200)]
 
 _KUBECTL = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace keda"
+_GATEKEEPER = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace gatekeeper-system"
 _NOWHERE = {"image": {"keda": {"tag": "of-nobody"}}}
 """Values with an image that no bundle and no registry has."""
 
@@ -76,23 +80,50 @@ def test_up_goes_on_after_pulumi_was_killed_in_the_middle_of_an_upgrade(lab: Lab
     assert lab.converged()
 
 
-def test_kinds_that_helm_only_installs_are_upgraded_with_their_release(lab: Lab) -> None:
-    def replicas(count: int) -> None:
+def test_kinds_that_helm_only_installs_are_upgraded_with_their_release(lab: Lab, tmp_path: Path) -> None:
+    name = "configs.config.gatekeeper.sh"
+
+    def install(version: str, **fields: dict[str, str]) -> None:
+        bundle = copy_of(lab.deployment.bundle, tmp_path / version, lambda _: None, "gatekeeper")
+        change_chart(bundle, "gatekeeper", version, name, fields)
+
         def change(config: dict[str, Any]) -> None:
             config[f"{PROJECT}:policies"] = {"enabled": False}
-            config[f"{PROJECT}:platform"].update(gatekeeper={"replicas": count})
+            config[f"{PROJECT}:platform"].update(gatekeeper={"replicas": 1})
 
-        lab.deployment.configure(change)
+        dataclasses.replace(lab.deployment, bundle=bundle).configure(change)
         lab.succeeds()
+        assert _get(lab, "configmap of-the-test", "{.metadata.labels.chart}") == f"gatekeeper-{version}"
 
-    def managers() -> str:
-        crd = "get crd configs.config.gatekeeper.sh --show-managed-fields"
-        return lab.deployment.on_node(
-            f'{_KUBECTL} {crd} --output jsonpath="{{.metadata.managedFields[*].manager}}"'
-        )
+    def known() -> list[str]:
+        schema = "{.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties}"
+        return sorted(json.loads(_get(lab, f"crd {name}", schema)))
 
-    replicas(1)
-    assert "kubectl" not in managers().split()
-    replicas(2)
-    assert "kubectl" in managers().split()
+    install("3.13.0")
+    before = known()
+    assert "ofTheTest" not in before
+    kept = {"sync": {"syncOnly": [{"group": "", "version": "v1", "kind": "Namespace"}]}}
+    _apply(lab, kept)
+    install("3.13.1", ofTheTest={"type": "string"})
+    assert known() == sorted([*before, "ofTheTest"])
+    assert json.loads(_get(lab, f"{name} config", "{.spec}")) == kept
+    _apply(lab, {**kept, "ofTheTest": "kept"})
+    assert _get(lab, f"{name} config", "{.spec.ofTheTest}") == "kept"
     assert lab.converged()
+
+
+def _get(lab: Lab, what: str, path: str) -> str:
+    return lab.deployment.on_node(f'{_GATEKEEPER} get {what} --output jsonpath="{path}"')
+
+
+def _apply(lab: Lab, spec: dict[str, Any]) -> None:
+    config = {
+        "apiVersion": "config.gatekeeper.sh/v1alpha1",
+        "kind": "Config",
+        "metadata": {"name": "config"},
+        "spec": spec,
+    }
+    # Twice, so that the shell on the node reads it as one word.
+    text = json.dumps(json.dumps(config))
+    said = lab.deployment.on_node(f"echo {text} | {_GATEKEEPER} apply --server-side --filename - 2>&1")
+    assert "serverside-applied" in said, said
