@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.long, pytest.mark.timeout(1200)]
 
 _KUBECTL = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace keda"
 _GATEKEEPER = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace gatekeeper-system"
+_INGEST = "/var/lib/rancher/k3s/agent/containerd/io.containerd.content.v1.content/ingest"
+"""Where containerd writes what it imports, before it knows that it is whole."""
+_COPIES = "find /home/a1/.a1-upload -name *.tar 2>/dev/null"
 _NOWHERE = {"image": {"keda": {"tag": "of-nobody"}}}
 """Values with an image that no bundle and no registry has."""
 
@@ -45,12 +48,31 @@ def _operator(lab: Lab, path: str) -> str:
     )
 
 
+def _switch_off(lab: Lab) -> None:
+    lab.deployment.configure()
+    lab.succeeds()
+
+
+def test_a_disk_that_fills_while_images_are_imported_is_named_and_the_copies_wait(lab: Lab) -> None:
+    _switch_off(lab)
+    _configure(lab, {})
+    lab.deployment.on_node(f"mkdir -p {_INGEST} && mount -t tmpfs -o size=1m none {_INGEST}")
+    try:
+        assert "its disk is full or read-only. Free space there" in lab.refused()
+        assert lab.deployment.on_node(_COPIES) != ""
+        assert _operator(lab, "{.metadata.name}") == ""
+    finally:
+        lab.deployment.on_node(f"umount {_INGEST}")
+
+
 def test_an_installation_that_cannot_get_ready_is_taken_back_and_says_why(lab: Lab) -> None:
     _configure(lab, _NOWHERE)
     said = lab.refused()
     assert "the newest warnings in namespace keda:" in said
     assert "keda:of-nobody" in said
     assert _operator(lab, "{.metadata.name}") == ""
+    # What the full disk had no room for has been imported from the copies that had waited.
+    assert lab.deployment.on_node(_COPIES) == ""
 
 
 def test_up_installs_what_was_taken_back_once_it_can(lab: Lab) -> None:
@@ -77,6 +99,18 @@ def test_up_goes_on_after_pulumi_was_killed_in_the_middle_of_an_upgrade(lab: Lab
     lab.succeeds()
     assert lab.deployment.on_node(pending) == ""
     assert "OF_THE_TEST" in _operator(lab, "{.spec.template.spec.containers[0].env}")
+    assert lab.converged()
+
+
+def test_up_begins_anew_after_pulumi_was_killed_in_the_middle_of_an_installation(lab: Lab) -> None:
+    _switch_off(lab)
+    _configure(lab, {})
+    pending = f"{_KUBECTL} get secrets --selector owner=helm,status=pending-install --output name"
+    lab.kill(*UP, after=f"for i in $(seq 250); do {pending} | grep -q . && break; sleep 0.2; done")
+    lab.succeeds()
+    assert "was interrupted in an earlier run: forget the release and begin again" in lab.said[-1]
+    assert lab.deployment.on_node(pending) == ""
+    assert _operator(lab, "{.status.readyReplicas}") == "1"
     assert lab.converged()
 
 
