@@ -59,7 +59,12 @@ def list_contents(folder: Folder) -> None:
 
 
 @app.command()
-def verify(folder: Folder) -> None:
+def verify(
+    folder: Folder,
+    partial: Annotated[  # noqa: FBT002 - an option of the command line
+        bool, typer.Option("--partial", help="Also take one without K3s or the images that it asks for.")
+    ] = False,
+) -> None:
     """Read every file and compare it with its digest; exit with 1 where one is missing or another."""
 
     def check() -> Bundle:
@@ -68,7 +73,17 @@ def verify(folder: Folder) -> None:
         return bundle
 
     bundle = _done(check)
+    for name, why in sorted(bundle.left_out.items()):
+        typer.echo(f"left out: {name} ({why})")
+    if (lacking := _lacking(bundle)) and not partial:
+        _refused(f"{bundle.folder} has no {' and no '.join(lacking)}, and no node is installed without")
     typer.echo(f"{bundle.folder}: {len(bundle.parts)} parts, every file as listed")
+
+
+def _lacking(bundle: Bundle) -> list[str]:
+    """Return what of that which every node needs is not in a bundle."""
+    there = {"k3s": bundle.k3s is not None, "part system": "system" in bundle.parts}
+    return [name for name, held in there.items() if not held]
 
 
 def _done(act: Callable[[], Bundle]) -> Bundle:

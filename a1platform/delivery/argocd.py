@@ -1,7 +1,8 @@
-"""Argo CD's own objects: the project, one Application a folder, and the root Application over them.
+"""Argo CD's own objects: the projects, one Application a folder, and the root Application over them.
 
-The rendered Applications cannot know which repository serves them, so the root Application, which is the only
-object that Pulumi declares, patches its own address into them. One repository address stands in one place.
+Git says what is delivered, Pulumi how far that may go: the root Application and both projects are declared by
+Pulumi, so that whoever may push to the repository gets no further right. The rendered Applications cannot
+know which repository serves them; the root Application patches its own address into them.
 """
 
 import json
@@ -26,7 +27,9 @@ def _metadata(name: str) -> Manifest:
     return {"name": name, "namespace": NAMESPACE, "labels": {"app.kubernetes.io/part-of": PART_OF}}
 
 
-def app_project(namespace: str, kinds: Iterable[tuple[str, str]]) -> Manifest:
+def app_project(
+    namespace: str, kinds: Iterable[tuple[str, str]], repo_url: str = UNSET_REPOSITORY
+) -> Manifest:
     """Return the project that allows our repository, our namespace and our kinds, and nothing else.
 
     What Argo CD may not make it may not remove either: a kind that is no longer rendered has to stay allowed.
@@ -34,6 +37,7 @@ def app_project(namespace: str, kinds: Iterable[tuple[str, str]]) -> Manifest:
     Args:
         namespace: The only destination.
         kinds: API group (empty for core) and kind.
+        repo_url: The only repository; the rendered file is to be read, and names none.
     """
     allowed = [{"group": group, "kind": kind} for group, kind in sorted(set(kinds))]
     return {
@@ -42,7 +46,7 @@ def app_project(namespace: str, kinds: Iterable[tuple[str, str]]) -> Manifest:
         "metadata": _metadata(PROJECT),
         "spec": {
             "description": "The services of the A1 platform.",
-            "sourceRepos": [UNSET_REPOSITORY],
+            "sourceRepos": [repo_url],
             "destinations": [{"server": _SERVER, "namespace": namespace}],
             "clusterResourceWhitelist": [],
             "namespaceResourceWhitelist": allowed,
@@ -86,14 +90,14 @@ def application(name: str, path: str, namespace: str) -> Manifest:
 
 
 def root_project(repo_url: str) -> Manifest:
-    """Return the root Application's own project: our repository, Argo CD's namespace, Argo CD's own kinds.
+    """Return the root Application's own project: our repository, Argo CD's namespace, Applications.
 
-    In the project `default` it could put anything anywhere.
+    In the project `default` it could put anything anywhere, and a project that came from Git would allow
+    whatever Git says.
 
     Args:
         repo_url: The repository that holds the rendered files.
     """
-    kinds = [{"group": "argoproj.io", "kind": kind} for kind in ("AppProject", "Application")]
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",
@@ -103,7 +107,7 @@ def root_project(repo_url: str) -> Manifest:
             "sourceRepos": [repo_url],
             "destinations": [{"server": _SERVER, "namespace": NAMESPACE}],
             "clusterResourceWhitelist": [],
-            "namespaceResourceWhitelist": kinds,
+            "namespaceResourceWhitelist": [{"group": "argoproj.io", "kind": "Application"}],
         },
     }
 
@@ -152,8 +156,7 @@ def repository_secret(repo_url: str, access: Mapping[str, Any]) -> Manifest:
 def root_application(repo_url: str, revision: str, path: str) -> Manifest:
     """Return the root Application, the app of apps.
 
-    Its finalizer takes the project and the Applications with it when it is deleted;
-    those leave the services alone.
+    Its finalizer takes the Applications with it when it is deleted; those leave the services alone.
 
     Args:
         repo_url: The repository that holds the rendered files.
@@ -172,11 +175,10 @@ def root_application(repo_url: str, revision: str, path: str) -> Manifest:
                 "path": f"{path}/root",
                 "kustomize": {
                     "patches": [
-                        _patch("AppProject", {"/spec/sourceRepos/0": repo_url}),
                         _patch(
                             "Application",
                             {"/spec/source/repoURL": repo_url, "/spec/source/targetRevision": revision},
-                        ),
+                        )
                     ]
                 },
             },

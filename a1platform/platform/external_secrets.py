@@ -10,6 +10,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
+from pydantic import SecretStr
 
 from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare, declare_secret
@@ -24,6 +25,7 @@ from a1platform.settings.platform import ExternalSecretsSettings
 STORE = "a1-cluster-store"
 READER = "a1-store-reader"
 _READY_SECONDS = "120"
+_Content = dict[str, Mapping[str, pulumi.Input[str]]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ExternalSecrets(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Declare the release, the store and, where it is the cluster-local one, its account and content."""
+        """Declare the release, the store, and what it reads with: an account and content, or secrets."""
         super().__init__(token("platform", "ExternalSecrets"), name, None, opts)
         part = args.part
         own = pulumi.ResourceOptions(parent=self, depends_on=part.before)
@@ -73,11 +75,15 @@ class ExternalSecrets(pulumi.ComponentResource):
         if provider is None:
             behind = [declare(manifest, own) for manifest in reader()]
             behind += _content(name, args, own)
+        else:
+            behind += _secrets(
+                f"{name}-provider", EXTERNAL_SECRETS, _given(part.settings.provider_secrets), own
+            )
         # The store's webhook fails closed, so the release has to be ready; and a store without its account
         # is refused for a refresh interval.
+        awaited = pulumi.ResourceOptions(parent=self, depends_on=[self.release, *behind])
         declare(
-            cluster_store(provider or local_provider()),
-            pulumi.ResourceOptions(parent=self, depends_on=[self.release, *behind]),
+            cluster_store(provider or local_provider()), pulumi.ResourceOptions.merge(awaited, _made_anew())
         )
         self.origin = pulumi.Output.from_input(part.chart.origin)
         self.store = pulumi.Output.from_input(STORE)
@@ -154,15 +160,37 @@ def reader() -> list[Manifest]:
     ]
 
 
+def _made_anew() -> pulumi.ResourceOptions:
+    """Return by what a store with another provider is another store.
+
+    Its status has neither the generation nor the provider that it is about: one that is changed in place is
+    Ready by what its old provider answered, and the cluster-local content would go before the new one has
+    answered at all. Secrets that were synced stay while there is no store.
+    """
+    return pulumi.ResourceOptions(replace_on_changes=["spec.provider"], delete_before_replace=True)
+
+
 def _content(name: str, args: ExternalSecretsArgs, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
-    content: dict[str, dict[str, pulumi.Input[str]]] = {key: dict(held) for key, held in args.content.items()}
-    for source, given in args.part.settings.secrets.items():
-        held = content.setdefault(source, {})
-        held |= {key: value.get_secret_value() for key, value in given.items()}
+    content: _Content = {key: dict(held) for key, held in args.content.items()}
+    for source, given in _given(args.part.settings.secrets).items():
+        content[source] = {**content.get(source, {}), **given}
+    return _secrets(name, SECRETS, content, opts)
+
+
+def _given(settings: Mapping[str, Mapping[str, SecretStr]]) -> _Content:
+    return {
+        source: {key: value.get_secret_value() for key, value in held.items()}
+        for source, held in settings.items()
+    }
+
+
+def _secrets(
+    name: str, namespace: str, content: _Content, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
     return [
         declare_secret(
             f"{name}-{source}",
-            {"name": source, "namespace": SECRETS, "labels": labels(source, "secrets")},
+            {"name": source, "namespace": namespace, "labels": labels(source, "secrets")},
             {key: pulumi.Output.secret(value) for key, value in held.items()},
             opts,
         )

@@ -55,14 +55,15 @@ def release(
     source = args.chart
     if source.repository is None:
         check_values(args.name, Path(source.source), args.values)
+    chart, repository = _place(source)
     return Release(
         logical_name,
         name=args.name,
         namespace=args.namespace,
         create_namespace=False,
-        chart=source.source,
+        chart=chart,
         version=source.version,
-        repository_opts=RepositoryOptsArgs(repo=source.repository) if source.repository else None,
+        repository_opts=repository,
         values=dict(args.values),
         # Else the provider leaves out a null, by which Helm takes a key of the chart away.
         allow_null_values=True,
@@ -75,6 +76,19 @@ def release(
         description=_description(source, after),
         opts=pulumi.ResourceOptions(parent=parent, depends_on=list(after)),
     )
+
+
+def _place(source: Chart) -> tuple[str, RepositoryOptsArgs | None]:
+    """Return a chart's name and its repository as the provider takes them.
+
+    It knows a registry by the chart's name alone: given as a repository, it is asked for an index that
+    registries do not have (pulumi-kubernetes #2158).
+    """
+    if source.repository is None:
+        return source.source, None
+    if source.repository.startswith("oci://"):
+        return f"{source.repository.rstrip('/')}/{source.source}", None
+    return source.source, RepositoryOptsArgs(repo=source.repository)
 
 
 def _description(source: Chart, after: Sequence[pulumi.Resource]) -> pulumi.Input[str]:

@@ -15,7 +15,7 @@ from a1platform.services.catalog import GATEWAY
 from a1platform.services.failure import EXPLAINED, failure_hook
 from a1platform.services.model import HTTP_PORT, Capabilities, McpServiceArgs
 from a1platform.services.pruning import AUTOSCALERS, handing_over, inventory, pruning
-from a1platform.services.render import root_application, root_project
+from a1platform.services.render import root_application, root_project, services_project
 from a1platform.services.resolve import NAMESPACE, resolve
 from a1platform.services.shared import shared_objects
 from a1platform.settings.services import Delivery, GitCredentials, GitopsSettings, ServicesSettings
@@ -86,7 +86,7 @@ class McpServicesArgs:
 
 
 class McpServices(pulumi.ComponentResource):
-    """All services of the catalog, or with `delivery: argocd` only the root Application and its project.
+    """All services of the catalog, or with `delivery: argocd` only the root Application and the projects.
 
     Attributes:
         names: The services, in the catalog's order.
@@ -123,7 +123,12 @@ class McpServices(pulumi.ComponentResource):
 
     def _root(self, gitops: GitopsSettings, after: Sequence[pulumi.Resource]) -> None:
         own = pulumi.ResourceOptions(parent=self, depends_on=list(after))
-        needed: list[pulumi.Resource] = [declare(root_project(gitops), own)]
+        root_bound = declare(root_project(gitops), own)
+        # After the root's: once that one allows no project, Argo CD leaves alone the one that Git has brought
+        # in an earlier version. Taken over in Argo CD's name it loses its mark as Git's, and is never pruned.
+        taken_over = applied_as(argocd.FIELD_MANAGER, services_project(gitops))
+        bound = declare(taken_over, pulumi.ResourceOptions(parent=self, depends_on=[root_bound]))
+        needed: list[pulumi.Resource] = [root_bound, bound]
         root = root_application(gitops)
         if gitops.credentials is not None:
             url = root["spec"]["source"]["repoURL"]

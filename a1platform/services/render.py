@@ -20,6 +20,8 @@ def manifest_files(
 ) -> dict[str, str]:
     """Return the tree that Argo CD syncs: `root/` for its own objects, and a folder for each service.
 
+    The services' project stands in `root/` too, and in no `kustomization.yaml`: Pulumi declares it.
+
     Args:
         services: The resolved services.
         gitops: Where the tree will be read from; its address is patched in by the root Application.
@@ -27,12 +29,14 @@ def manifest_files(
     """
     folders = {FOLDER: shared_objects(services, room)}
     folders |= {args.entry.name: service_objects(args) for args in services}
-    root = [argocd.app_project(NAMESPACE, KINDS)]
-    root += [argocd.application(name, f"{gitops.path}/{name}", NAMESPACE) for name in folders]
+    root = [argocd.application(name, f"{gitops.path}/{name}", NAMESPACE) for name in folders]
+    # To be read beside what it bounds: from Git it would be no bound to whoever may push.
+    unlisted = {"root": [argocd.app_project(NAMESPACE, KINDS)]}
     files: dict[str, str] = {}
     for folder, manifests in {"root": root, **folders}.items():
         named = {file_name(manifest, folder): manifest for manifest in manifests}
         named[KUSTOMIZATION] = argocd.kustomization(named)
+        named |= {file_name(manifest, folder): manifest for manifest in unlisted.get(folder, [])}
         files |= {f"{folder}/{name}": to_yaml(manifest) for name, manifest in named.items()}
     return files
 
@@ -59,6 +63,15 @@ def root_project(gitops: GitopsSettings) -> Manifest:
         ValueError: No repository is configured.
     """
     return argocd.root_project(_repository(gitops))
+
+
+def services_project(gitops: GitopsSettings) -> Manifest:
+    """Return the project of everything that the root Application brings.
+
+    Raises:
+        ValueError: No repository is configured.
+    """
+    return argocd.app_project(NAMESPACE, KINDS, _repository(gitops))
 
 
 def _repository(gitops: GitopsSettings) -> str:

@@ -20,7 +20,8 @@ class PartSettings(Settings):
 
     Attributes:
         enabled: Whether it is installed.
-        repository: Chart repository in place of the official one, such as a mirror.
+        repository: Chart repository in place of the official one, such as a mirror; `oci://` with the folder
+            of the charts where it is a registry.
         timeout: Seconds that its pods may take to get ready; then it is taken back, or rolled back.
         values: Chart values of the site's own, merged last.
     """

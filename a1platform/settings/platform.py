@@ -25,6 +25,11 @@ NamespaceName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", examples=["ingress-nginx"])
 ]
 
+SecretName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", examples=["vault"])]
+
+_OF_THE_CHART = "external-secrets"
+"""How the names of what the chart keeps in the same namespace begin."""
+
 _URL = re.compile(r"^https?://[^\s/]+\S*$")
 
 
@@ -59,11 +64,14 @@ class ExternalSecretsSettings(PartSettings):
             store where it is absent.
         secrets: Content of the cluster-local store, Secret to key to value, in place of what is generated.
             Set with `pulumi config set --secret --path`.
+        provider_secrets: What the provider opens the site's own store with, Secret to key to value, in the
+            namespace `external-secrets`. Set with `pulumi config set --secret --path`.
     """
 
     replicas: Replicas = 1
     provider: dict[str, JsonValue] | None = None
     secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
+    provider_secrets: dict[SecretName, dict[str, SecretStr]] = Field(default_factory=dict)
 
     def between(self, given: object) -> Iterator[Problem]:
         """Return where there is not one store."""
@@ -73,6 +81,13 @@ class ExternalSecretsSettings(PartSettings):
             yield Problem(("provider",), f"found {names}, expected one provider such as vault: {{...}}")
         if gives(self, given, "provider") and gives(self, given, "secrets"):
             yield Problem((), "found both provider and secrets, expected secrets without a provider")
+        if self.provider_secrets and not gives(self, given, "provider"):
+            text = "found some without a provider, expected secrets, which the cluster-local store holds"
+            yield Problem(("providerSecrets",), text)
+        for name in self.provider_secrets:
+            if name.startswith(_OF_THE_CHART):
+                text = f"found {name}, expected a name that does not begin like the chart's own"
+                yield Problem(("providerSecrets",), text)
 
 
 class KedaSettings(PartSettings):

@@ -25,6 +25,8 @@ class Declared:
         retained: Whether it stays when its declaration goes.
         ignored: Inputs whose changes are passed over.
         secret_outputs: Outputs that are secret by option.
+        replaced_for: Inputs whose changes make it another one.
+        deleted_first: Whether it goes before the one in its place is made.
         hooks: Names of what is done before it is created or updated.
     """
 
@@ -39,6 +41,8 @@ class Declared:
     retained: bool
     ignored: tuple[str, ...]
     secret_outputs: tuple[str, ...]
+    replaced_for: tuple[str, ...] = ()
+    deleted_first: bool = False
     hooks: tuple[str, ...] = ()
 
 
@@ -99,6 +103,8 @@ class Engine(mocks.MockMonitor):
             retained=request.retainOnDelete,
             ignored=tuple(request.ignoreChanges),
             secret_outputs=tuple(request.additionalSecretOutputs),
+            replaced_for=tuple(request.replaceOnChanges),
+            deleted_first=request.deleteBeforeReplace,
             hooks=(*request.hooks.before_create, *request.hooks.before_update),
         )
         register: Callable[[Any], Any] = super().RegisterResource

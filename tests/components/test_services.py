@@ -151,20 +151,33 @@ def test_without_keda_and_monitoring_no_kind_of_theirs_is_declared(services: Dec
     ]
 
 
-def test_with_argocd_pulumi_declares_the_root_application_its_project_and_nothing_else(
+def test_with_argocd_pulumi_declares_the_root_application_both_projects_and_nothing_else(
     services: Declare,
 ) -> None:
     settings = ServicesSettings.model_validate(
         {"delivery": "argocd", "gitops": {"repoUrl": GIT, "revision": "v1", "path": "manifests"}}
     )
     declared = _objects(services(settings))
-    assert set(declared) == {"a1-root-application", "a1-root-appproject"}
+    assert set(declared) == {"a1-root-application", "a1-root-appproject", "a1-appproject"}
     root = declared["a1-root-application"]
-    assert root.after == ("a1-root-appproject",)
+    # And so the projects go after the root, whose end takes the Applications with it.
+    assert set(root.after) == {"a1-root-appproject", "a1-appproject"}
     assert root.inputs["spec"]["project"] == "a1-root"
     assert root.inputs["spec"]["source"]["repoURL"] == GIT
     assert root.inputs["spec"]["source"]["targetRevision"] == "v1"
     assert root.inputs["spec"]["source"]["path"] == "manifests/root"
+
+
+def test_the_project_that_git_once_brought_is_taken_over_when_argo_cd_may_no_longer_prune_it(
+    services: Declare,
+) -> None:
+    settings = ServicesSettings.model_validate({"delivery": "argocd", "gitops": {"repoUrl": GIT}})
+    project = services(settings)["a1-appproject"]
+    assert project.after == ("a1-root-appproject",)
+    assert project.inputs["spec"]["sourceRepos"] == [GIT]
+    annotations = project.inputs["metadata"]["annotations"]
+    assert annotations["pulumi.com/patchFieldManager"] == "argocd-controller"
+    assert annotations["pulumi.com/patchForce"] == "true"
 
 
 @pytest.mark.parametrize(

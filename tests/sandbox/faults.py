@@ -132,13 +132,19 @@ def cut_power(engine: Engine, node: Node, group: str) -> None:
     engine.run("kill", f"a1-sandbox-{group}.{node.name}")
 
 
-def copy_of(bundle: Path, target: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """Return a copy of a bundle with a changed list; files are shared with it, so never write into one."""
-    shutil.copytree(bundle / "images" / "system", target / "images" / "system", copy_function=_link)
+def copy_of(bundle: Path, target: Path, change: Callable[[dict[str, Any]], None], *parts: str) -> Path:
+    """Return a copy of a bundle's system, and of parts, with a changed list.
+
+    K3s and images are shared with it, so never write into one; charts are the copy's own.
+    """
+    listed = json.loads((bundle / "bundle.json").read_text())
+    listed["parts"] = {name: listed["parts"][name] for name in ("system", *parts)}
+    for name, part in listed["parts"].items():
+        shutil.copytree(bundle / "images" / name, target / "images" / name, copy_function=_link)
+        if part["chart"]:
+            shutil.copytree(bundle / part["chart"]["path"], target / part["chart"]["path"])
     (target / "k3s").mkdir()
     _link(bundle / "k3s" / "k3s", target / "k3s" / "k3s")
-    listed = json.loads((bundle / "bundle.json").read_text())
-    listed["parts"] = {"system": listed["parts"]["system"]}
     change(listed)
     (target / "bundle.json").write_text(json.dumps(listed))
     return target

@@ -67,3 +67,26 @@ def test_with_a_store_of_the_sites_own_no_local_one_is_filled(declare: Declare) 
     declared = declare(program(PlatformArgs(settings, secrets={"mcp-internal": {"key": "x"}})))
     assert declared["a1-cluster-store-clustersecretstore"].inputs["spec"]["provider"] == vault
     assert not [name for name in declared if "mcp-internal" in name or "a1-store-reader" in name]
+
+
+def test_a_store_of_the_sites_own_comes_when_what_opens_it_is_there(declare: Declare) -> None:
+    reference = {"name": "vault", "namespace": "external-secrets", "key": "token"}
+    vault = {"server": "https://vault.example.com", "auth": {"tokenSecretRef": reference}}
+    settings = settings_of(
+        externalSecrets={"provider": {"vault": vault}, "providerSecrets": {"vault": {"token": "of-mine"}}}
+    )
+    declared = declare(program(PlatformArgs(settings)))
+    secret = declared["platform-external-secrets-provider-vault"]
+    assert secret.inputs["metadata"]["name"] == "vault"
+    assert secret.inputs["metadata"]["namespace"] == "external-secrets"
+    assert secret.inputs["stringData"] == {"token": "of-mine"}
+    assert "stringData" in secret.secrets
+    assert set(secret.secret_outputs) == {"data", "stringData"}
+    assert secret.name in declared["a1-cluster-store-clustersecretstore"].after
+
+
+def test_another_provider_is_another_store_whose_readiness_is_its_own(online: dict[str, Declared]) -> None:
+    # The status of one that is changed in place is that of its old provider, and nothing in it says so.
+    store = online["a1-cluster-store-clustersecretstore"]
+    assert store.replaced_for == ("spec.provider",)
+    assert store.deleted_first is True

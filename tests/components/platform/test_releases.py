@@ -52,6 +52,18 @@ def test_a_mirror_takes_the_place_of_the_official_repository(declare: Declare) -
     }
 
 
+def test_a_registry_takes_the_place_of_the_official_repository_by_the_charts_whole_name(
+    declare: Declare,
+) -> None:
+    # With a repository beside it the provider looks for an index, which no registry has.
+    settings = settings_of(keda={"repository": "oci://registry.example.com/charts/"})
+    declared = declare(program(PlatformArgs(settings)))
+    keda = declared["platform-keda-release"].inputs
+    assert keda["chart"] == "oci://registry.example.com/charts/keda"
+    assert "repositoryOpts" not in keda
+    assert keda["version"] == OFFICIAL["keda"].version
+
+
 def test_a_preview_shows_every_release(declare: Declare) -> None:
     assert set(of_type(declare(program(PlatformArgs()), preview=True), RELEASE)) == set(RELEASES)
 

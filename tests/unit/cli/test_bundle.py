@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from a1platform.bundle import file_digest
 from a1platform.cli.main import app
 
 _SHA256 = "0" * 64
@@ -64,6 +65,35 @@ def test_verify_names_a_file_that_is_another(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["bundle", "verify", str(_bundle(tmp_path))])
     assert done.exit_code == 1
     assert "images/keda.tar is not the file that bundle.json describes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("held", "lacking"),
+    [
+        ({"k3s", "system"}, ""),
+        ({"system"}, "has no k3s, and no node is installed without"),
+        ({"k3s"}, "has no part system, and"),
+        (set(), "has no k3s and no part system, and"),
+    ],
+)
+def test_verify_refuses_what_no_node_can_be_installed_from_unless_that_is_said(
+    tmp_path: Path, held: set[str], lacking: str
+) -> None:
+    binary = tmp_path / "k3s"
+    binary.write_bytes(b"x")
+    k3s = {"version": "v1.30.5+k3s1", "path": "k3s", "sha256": file_digest(binary), "origin": "a release"}
+    listed = {
+        "schema": 1,
+        "k3s": k3s if "k3s" in held else None,
+        "parts": {"system": {"origin": "Go modules"}} if "system" in held else {},
+        "leftOut": {"grafana": "on no package registry"},
+    }
+    (tmp_path / "bundle.json").write_text(json.dumps(listed))
+    done = CliRunner().invoke(app, ["bundle", "verify", str(tmp_path)])
+    assert done.exit_code == (1 if lacking else 0)
+    assert lacking in done.stderr
+    assert "left out: grafana (on no package registry)" in done.stdout
+    assert CliRunner().invoke(app, ["bundle", "verify", "--partial", str(tmp_path)]).exit_code == 0
 
 
 def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from a1platform.delivery import argocd
 from a1platform.delivery.manifest import Manifest, identity
 from a1platform.delivery.pulumi_sink import logical_name, type_token
 from a1platform.delivery.yaml_sink import write
-from a1platform.services.render import manifest_files, root_application, root_project
+from a1platform.services.render import manifest_files, root_application, root_project, services_project
 from a1platform.services.resolve import resolve
 from a1platform.settings.services import GitopsSettings, ServicesSettings
 from tests.unit.delivery.conftest import Build
@@ -24,19 +24,35 @@ def test_the_root_takes_its_applications_with_it_and_they_leave_the_services_alo
     assert "finalizers" not in argocd.application("mcp-gateway", "manifests/mcp-gateway", "ns")["metadata"]
 
 
-def test_the_root_may_put_nothing_anywhere_but_argo_cds_own_objects_from_our_repository() -> None:
+def test_the_root_may_put_nothing_anywhere_but_applications_from_our_repository() -> None:
     project = root_project(GITOPS)
     assert root_application(GITOPS)["spec"]["project"] == project["metadata"]["name"]
     assert project["spec"]["sourceRepos"] == [GITOPS.repo_url]
     assert [one["namespace"] for one in project["spec"]["destinations"]] == ["argocd"]
     assert project["spec"]["clusterResourceWhitelist"] == []
-    kinds = {one["kind"] for one in project["spec"]["namespaceResourceWhitelist"]}
-    rendered = manifest_files(resolve(ServicesSettings()), GITOPS)
-    root = [yaml.safe_load(text) for path, text in rendered.items() if path.startswith("root/")]
-    assert {one["kind"] for one in root} - {"Kustomization"} == kinds
+    allowed = [(one["group"], one["kind"]) for one in project["spec"]["namespaceResourceWhitelist"]]
+    assert allowed == [("argoproj.io", "Application")]
 
 
-@pytest.mark.parametrize("make", [root_application, root_project])
+def test_whoever_may_push_to_the_repository_cannot_widen_what_is_allowed(
+    tmp_path: Path, build: Build
+) -> None:
+    write(tmp_path, manifest_files(resolve(ServicesSettings()), GITOPS))
+    assert {one["kind"] for one in build(tmp_path / "root")} == {"Application"}
+    projects = {one["metadata"]["name"] for one in (root_project(GITOPS), services_project(GITOPS))}
+    used = {one["spec"]["project"] for one in build(tmp_path / "root")}
+    assert used < projects
+
+
+def test_the_project_that_is_rendered_is_that_which_pulumi_declares_but_for_the_repository() -> None:
+    rendered = yaml.safe_load(manifest_files(resolve(ServicesSettings()), GITOPS)["root/appproject-a1.yaml"])
+    declared = services_project(GITOPS)
+    assert declared["spec"].pop("sourceRepos") == [GITOPS.repo_url]
+    assert rendered["spec"].pop("sourceRepos") == [argocd.UNSET_REPOSITORY]
+    assert declared == rendered
+
+
+@pytest.mark.parametrize("make", [root_application, root_project, services_project])
 def test_a_root_without_a_repository_is_refused_with_the_key(
     make: Callable[[GitopsSettings], Manifest],
 ) -> None:
@@ -55,9 +71,6 @@ def test_the_root_patches_its_own_address_into_everything_below(tmp_path: Path, 
     assert {(one["repoURL"], one["targetRevision"]) for one in sources} == {
         (GITOPS.repo_url, GITOPS.revision)
     }
-    assert [one["spec"]["sourceRepos"] for one in objects if one["kind"] == "AppProject"] == [
-        [GITOPS.repo_url]
-    ]
     assert argocd.UNSET_REPOSITORY not in str(objects)
 
 
@@ -71,7 +84,7 @@ def test_kustomize_builds_exactly_what_is_rendered(folder: str, tmp_path: Path, 
     rendered = [
         yaml.safe_load(text)
         for path, text in files.items()
-        if path.startswith(f"{folder}/") and not path.endswith("kustomization.yaml")
+        if path.startswith(f"{folder}/") and not path.endswith(("kustomization.yaml", "appproject-a1.yaml"))
     ]
     built = {identity(one): one for one in build(tmp_path / folder)}
     assert built == {identity(one): one for one in rendered}

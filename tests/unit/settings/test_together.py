@@ -44,6 +44,24 @@ OIDC = {
             ["platform.externalSecrets.secrets.x", "platform.externalSecrets"],
         ),
         (
+            {"platform": {"externalSecrets": {"providerSecrets": {"vault": {"token": "x"}}, "timeout": 1}}},
+            ["platform.externalSecrets.timeout", "platform.externalSecrets.providerSecrets"],
+        ),
+        (
+            {
+                "platform": {
+                    "externalSecrets": {
+                        "provider": {"vault": {}},
+                        "providerSecrets": {"external-secrets-webhook": {"token": "x"}, "Vault": {}},
+                    }
+                }
+            },
+            [
+                "platform.externalSecrets.providerSecrets.Vault.[key]",
+                "platform.externalSecrets.providerSecrets",
+            ],
+        ),
+        (
             {"services": {"gitops": {"credentials": {"username": 1}}}},
             ["services.gitops.credentials.username", "services.gitops.credentials"],
         ),
