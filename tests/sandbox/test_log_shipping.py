@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from a1platform.naming import PROJECT
-from a1platform.node.hardening.log_shipping import HOST_AUDIT_LOG, UNIT
+from a1platform.node.hardening.log_shipping import CONF, HOST_AUDIT_LOG, UNIT
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
@@ -98,6 +98,30 @@ def test_what_is_written_while_the_endpoint_is_away_arrives_once_it_is_back(
     receiver.start()
     for number in range(3):
         assert receiver.got("kube-apiserver-audit", f"while-away-{number}")
+
+
+def test_what_the_queue_has_no_room_for_waits_in_the_files(
+    shipping: Deployment, receiver: LogReceiver
+) -> None:
+    """The queue is made small for it; rsyslog reads up to 1024 lines at once, so it may not be smaller."""
+    smaller = f'sed \'s/queue.size="[0-9]*"/queue.size="3000"/\' {CONF} > /run/small.conf'
+    unit = f"/run/systemd/system/{UNIT}.d"
+    start = f"ExecStart=/usr/sbin/rsyslogd -n -iNONE -f /run/small.conf"
+    shipping.on_node(
+        f"{smaller}; mkdir -p {unit}; printf '[Service]\\nExecStart=\\n{start}\\n' > {unit}/small.conf; "
+        f"systemctl daemon-reload; systemctl restart {UNIT}"
+    )
+    try:
+        receiver.stop()
+        shipping.on_node(
+            f"for i in $(seq 8000); do echo type=QUEUED number=$i,; done >> {HOST_AUDIT_LOG}; sleep 30"
+        )
+        receiver.start()
+        assert receiver.got("auditd", "number=8000,")
+        for number in (1, 2999, 3001, 5000, 7999):
+            assert receiver.got("auditd", f"number={number},")
+    finally:
+        shipping.on_node(f"rm -r {unit} /run/small.conf; systemctl daemon-reload; systemctl restart {UNIT}")
 
 
 def test_an_endpoint_that_is_somebody_else_gets_nothing_and_the_journal_says_so(

@@ -13,17 +13,17 @@ from a1platform.settings.log_endpoint import LogEndpointSettings
 HOST_AUDIT_LOG = "/var/log/audit/audit.log"
 CLUSTER_AUDIT_LOG = "/var/lib/rancher/k3s/server/logs/audit.log"
 UNIT = "a1-log-shipping.service"
+CONF = "/etc/a1/log-shipping.conf"
 
 _LOGS = {"auditd": HOST_AUDIT_LOG, "kube-apiserver-audit": CLUSTER_AUDIT_LOG}
 """Each log by the name that the endpoint sees as its application."""
 _NAME = "log-shipping"
-_CONF = "/etc/a1/log-shipping.conf"
 _CA = "/etc/a1/log-endpoint-ca.pem"
 _CA_OF_THE_HOST = "/etc/ssl/certs/ca-certificates.crt"
 _WORK = "/var/lib/a1-log-shipping"
 _PROFILE = "/etc/apparmor.d/usr.sbin.rsyslogd"
 _LONGEST_EVENT = "256k"
-_QUEUE_ON_DISK = "512m"
+_QUEUED_EVENTS = 100_000
 
 
 def log_shipping(endpoint: LogEndpointSettings) -> HostChange:
@@ -39,7 +39,7 @@ def log_shipping(endpoint: LogEndpointSettings) -> HostChange:
         packages=("rsyslog", "rsyslog-gnutls", *(() if ca else ("ca-certificates",))),
         files=(
             *ca,
-            HostFile(_CONF, render_conf(endpoint)),
+            HostFile(CONF, render_conf(endpoint)),
             HostFile(f"/etc/systemd/system/{UNIT}", _SERVICE),
             HostFile("/etc/apparmor.d/rsyslog.d/90-a1-log-shipping", _apparmor(endpoint)),
         ),
@@ -77,9 +77,10 @@ global(
 {own})
 module(load="imfile")
 
-# What memory has no room for waits on the disk; when that is full, an event is dropped every two seconds.
-ruleset(name="ship" queue.type="LinkedList" queue.filename="ship" queue.maxDiskSpace="{_QUEUE_ON_DISK}"
-    queue.size="5000" queue.saveOnShutdown="on") {{
+# By number and not by queue.maxDiskSpace, beyond which an event is dropped every two seconds: a full queue of
+# this kind has imfile wait.
+ruleset(name="ship" queue.type="Disk" queue.filename="ship" queue.size="{_QUEUED_EVENTS}"
+    queue.dequeueBatchSize="16" queue.checkpointInterval="16") {{
     action(type="omfwd" target="{endpoint.host}" port="{endpoint.port}" protocol="tcp"
         TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format" keepAlive="on"
         StreamDriver="gtls" StreamDriverMode="1" StreamDriverAuthMode="x509/name"
@@ -100,7 +101,7 @@ After=network-online.target
 
 [Service]
 Type=notify
-ExecStart=/usr/sbin/rsyslogd -n -iNONE -f {_CONF}
+ExecStart=/usr/sbin/rsyslogd -n -iNONE -f {CONF}
 StateDirectory=a1-log-shipping
 StateDirectoryMode=0700
 Restart=on-failure
@@ -137,7 +138,7 @@ then apparmor_parser --replace {_PROFILE}; fi
 # rsyslogd refuses a file that names another one which is not there, as these two are not yet.
 _CHECK = f"""
 local answer candidate="$a1_staged/log-shipping.conf"
-sed "s#{_WORK}#$a1_staged#; s#{_CA}#$a1_staged{_CA}#" "$a1_staged{_CONF}" >"$candidate"
+sed "s#{_WORK}#$a1_staged#; s#{_CA}#$a1_staged{_CA}#" "$a1_staged{CONF}" >"$candidate"
 answer=$(rsyslogd -N1 -f "$candidate" 2>&1) ||
     a1_fail "{_NAME}: rsyslog refuses its configuration: $answer"
 """
