@@ -83,8 +83,10 @@ def examples(model: type[BaseModel]) -> Examples:
 
 def _examples(schema: object) -> Iterator[tuple[str, str]]:
     if isinstance(schema, dict):
-        if "pattern" in schema and schema.get("examples"):
-            yield schema["pattern"], schema["examples"][0]
+        # A text that may be left out has its pattern in one of two branches.
+        for branch in (schema, *schema.get("anyOf", ())):
+            if "pattern" in branch and schema.get("examples"):
+                yield branch["pattern"], schema["examples"][0]
         for inner in schema.values():
             yield from _examples(inner)
     elif isinstance(schema, list):
