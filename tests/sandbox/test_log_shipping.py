@@ -106,7 +106,7 @@ def test_what_the_queue_has_no_room_for_waits_in_the_files(
     """The queue is made small for it; rsyslog reads up to 1024 lines at once, so it may not be smaller."""
     smaller = f'sed \'s/queue.size="[0-9]*"/queue.size="3000"/\' {CONF} > /run/small.conf'
     unit = f"/run/systemd/system/{UNIT}.d"
-    start = f"ExecStart=/usr/sbin/rsyslogd -n -iNONE -f /run/small.conf"
+    start = "ExecStart=/usr/sbin/rsyslogd -n -iNONE -f /run/small.conf"
     shipping.on_node(
         f"{smaller}; mkdir -p {unit}; printf '[Service]\\nExecStart=\\n{start}\\n' > {unit}/small.conf; "
         f"systemctl daemon-reload; systemctl restart {UNIT}"
