@@ -124,6 +124,22 @@ def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_
     assert _audit(hardened) == ()
 
 
+def test_another_firewall_is_named_and_up_says_that_a_person_has_to_switch_it_off(
+    hardened: Deployment,
+) -> None:
+    hardened.on_node("mkdir /etc/ufw && echo ENABLED=yes > /etc/ufw/ufw.conf")
+    try:
+        assert {deviation.concern: deviation.found for deviation in _audit(hardened)} == {
+            "firewall beside ours": "ufw"
+        }
+        with pytest.raises(PulumiError, match="found ufw switched on beside ours"):
+            hardened.stack.read(*UP)
+    finally:
+        hardened.on_node("rm -r /etc/ufw")
+    hardened.stack.read(*UP)
+    assert _audit(hardened) == ()
+
+
 def test_a_match_block_of_the_site_holds_for_whom_it_names(hardened: Deployment) -> None:
     block = '"Match User backup LocalPort 22" "MaxSessions 9"'
     hardened.on_node(f'printf "%s\\n" {block} > {LAST} && systemctl reload ssh')
