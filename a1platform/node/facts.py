@@ -55,7 +55,7 @@ class HostFacts:
 
 def render_facts() -> str:
     """Return the read-only script that prints the facts as key=value lines."""
-    return library("facts.sh")
+    return f"{library('other_firewalls.sh')}{library('facts.sh')}"
 
 
 def parse_facts(text: str) -> HostFacts:

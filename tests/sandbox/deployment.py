@@ -1,5 +1,6 @@
 """A stack of a test's own that provisions a node by the real program."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,22 @@ class Deployment:
         with (node or self.node).connect() as client:
             _, output, _ = client.exec_command(f"sudo -n sh -c '{command}'", timeout=60)
             return output.read().decode().strip()
+
+    def changed(self) -> list[str]:
+        """Return the concerns for which the last hardening of the first node had anything to do.
+
+        From the state, as the program lets Pulumi log no output of a command.
+        """
+        # With every secret in plain text, so nothing but the names of concerns leaves here.
+        state = json.loads(self.stack.read("stack", "export", "--show-secrets"))
+        name = f"::{self.node.name}-hardening"
+        (said,) = (
+            one["outputs"]["stdout"]["plaintext"]
+            for one in state["deployment"]["resources"]
+            if one["urn"].endswith(name)
+        )
+        rows = (line.split("\t") for line in json.loads(said).splitlines())
+        return [row[1] for row in rows if row[0] == "changed"]
 
 
 def deployment(cache: Cache, node: Node, state: Path, others: Sequence[Node] = ()) -> Deployment:

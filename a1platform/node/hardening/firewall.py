@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from a1platform.node.hardening.sshd import NOBODY
 from a1platform.node.host_change import HostChange, HostFile
+from a1platform.node.shell import library
 from a1platform.settings.node import FirewallSettings
 
 CLUSTER_RANGES = ("10.42.0.0/16", "10.43.0.0/16")
@@ -194,7 +195,7 @@ rm -f {_PREVIOUS}
 
 
 def _functions(settings: FirewallSettings) -> str:
-    return f"""
+    return f"""{library("other_firewalls.sh")}
 a1_firewall_rules() {{ # the table as it is, without what counts
     nft -nn list table inet a1 2>/dev/null | sed -E 's/ ?packets [0-9]+ bytes [0-9]+//' || true
 }}
@@ -230,6 +231,12 @@ grep -qx @PORT@ <<<"$ports" ||
     a1_fail "hardening.firewall.sshPort: found @PORT@, expected what sshd listens on: $ports"
 if ! answer=$(nft -c -f "$a1_staged{_RULES}" 2>&1); then
     a1_fail "firewall: nft refuses the rules, nothing was written: $answer"
+fi
+answer=$(a1_other_firewalls)
+if [ -n "$answer" ]; then
+    a1_fail "firewall: found ${{answer% }} switched on beside ours, expected none, as its rules drop what" \\
+        "pods send: switch it off (ufw disable, systemctl disable --now firewalld), or ours by" \\
+        "hardening.firewall with a reason, then run up again"
 fi
 """
 
@@ -267,6 +274,7 @@ elif ! systemctl --quiet is-active {_GUARD}.timer && ! cmp -s -- {_RULES} {_CONF
         if [ -e {_CONFIRMED} ]; then echo "other rules"; else echo none; fi
     )" "$(a1_changed {_CONFIRMED})"
 fi
+for found in $(a1_other_firewalls); do a1_deviation "firewall beside ours" none "$found"; done
 """
 
 _BEFORE_REVERT = f"""

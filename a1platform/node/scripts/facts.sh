@@ -37,14 +37,6 @@ k3s_runs() { # a K3s that starts again and again holds its ports at times
     esac
 }
 
-other_firewalls() { # ufw's unit is active on every Ubuntu, so its own switch counts
-    grep -qsiE '^[[:space:]]*ENABLED="?yes' /etc/ufw/ufw.conf && printf 'ufw '
-    case "$(systemctl is-enabled firewalld 2>/dev/null) $(systemctl is-active firewalld 2>/dev/null)" in
-    enabled* | *" active") printf 'firewalld ' ;;
-    esac
-    true
-}
-
 ours() { # our own K3s holds its ports
     grep -qis a1platform /etc/systemd/system/k3s.service /etc/systemd/system/k3s-agent.service && echo yes || echo no
 }
@@ -64,7 +56,7 @@ printf 'other_kubernetes=%s\n' "$(other_kubernetes)"
 printf 'k3s_data=%s\n' "$(k3s_data)"
 printf 'k3s_is_ours=%s\n' "$(ours)"
 printf 'k3s_runs=%s\n' "$(k3s_runs)"
-printf 'other_firewalls=%s\n' "$(other_firewalls)"
+printf 'other_firewalls=%s\n' "$(a1_other_firewalls)"
 printf 'listening=%s\n' "$(listening -t .)"
 printf 'listening_local=%s\n' "$(listening -t '^(127\.0\.0\.1|0\.0\.0\.0|\*|\[::\]|\[::ffff:127\.0\.0\.1\]):')"
 printf 'listening_udp=%s\n' "$(listening -u .)"
