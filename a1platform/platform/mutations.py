@@ -1,4 +1,4 @@
-"""Mutations: what Gatekeeper fills in where a pod says nothing, as `policies/mutations/` has it."""
+"""Mutations: what Gatekeeper fills in where an object says nothing, as `policies/mutations/` has it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

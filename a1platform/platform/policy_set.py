@@ -72,6 +72,16 @@ class Policy:
         """Whether it applies wherever an object is, be it in no namespace."""
         return "scope" in self.constraint["spec"]["match"]
 
+    def reaches(self, namespace: str) -> bool:
+        """Tell whether it applies to what is in a namespace.
+
+        Args:
+            namespace: Its name.
+        """
+        match = self.constraint["spec"]["match"]
+        spared = match.get("excludedNamespaces", ())
+        return namespace not in spared and _covers(match.get("namespaces", ("*",)), namespace)
+
 
 @dataclass(frozen=True)
 class PolicySet:
@@ -142,9 +152,7 @@ class PolicySet:
                     f"policies.parameters.{one.policy}.{each}" for each in sorted(policy.parameters)
                 )
                 yield f"{key}.policy: found {one.policy}, which is of the whole cluster, expected {instead}"
-            elif one.namespace in self.system_namespaces or not any(
-                fnmatchcase(one.namespace, pattern) for pattern in settings.namespaces
-            ):
+            elif one.namespace in self.system_namespaces or not _covers(settings.namespaces, one.namespace):
                 yield (
                     f"{key}.namespace: found {one.namespace}, which no policy reaches, expected one of "
                     f"policies.namespaces: {', '.join(settings.namespaces)}"
@@ -222,6 +230,11 @@ def _read(path: Path) -> Manifest:
     # libyaml, where PyYAML was built with it: every run reads them all.
     content: Manifest = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - either is a safe loader
     return content
+
+
+def _covers(patterns: Sequence[str], namespace: str) -> bool:
+    """Tell whether one of the patterns is that of a namespace."""
+    return any(fnmatchcase(namespace, pattern) for pattern in patterns)
 
 
 def _value_problems(policy: Policy, given: Mapping[str, JsonValue]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from a1platform.services.capacity import Room, Taken, capacity_problems, taken
 from a1platform.services.catalog import CATALOG, GENERATED
 from a1platform.services.checks import settings_problems
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
+from a1platform.services.registries import registry_problems
 from a1platform.services.resolve import resolve
 from a1platform.settings.model import A1Settings
 from a1platform.settings.services import Delivery
@@ -33,11 +34,13 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
     found = settings_problems(settings.services, catalog) if right.has(_SERVICES) else []
     if right.has((*_SERVICES, "pullSecret"), _STORE):
         found += _pull_problems(settings)
-    others = Taken()
+    others, refused = Taken(), list[str]()
     if right.has(("platform",), ("bundle",)):
         bundle = load_bundle(settings.bundle) if settings.bundle else None
         others = taken(settings.platform, bundle)
-        found += _delivery_problems(settings, bundle) if right.has(_SERVICES) else []
+        if right.has(_SERVICES):
+            found += _delivery_problems(settings, bundle)
+            refused = _image_problems(settings, bundle, catalog) if right.has(("policies",)) else []
     # Those that are left out, as they are without External Secrets, need no room and no secrets.
     installed = settings.services.enabled and settings.platform.external_secrets.enabled
     if installed and right.has(_SERVICES, _STORE):
@@ -45,7 +48,7 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
     if not found and right.has(_SERVICES, _STORE, *_ROOM) and installed:
         services = resolve(settings.services, catalog=catalog)
         found = capacity_problems(services, settings.services, Room.of(settings, others))
-    return found
+    return [*found, *refused]
 
 
 def _secret_problems(settings: A1Settings, catalog: Sequence[CatalogEntry]) -> list[str]:
@@ -76,6 +79,18 @@ def _delivery_problems(settings: A1Settings, bundle: Bundle | None) -> list[str]
         return []
     why = report(platform, bundle)["argo-cd"]
     return [f"services.delivery: found {services.delivery}, expected pulumi, as argo-cd is {why}"]
+
+
+def _image_problems(
+    settings: A1Settings, bundle: Bundle | None, catalog: Sequence[CatalogEntry]
+) -> list[str]:
+    """Return a line for each image of the services that the policies would refuse, where there are any."""
+    platform, policies, services = settings.platform, settings.policies, settings.services
+    if not policies.enabled or "gatekeeper" not in charts(platform, bundle):
+        return []
+    if not has_services(platform, services, bundle):
+        return []
+    return list(registry_problems(policies, services, catalog))
 
 
 def _pull_problems(settings: A1Settings) -> list[str]:

@@ -39,8 +39,9 @@ class PolicySettings(Settings):
         parameters: Parameters by policy name that replace the constraint's own, such as
             `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
         exemptions: Namespaces that a policy leaves alone.
-        mutations: Whether a pod that names no seccomp profile gets the default one, and one that does not ask
-            for a token of its account gets none. What makes pods is refused for the same things all the same.
+        mutations: Whether a pod that names no seccomp profile gets the default one, and an account that does
+            not say whether its pods get a token gives them none. What makes pods is refused for the same
+            things all the same.
     """
 
     enabled: bool = True

@@ -6,12 +6,21 @@ account = workload.subject {
 	workload.subject.kind == "ServiceAccount"
 }
 
-pod = workload.spec {
-	workload.subject.kind != "ServiceAccount"
+secret = workload.subject {
+	workload.subject.kind == "Secret"
+	workload.subject.type == "kubernetes.io/service-account-token"
 }
 
+pod = workload.spec {
+	not {"Secret", "ServiceAccount"}[workload.subject.kind]
+}
+
+holder = object.get(pod, "serviceAccountName", "")
+
+holder = object.get(secret, ["metadata", "annotations", "kubernetes.io/service-account.name"], "")
+
 may_have_token {
-	key := sprintf("%s/%s", [workload.subject.metadata.namespace, pod.serviceAccountName])
+	key := sprintf("%s/%s", [workload.subject.metadata.namespace, holder])
 	key == input.parameters.accountsWithToken[_]
 }
 
@@ -38,4 +47,11 @@ violation[{"msg": msg}] {
 	account.metadata.name != "default"
 	object.get(account, "automountServiceAccountToken", true)
 	msg := sprintf("ServiceAccount '%s': set automountServiceAccountToken to false", [account.metadata.name])
+}
+
+# As an ordinary volume it is a token that no rule on pods sees.
+violation[{"msg": msg}] {
+	secret
+	not may_have_token
+	msg := sprintf("Secret '%s': remove it, its token of account '%s' never expires; a pod that calls the Kubernetes API has its account listed in the policy", [secret.metadata.name, holder])
 }

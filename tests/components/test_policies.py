@@ -83,7 +83,7 @@ def test_an_ingress_in_any_namespace_is_known_to_the_policies(declared: dict[str
     assert "sync" not in spec["match"][0]["processes"]
 
 
-def test_pods_are_completed_only_where_the_settings_say_so(
+def test_pods_and_accounts_are_completed_only_where_the_settings_say_so(
     policies: Declare, declared: dict[str, Declared]
 ) -> None:
     assert not [name for name in declared if "mutation" in name]

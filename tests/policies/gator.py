@@ -12,17 +12,6 @@ import yaml
 
 from a1platform.platform.policy_set import PolicySet
 
-_EXPAND = {
-    "apiVersion": "expansion.gatekeeper.sh/v1alpha1",
-    "kind": "ExpansionTemplate",
-    "metadata": {"name": "deployments"},
-    "spec": {
-        "applyTo": [{"groups": ["apps"], "kinds": ["Deployment"], "versions": ["v1"]}],
-        "templateSource": "spec.template",
-        "generatedGVK": {"group": "", "version": "v1", "kind": "Pod"},
-    },
-}
-
 
 @dataclass(frozen=True)
 class Violation:
@@ -86,20 +75,38 @@ class Gator:
         assert judged.keys() == {one.name for one in policies.policies}, done.stdout + done.stderr
         return {name for name, word in judged.items() if word == "FAIL"}
 
-    def mutated(self, mutators: Iterable[dict[str, Any]], pod: dict[str, Any]) -> dict[str, Any]:
-        """Return a pod after the mutations.
+    def mutated(self, mutators: Iterable[dict[str, Any]], silent: dict[str, Any]) -> dict[str, Any]:
+        """Return an object of the core group after the mutations.
 
-        The evaluator mutates what it expands from something else, so the pod is put into a Deployment.
+        The evaluator mutates what it expands from something else, so the object is put into a Deployment.
         """
-        metadata = {"name": "made", "namespace": pod["metadata"]["namespace"]}
-        template = {"metadata": {"labels": {"made": "yes"}}, "spec": pod["spec"]}
+        metadata = {"name": "made", "namespace": silent["metadata"]["namespace"]}
         deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
         space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": metadata["namespace"]}}
-        objects = [_EXPAND, space, {**deployment, "spec": {"template": template}}, *mutators]
+        objects = [
+            _expansion(silent["kind"]),
+            space,
+            {**deployment, "spec": {"template": silent}},
+            *mutators,
+        ]
         path = self.folder / "expanded.yaml"
         path.write_text(yaml.safe_dump_all(objects))
         command = [str(self.program), "expand", "--filename", str(path), "--format", "yaml"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         (found,) = yaml.safe_load_all(done.stdout)
-        return dict(found)
+        # By the name that the evaluator gives it nothing else would know it.
+        return {**found, "metadata": silent["metadata"]}
+
+
+def _expansion(kind: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "expansion.gatekeeper.sh/v1alpha1",
+        "kind": "ExpansionTemplate",
+        "metadata": {"name": "deployments"},
+        "spec": {
+            "applyTo": [{"groups": ["apps"], "kinds": ["Deployment"], "versions": ["v1"]}],
+            "templateSource": "spec.template",
+            "generatedGVK": {"group": "", "version": "v1", "kind": kind},
+        },
+    }

@@ -1,4 +1,4 @@
-"""What Gatekeeper fills in where a pod says nothing, and what it leaves as it is."""
+"""What Gatekeeper fills in where a pod or an account says nothing, and what it leaves as it is."""
 
 from typing import Any
 
@@ -13,38 +13,45 @@ from tests.policies.gator import Gator
 ASSIGN = mutations(POLICIES, PolicySettings().namespaces, load().system_namespaces)
 SILENT = {
     "seccomp": "pod-confinement/samples/denied/seccomp-left-out.yaml",
-    "automount": "service-account/samples/denied/automount-left-out.yaml",
+    "automount": "service-account/samples/denied/account-with-automount-left-out.yaml",
 }
-WISHES = {
-    "securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "a1.json"}},
-    "automountServiceAccountToken": True,
+PROFILE = {"seccompProfile": {"type": "Localhost", "localhostProfile": "a1.json"}}
+WISHES: dict[str, dict[str, Any]] = {
+    "Pod": {"spec": {"containers": [], "securityContext": PROFILE}},
+    "ServiceAccount": {"automountServiceAccountToken": True},
 }
 
 
 def _read(sample: str) -> dict[str, Any]:
-    pod: dict[str, Any] = yaml.safe_load((POLICIES / sample).read_text())
-    return pod
+    found: dict[str, Any] = yaml.safe_load((POLICIES / sample).read_text())
+    return found
 
 
 @pytest.mark.parametrize("name", SILENT)
 def test_what_a_policy_would_refuse_for_being_left_out_is_filled_in(name: str, gator: Gator) -> None:
-    pod = _read(SILENT[name])
+    silent = _read(SILENT[name])
     policies = load().configured(PolicySettings())
-    assert gator.violations(policies, [pod])
-    filled = {**pod, "spec": gator.mutated(ASSIGN, pod)["spec"]}
-    assert gator.violations(policies, [filled]) == []
+    assert gator.violations(policies, [silent])
+    assert gator.violations(policies, [gator.mutated(ASSIGN, silent)]) == []
 
 
-def test_what_a_pod_says_itself_is_left_as_it_is(gator: Gator) -> None:
-    pod = {"metadata": {"namespace": "a1-orchestrator"}, "spec": {"containers": [], **WISHES}}
-    spec = gator.mutated(ASSIGN, pod)["spec"]
-    assert {key: spec[key] for key in WISHES} == WISHES
+@pytest.mark.parametrize("kind", WISHES)
+def test_what_an_object_says_itself_is_left_as_it_is(kind: str, gator: Gator) -> None:
+    metadata = {"name": "one", "namespace": "a1-orchestrator"}
+    said = {"apiVersion": "v1", "kind": kind, "metadata": metadata, **WISHES[kind]}
+    assert gator.mutated(ASSIGN, said) == said
 
 
-def test_a_pod_in_another_namespace_is_left_as_it_is(gator: Gator) -> None:
-    pod = _read(SILENT["seccomp"])
-    pod["metadata"]["namespace"] = "somebody-elses"
-    assert gator.mutated(ASSIGN, pod)["spec"] == pod["spec"]
+@pytest.mark.parametrize("name", SILENT)
+def test_what_is_in_another_namespace_is_left_as_it_is(name: str, gator: Gator) -> None:
+    silent = _read(SILENT[name])
+    silent["metadata"]["namespace"] = "somebody-elses"
+    assert gator.mutated(ASSIGN, silent) == silent
+
+
+def test_a_pod_is_not_said_to_have_no_token_after_kubernetes_has_mounted_one(gator: Gator) -> None:
+    pod = _read("service-account/samples/denied/automount-left-out.yaml")
+    assert "automountServiceAccountToken" not in gator.mutated(ASSIGN, pod)["spec"]
 
 
 def test_no_mutation_reaches_a_system_namespace() -> None:

@@ -19,6 +19,7 @@ _LISTS = [
     ("service-account", "accountsWithToken", "token-mounted"),
     ("service-account", "accountsWithToken", "automount-left-out"),
     ("service-account", "accountsWithToken", "token-in-a-projected-volume"),
+    ("service-account", "accountsWithToken", "token-in-a-secret"),
 ]
 
 

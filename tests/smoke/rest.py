@@ -16,11 +16,12 @@ MANAGER = "a1-smoke"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API server said to an object."""
+    """What the API server said to an object, and what it made of it."""
 
     status: int
     message: str
     warnings: tuple[str, ...]
+    made: Manifest
 
     @property
     def admitted(self) -> bool:
@@ -173,7 +174,9 @@ class Rest:
         answer = self._client.patch(
             path, params=query, content=json.dumps(content), headers={"Content-Type": kind}
         )
-        return Answer(answer.status_code, _message(answer), tuple(answer.headers.get_list("Warning")))
+        warnings = tuple(answer.headers.get_list("Warning"))
+        made: Manifest = answer.json() if answer.is_success else {}
+        return Answer(answer.status_code, _message(answer), warnings, made)
 
 
 def _message(answer: httpx2.Response) -> str:

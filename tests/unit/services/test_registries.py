@@ -1,0 +1,114 @@
+"""An image that the policy `image-registry` would refuse is told before a machine is touched."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from a1platform.services.catalog import CATALOG
+from a1platform.services.refusal import service_problems
+from a1platform.services.registries import qualified
+from a1platform.settings.load import SettingsError, parse
+from a1platform.settings.model import A1Settings
+from a1platform.settings.together import Right
+
+DIGEST = f"@sha256:{'3f' * 32}"
+OWN = f"registry.example.org/a1/mcp-services{DIGEST}"
+TRUSTS = {"parameters": {"image-registry": {"registries": ["registry.example.org/a1/"]}}}
+KEYS = "policies.parameters.image-registry.registries"
+
+
+@pytest.mark.parametrize(
+    ("reference", "whole"),
+    [
+        ("nginx:1.27", "docker.io/library/nginx:1.27"),
+        (f"nginx{DIGEST}", f"docker.io/library/nginx{DIGEST}"),
+        ("a1platform/mcp-services:1.4.2", "docker.io/a1platform/mcp-services:1.4.2"),
+        *((one, one) for one in ("localhost/x:1", "registry:5000/x:1", "ghcr.io/a1/x:1")),
+    ],
+)
+def test_a_reference_is_read_as_the_policies_read_it(reference: str, whole: str) -> None:
+    assert qualified(reference) == whole
+
+
+def _problems(**values: dict[str, Any]) -> list[str]:
+    return service_problems(Right(A1Settings.model_validate(values)))
+
+
+def test_an_image_of_a_registry_that_no_policy_trusts_is_refused_with_both_keys() -> None:
+    told = f"services.image: found {OWN}, expected it from {KEYS}: docker.io/a1platform/"
+    assert _problems(services={"image": OWN}) == [told]
+    assert _problems(services={"image": OWN}, policies=TRUSTS) == []
+
+
+def test_the_image_of_the_bundle_is_refused_where_only_another_registry_is_trusted() -> None:
+    image = "docker.io/a1platform/mcp-services:0.1.0"
+    told = f"services.image: found {image}, expected it from {KEYS}: registry.example.org/a1/"
+    assert _problems(policies=TRUSTS) == [told]
+    nothing: dict[str, Any] = {"parameters": {"image-registry": {"registries": []}}}
+    assert _problems(policies=nothing) == [f"services.image: found {image}, expected it from {KEYS}: none"]
+
+
+def test_a_registry_whose_name_begins_alike_is_another_one() -> None:
+    like = f"registry.example.org/a1-other/mcp-services{DIGEST}"
+    assert len(_problems(services={"image": like}, policies=TRUSTS)) == 1
+
+
+def test_each_image_is_told_at_the_key_that_wins() -> None:
+    overrides = {name: {"image": f"ghcr.io/a1/{name}{DIGEST}"} for name in ("mcp-gateway", "mcp-config")}
+    told = [line.split(":")[0] for line in _problems(services={"overrides": overrides})]
+    assert told == ["services.overrides.mcp-gateway.image", "services.overrides.mcp-config.image"]
+    every = {entry.name: {"image": OWN} for entry in CATALOG}
+    assert _problems(services={"overrides": every}, policies=TRUSTS) == []
+
+
+def test_an_image_of_the_catalog_is_told_at_its_entry_if_it_is_installed() -> None:
+    sixth = dataclasses.replace(CATALOG[-1], name="mcp-sixth", image=OWN, example=True)
+    catalog = (*CATALOG, sixth)
+    told = service_problems(Right(A1Settings()), catalog)
+    assert told == [f"catalog.mcp-sixth.image: found {OWN}, expected it from {KEYS}: docker.io/a1platform/"]
+    without = A1Settings.model_validate({"services": {"example": False}})
+    assert service_problems(Right(without), catalog) == []
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [
+        {"policies": {"enforcement": {"image-registry": "warn"}}},
+        {"policies": {"enforcement": {"image-registry": "dryrun"}}},
+        {"policies": {"namespaces": ["team-*"]}},
+        {"policies": {"enabled": False}},
+        {"platform": {"gatekeeper": {"enabled": False}}},
+        {"platform": {"externalSecrets": {"enabled": False}}},
+    ],
+    ids=["warned", "counted", "elsewhere", "no-policies", "no-gatekeeper", "no-services"],
+)
+def test_an_image_that_nothing_refuses_is_let_be(spared: dict[str, Any]) -> None:
+    assert _problems(services={"image": OWN}, **spared) == []
+
+
+def test_an_image_in_a_namespace_that_is_exempt_is_let_be() -> None:
+    reason = "Its images move to the new registry."
+    exempt = {"policy": "image-registry", "namespace": "a1-orchestrator", "reason": reason}
+    assert _problems(services={"image": OWN}, policies={"exemptions": [exempt]}) == []
+    other = {**exempt, "policy": "image-tag"}
+    assert len(_problems(services={"image": OWN}, policies={"exemptions": [other]})) == 1
+
+
+def test_a_pattern_covers_the_namespace_of_the_services_too() -> None:
+    assert len(_problems(services={"image": OWN}, policies={"namespaces": ["a1-*"]})) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"policies": {"enforcement": {"image-tag": "x"}}}, {"policies": {"parameters": {"image-registry": 1}}}],
+)
+def test_no_image_is_judged_by_policies_that_are_wrong(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse({"services": {"image": OWN}, **wrong}, service_problems)
+    assert "services.image" not in str(caught.value)
+
+
+def test_it_is_told_together_with_what_no_node_has_room_for() -> None:
+    services = {"image": OWN, "overrides": {"mcp-gateway": {"cpuMilli": 9000}}}
+    assert len(_problems(services=services)) == 2
