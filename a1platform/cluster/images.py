@@ -6,7 +6,7 @@ import pulumi
 from pulumi_command.remote import Command
 
 from a1platform.bundle import BundleImage
-from a1platform.node.ssh import remote_folder
+from a1platform.node.ssh import copied, remote_copies
 from a1platform.settings.node import NodeSettings
 
 # The label of an image ends in the part that needs it; several may need the same one.
@@ -33,7 +33,9 @@ def import_images(
     images: Sequence[BundleImage],
     opts: pulumi.ResourceOptions | None = None,
 ) -> Command:
-    """Copy images to a node and import them, those with another digest only; two connections.
+    """Copy images to a node and import them, those with another digest only.
+
+    That is a connection for each of these, and one for the import.
 
     They are pinned, as the kubelet would otherwise delete them when the disk fills and could not fetch them
     again; what the part no longer needs is pinned no more. Nothing is undone on delete: the cluster's
@@ -43,29 +45,29 @@ def import_images(
         name: Logical name.
         node: A node with K3s.
         part: Whose images they are.
-        images: What to import, the files of one folder that holds nothing else.
-        opts: Options of both resources; depend on the installation.
+        images: What to import.
+        opts: Options of all resources; depend on the installation.
     """
-    folder = images[0].path.parent
-    digests = [image.sha256 for image in images]
-    return remote_folder(
-        name, node, folder, digests, lambda staged: render_import(staged, part, images), opts=opts
-    )
+    files = {image.sha256: image.path for image in images}
+    return remote_copies(name, node, files, lambda begin: render_import(begin, part, images), opts=opts)
 
 
-def render_import(staged: str, part: str, images: Sequence[BundleImage]) -> str:
+def render_import(begin: str, part: str, images: Sequence[BundleImage]) -> str:
     """Render the script that imports copied images and removes the copies.
 
     Copies whose import fails stay until the next run, which uses them: they are not sent again, as the one
     that sent them has succeeded.
 
     Args:
-        staged: Absolute path of the copies, as bash text.
+        begin: What the absolute paths of the copies' folders begin with, as bash text; see `copied`.
         part: Whose images they are.
         images: What they are.
     """
-    rows = "".join(f"{image.sha256} {image.path.name} {' '.join(image.references)}\n" for image in images)
-    return f"""staged={staged}
+    rows = "".join(
+        f"{image.sha256} {copied('', image.sha256, image.path)} {' '.join(image.references)}\n"
+        for image in images
+    )
+    return f"""begin={begin}
 part={part}
 images() {{
     cat <<'A1_TABLE'
@@ -81,26 +83,28 @@ imported() {{ # digest, references
         ctr ls "name==$reference" | grep -qF "a1platform.sha256=$digest" || return 1
     done
 }}
-for copy in "${{staged%-*}}"-????????????????; do # those of an earlier bundle
-    if [ "$copy" != "$staged" ]; then rm -rf -- "$copy"; fi
+kept=" $(images | cut -d' ' -f2 | cut -d/ -f1 | tr '\\n' ' ')"
+for folder in "$begin"-????????????????; do # those of an earlier bundle
+    if [[ $kept != *" ${{folder#"$begin"}} "* ]]; then rm -rf -- "$folder"; fi
 done
 while read -r digest file references; do
     # shellcheck disable=SC2086 # a list of names
     if imported "$digest" $references; then continue; fi
-    if [ ! -f "$staged/$file" ]; then
-        echo "$file: found neither it nor its images, expected it at $staged: replace the copy" >&2
+    copy=$begin$file
+    if [ ! -f "$copy" ]; then
+        echo "${{file##*/}}: found neither it nor its images, expected it at $copy: replace the copy" >&2
         exit 1
     fi
-    found=$(sha256sum <"$staged/$file" | cut -d' ' -f1)
+    found=$(sha256sum <"$copy" | cut -d' ' -f1)
     if [ "$found" != "$digest" ]; then
-        echo "$file: found sha256 $found, expected $digest" >&2
+        echo "${{file##*/}}: found sha256 $found, expected $digest" >&2
         exit 1
     fi
-    ctr import "$staged/$file" >/dev/null
+    ctr import "$copy" >/dev/null
     for reference in $references; do
         ctr label "$reference" "a1platform.sha256=$digest" >/dev/null
     done
 done < <(images)
-{_PIN}rm -rf -- "$staged"
-rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$staged")" 2>/dev/null || true
+{_PIN}rm -rf -- "$begin"-????????????????
+rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$begin")" 2>/dev/null || true
 """

@@ -7,7 +7,7 @@ neither an error nor a process list shows it; a changed script updates in place,
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pulumi
@@ -21,6 +21,7 @@ from a1platform.settings.node import NodeSettings, private_key
 
 _DIAL_TRIES = 3
 _DIAL_SECONDS = 10
+_SHORT = 16
 _INPUTS = ("connection", "create", "update", "delete", "stdin", "logging", "addPreviousOutputInEnv")
 """Everything that a command is given here."""
 
@@ -143,7 +144,7 @@ def _digest(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    return _digest(text)[:16]
+    return _digest(text)[:_SHORT]
 
 
 def remote_files(  # noqa: PLR0913 - each is a choice of the caller
@@ -193,43 +194,57 @@ def remote_files(  # noqa: PLR0913 - each is a choice of the caller
     )
 
 
-def remote_folder(  # noqa: PLR0913 - each is a choice of the caller
+def remote_copies(
     name: str,
     node: NodeSettings,
-    source: Path,
-    digests: Iterable[str],
+    files: Mapping[str, Path],
     use: Callable[[str], str],
     *,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Command:
-    """Copy a local folder to the login user's home and run a script on the copy; two SSH connections.
+    """Copy local files to the login user's home and run a script on the copies.
+
+    A connection for each file that the state does not know yet, and one for the script. They are opened one
+    after the other: the plugin opens one per copy, and sshd turns away some of those that come at once.
 
     Args:
         name: Logical name.
         node: Where to copy to.
-        source: An existing folder on this machine.
-        digests: Of the files in it.
-        use: Renders the script from the bash text of the copy's path; the script removes the copy.
-        opts: Options of both resources.
+        files: Existing files on this machine, by their SHA-256.
+        use: Renders the script from the bash text that the copies' folders begin with, see `copied`; the
+            script removes the copies.
+        opts: Options of all resources.
 
     Returns:
         The command that runs the script.
 
     Raises:
-        ValueError: The source is no folder, which the plugin would only find in the middle of a run.
+        ValueError: A file does not exist, which the plugin would only find in the middle of a run.
     """
-    if not source.is_dir():
-        raise ValueError(f"upload {name}: found no folder '{source}', expected one")
-    content = _digest(repr(sorted(digests)))
-    staged = f"{COPIES}/{name}-{_short(content)}"
-    script = use(f"$(getent passwd {node.user} | cut -d: -f6)/{staged}")
-    copies = _copies(name, node, known_asset(source, content), staged, opts)
+    last: list[CopyToRemote] = []
+    for digest, file in files.items():
+        if not file.is_file():
+            raise ValueError(f"upload {name}: found no file '{file}', expected one")
+        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=last))
+        path = copied(f"{COPIES}/{name}", digest, file)
+        last = _copies(f"{name}-{digest[:_SHORT]}", node, known_asset(file, digest), path, after)
     return remote_script(
         name,
         node,
-        f"set -euo pipefail\n{script}",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=copies)),
+        f"set -euo pipefail\n{use(f'$(getent passwd {node.user} | cut -d: -f6)/{COPIES}/{name}')}",
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=last)),
     )
+
+
+def copied(begin: str, digest: str, file: Path) -> str:
+    """Return where the copy of a file is: in a folder of its own, so that it outlives a change of the others.
+
+    Args:
+        begin: What the folders' paths begin with.
+        digest: The file's SHA-256.
+        file: The file on this machine.
+    """
+    return f"{begin}-{digest[:_SHORT]}/{file.name}"
 
 
 def _copies(

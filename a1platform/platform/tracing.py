@@ -37,7 +37,8 @@ _DISK_PER_BYTE = 5
 
 Seen with Jaeger 2.13 and spans of 430 bytes with ten attributes: 3.3, and 150 MB whatever is in it.
 """
-_SPAN_BYTES = 430
+SPAN_BYTES = 1024
+"""What tracehub forwards of a span at most, whatever its attributes hold: `bound.py` of the services."""
 _COUNTS_BYTES = (2, 14)
 """The first Jaeger whose `tail_sampling` limits bytes; those before know spans a second only."""
 _LEAST_SPANS = 50
@@ -199,7 +200,7 @@ def _spans_limit(room: int, hours: int) -> tuple[Manifest, str]:
     What a quiet hour leaves over helps no busy second, so few a second would mean no trace at all: where the
     volume holds fewer over the retention, it is the retention that gets shorter.
     """
-    spans, seconds = room // _SPAN_BYTES, hours * 3600
+    spans, seconds = room // SPAN_BYTES, hours * 3600
     rate = max(_LEAST_SPANS, spans // seconds)
     policy = {"type": "rate_limiting", "rate_limiting": {"spans_per_second": rate}}
     return policy, f"{min(seconds, spans // rate)}s"

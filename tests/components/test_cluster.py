@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pulumi.runtime import mocks
 
-from a1platform.bundle import Bundle, load
+from a1platform.bundle import Bundle, BundleImage, load
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
+from a1platform.cluster.images import import_images
 from a1platform.settings.node import NodeSettings
 from tests.components.conftest import Declared, Echo
 
@@ -78,9 +79,52 @@ def test_images_come_one_part_after_the_other_in_the_order_that_is_asked_for(
     args = K3sClusterArgs(name="a1-test", nodes=(node,), bundle=bundle, parts=("argo-cd", "absent", "keda"))
     found = declare(lambda: K3sCluster("cluster", args).kubeconfig, answers=_Server())
     imports = {name for name in found if name.startswith("a1-")}
-    assert imports == {f"a1-{part}-images{end}" for part in ("argo-cd", "keda") for end in ("", "-copy")}
-    assert found["a1-argo-cd-images-copy"].after == ("cluster-a1-k3s",)
-    assert found["a1-keda-images-copy"].after == ("a1-argo-cd-images",)
+    copy = f"{'b' * 16}-copy"
+    assert imports == {f"a1-{part}-images{end}" for part in ("argo-cd", "keda") for end in ("", f"-{copy}")}
+    assert found[f"a1-argo-cd-images-{copy}"].after == ("cluster-a1-k3s",)
+    assert found[f"a1-keda-images-{copy}"].after == ("a1-argo-cd-images",)
+
+
+def test_only_the_image_that_changed_is_copied_again_wherever_the_bundle_keeps_the_others(
+    declare: Declare, node: NodeSettings, tmp_path: Path
+) -> None:
+    def copies(content: str, digests: Sequence[str]) -> dict[str, Declared]:
+        images = [_image(tmp_path / content / f"image-{i}.tar", sha) for i, sha in enumerate(digests)]
+        found = declare(lambda: import_images("a1-keda-images", node, "keda", images).stdout)
+        return {one.inputs["remotePath"]: one for one in found.values() if one.type.endswith("CopyToRemote")}
+
+    before = copies("old", ["1" * 64, "2" * 64, "3" * 64])
+    after = copies("new", ["1" * 64, "4" * 64, "3" * 64])
+    place = ".a1-upload/a1-keda-images"
+    assert after.keys() - before.keys() == {f"{place}-{'4' * 16}/image-1.tar"}
+    same = after.keys() & before.keys()
+    assert same == {f"{place}-{'1' * 16}/image-0.tar", f"{place}-{'3' * 16}/image-2.tar"}
+    # The engine compares files by their digest alone, and resources by their names.
+    assert {after[path].name for path in same} == {before[path].name for path in same}
+
+
+def test_the_images_of_a_part_are_copied_one_at_a_time(
+    declare: Declare, node: NodeSettings, tmp_path: Path
+) -> None:
+    images = [_image(tmp_path / f"image-{sha}.tar", sha * 64) for sha in "123"]
+    found = declare(lambda: import_images("i", node, "keda", images).stdout)
+    first, second, third = (f"i-{sha * 16}-copy" for sha in "123")
+    assert (found[first].after, found[second].after, found[third].after) == ((), (first,), (second,))
+    assert found["i"].after == (third,)
+
+
+def test_an_image_that_is_not_there_is_named_before_anything_is_declared(
+    node: NodeSettings, tmp_path: Path
+) -> None:
+    image = BundleImage.model_construct(path=tmp_path / "keda.tar", sha256="1" * 64, references=("keda:1",))
+    with pytest.raises(ValueError, match=r"found no file '.*keda\.tar'"):
+        import_images("i", node, "keda", [image])
+
+
+def _image(path: Path, digest: str) -> BundleImage:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(digest)
+    return BundleImage.model_construct(path=path, sha256=digest, references=(f"{path.stem}:1",))
 
 
 def test_what_k3s_needs_is_there_before_it_is_installed(declared: dict[str, Declared]) -> None:

@@ -28,7 +28,7 @@ from mcp_services.core.jsonrpc import reply
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Pool, http_client
-from mcp_services.tracehub import redact
+from mcp_services.tracehub import bound, redact
 from mcp_services.tracehub.store import Span, Store, read
 
 _LOG = logging.getLogger(__name__)
@@ -145,7 +145,10 @@ class Tracehub:
             label = span["service"] if span["service"] in _SERVICES else "_other"
             metrics.HUB_SPANS.labels(label, "kept" if kept else "dropped").inc()
             count += 1
-        self.forwarder.put(asked.SerializeToString(), count)
+        if self.settings.jaeger_otlp_url:
+            # Only now, as the store keeps all attributes.
+            bound.request(asked)
+            self.forwarder.put(asked.SerializeToString(), count)
         return Response(ExportTraceServiceResponse().SerializeToString(), media_type="application/x-protobuf")
 
     async def trace(self, request: Request) -> Response:

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from a1platform.bundle import BundleImage
 from a1platform.cluster.images import render_import
 from a1platform.node.shell import guarded
+from a1platform.node.ssh import copied
 from tests.shell import shellcheck
 
 _PINNED = "io.cri-containerd.pinned"
@@ -62,15 +64,16 @@ class Node:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         return BundleImage.model_construct(path=path, sha256=digest, references=references)
 
-    def bring(self, part: str, *images: BundleImage, copied: bool = True) -> subprocess.CompletedProcess[str]:
-        """Copy images and run their script."""
-        content = hashlib.sha256(repr(sorted(image.sha256 for image in images)).encode()).hexdigest()
-        staged = self.copies / f"a1-{part}-images-{content[:16]}"
-        if copied:
-            staged.mkdir(parents=True)
-            for image in images:
-                shutil.copy(image.path, staged)
-        script = f"set -euo pipefail\n{render_import(str(staged), part, images)}"
+    def bring(
+        self, part: str, *images: BundleImage, sent: Sequence[BundleImage] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Copy images, or those that are said, and run the script of all."""
+        begin = str(self.copies / f"a1-{part}-images")
+        for image in images if sent is None else sent:
+            copy = Path(copied(begin, image.sha256, image.path))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image.path, copy)
+        script = f"set -euo pipefail\n{render_import(begin, part, images)}"
         moved = script.replace("/usr/local/bin/k3s", str(self._k3s))
         return subprocess.run(
             ["bash", "-s"], input=guarded(moved), capture_output=True, text=True, check=False
@@ -101,8 +104,34 @@ def test_images_are_imported_and_kept_from_the_kubelet_and_their_copies_are_gone
 def test_images_that_are_there_are_not_asked_for_again(node: Node) -> None:
     image = node.image("keda:1")
     node.bring("keda", image)
-    done = node.bring("keda", image, copied=False)
+    done = node.bring("keda", image, sent=[])
     assert (done.returncode, node.pinned()) == (0, {"keda:1"})
+
+
+def test_only_the_image_that_changed_has_to_be_sent(node: Node) -> None:
+    metrics, changed = node.image("metrics:1"), node.image("keda:2")
+    node.bring("keda", node.image("keda:1"), metrics)
+    done = node.bring("keda", changed, metrics, sent=[changed])
+    assert done.returncode == 0, done.stderr
+    assert node.pinned() == {"keda:2", "metrics:1"}
+    assert not node.copies.exists()
+
+
+def test_an_image_that_is_gone_and_was_not_sent_is_named_with_its_place(node: Node) -> None:
+    image = node.image("keda:1")
+    done = node.bring("keda", image, sent=[])
+    assert done.returncode != 0
+    assert "keda_1.tar: found neither it nor its images" in done.stderr
+    assert copied(f"{node.copies}/a1-keda-images", image.sha256, image.path) in done.stderr
+
+
+def test_a_copy_that_waits_for_its_import_outlives_a_change_of_another_image(node: Node) -> None:
+    metrics = node.image("metrics:1")
+    node.bring("keda", node.image("keda:1", text="broken"), metrics)
+    changed = node.image("keda:2")
+    done = node.bring("keda", changed, metrics, sent=[changed])
+    assert done.returncode == 0, done.stderr
+    assert node.pinned() == {"keda:2", "metrics:1"}
 
 
 def test_what_a_part_no_longer_needs_is_left_to_the_kubelet_and_still_there_for_a_rollback(
@@ -142,7 +171,7 @@ def test_copies_whose_import_failed_are_used_by_the_next_run_and_gone_with_the_n
     # Nobody sends them once more.
     (left,) = node.copies.iterdir()
     assert list(left.iterdir()) == [left / "keda_1.tar"]
-    assert "no space left" in node.bring("keda", broken, copied=False).stderr
+    assert "no space left" in node.bring("keda", broken, sent=[]).stderr
     (node.copies / f"a1-keda-metrics-images-{'0' * 16}").mkdir()
     assert node.bring("keda", node.image("keda:2")).returncode == 0
     assert [path.name for path in node.copies.iterdir()] == [f"a1-keda-metrics-images-{'0' * 16}"]
