@@ -131,7 +131,7 @@ def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_
 def test_another_firewall_is_named_and_up_says_that_a_person_has_to_switch_it_off(
     hardened: Deployment,
 ) -> None:
-    hardened.on_node("mkdir /etc/ufw && echo ENABLED=yes > /etc/ufw/ufw.conf")
+    hardened.on_node("mkdir -p /etc/ufw && echo ENABLED=yes > /etc/ufw/ufw.conf")
     try:
         assert {deviation.concern: deviation.found for deviation in _audit(hardened)} == {
             "firewall beside ours": "ufw"
@@ -139,7 +139,8 @@ def test_another_firewall_is_named_and_up_says_that_a_person_has_to_switch_it_of
         with pytest.raises(PulumiError, match="found ufw switched on beside ours"):
             hardened.stack.read(*UP)
     finally:
-        hardened.on_node("rm -r /etc/ufw")
+        # The folder is older: openssh-server has a profile for ufw in it.
+        hardened.on_node("rm /etc/ufw/ufw.conf")
     hardened.stack.read(*UP)
     assert _audit(hardened) == ()
 
