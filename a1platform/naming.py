@@ -1,4 +1,4 @@
-"""Type tokens, labels and Kubernetes name limits: pure functions, one place for every name."""
+"""Type tokens, labels, limits of names and names of images: pure functions, one place for every name."""
 
 import re
 
@@ -11,6 +11,7 @@ PRODUCTION = "a1"
 PART_OF = "a1platform"
 """Value of `app.kubernetes.io/part-of` on everything that this program declares."""
 
+_REGISTRY = re.compile(r"localhost|.*[.:].*")
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 
 
@@ -57,3 +58,15 @@ def selector(name: str) -> dict[str, str]:
 def is_dns_label(text: str) -> bool:
     """Tell whether a text is a DNS label (RFC 1123), as names of nodes and namespaces have to be."""
     return _DNS_LABEL.fullmatch(text) is not None
+
+
+def qualified(reference: str) -> str:
+    """Return an image reference with its registry in front, read as `policies/lib/image.rego` reads it.
+
+    Args:
+        reference: The reference; its first part is a registry when it could be a host.
+    """
+    first, slash, _ = reference.partition("/")
+    if not slash:
+        return f"docker.io/library/{reference}"
+    return reference if _REGISTRY.fullmatch(first) else f"docker.io/{reference}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from a1platform.naming import qualified
 from a1platform.versions import K3S
 from sandbox.build.chart import ChartError
 from sandbox.build.go import build
@@ -59,7 +60,7 @@ def rendered(
         BuildError: Helm cannot be built.
     """
     # Not above: every `make up` would wait for the platform's components, which only making a part needs.
-    from sandbox.chart_values import installation  # noqa: PLC0415 - see there
+    from sandbox.chart_values import installation  # noqa: PLC0415 - the lines above
 
     given = installation(part, grafana=grafana)
     helm = build(HELM, cache, progress) / "helm"
@@ -108,12 +109,4 @@ def images(objects: Iterable[Mapping[str, Any]]) -> set[str]:
     found |= {
         one["spec"]["image"] for one in objects if one["kind"] in _OF_THE_OPERATOR and "image" in one["spec"]
     }
-    return {_whole(image) for image in found}
-
-
-def _whole(image: str) -> str:
-    """Return a reference with what a container engine puts before one that names no registry."""
-    first, slash, _ = image.partition("/")
-    if not slash:
-        return f"docker.io/library/{image}"
-    return image if "." in first or ":" in first or first == "localhost" else f"docker.io/{image}"
+    return {qualified(image) for image in found}

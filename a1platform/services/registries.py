@@ -1,8 +1,8 @@
 """Images of the services that the policy `image-registry` would refuse once the cluster is there."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from a1platform.naming import qualified
 from a1platform.platform.policy_set import load
 from a1platform.services.model import CatalogEntry
 from a1platform.services.resolve import NAMESPACE
@@ -11,19 +11,6 @@ from a1platform.settings.services import ServiceOverride, ServicesSettings
 
 _POLICY = "image-registry"
 _TRUSTED = f"policies.parameters.{_POLICY}.registries"
-_HOST = re.compile(r"localhost|.*[.:].*")
-
-
-def qualified(reference: str) -> str:
-    """Return an image reference with its registry in front, read as `policies/lib/image.rego` reads it.
-
-    Args:
-        reference: The reference; its first part is a registry when it could be a host.
-    """
-    first, slash, _ = reference.partition("/")
-    if not slash:
-        return f"docker.io/library/{reference}"
-    return reference if _HOST.fullmatch(first) else f"docker.io/{reference}"
 
 
 def registry_problems(

@@ -27,8 +27,11 @@ def require_address(variable: str, value: str) -> None:
     """Return where a variable of the environment holds an address.
 
     Raises:
-        ReleaseError: It holds something else.
+        ReleaseError: It holds something else, or one with a password, which is not quoted: addresses are
+            told, and stand in command lines.
     """
+    if "@" in value:
+        raise ReleaseError(f"{variable}: found an address with a user or a password in it, expected none")
     if not value.startswith(("http://", "https://")):
         raise ReleaseError(f"{variable}: found {value!r}, expected an address that begins with https://")
 
@@ -93,7 +96,7 @@ def _reached(base: str, within: float) -> _Reached:
 
     def ask() -> None:
         try:
-            request = urllib.request.Request(f"{base}/", method="HEAD")  # noqa: S310 - the operator's
+            request = urllib.request.Request(f"{base}/", method="HEAD")  # noqa: S310 - an address of the operator's
             with urllib.request.build_opener(_Stays).open(request, timeout=within):
                 said.append(_Reached(""))
         except urllib.error.HTTPError:

@@ -37,6 +37,15 @@ async def posting_to(
     await runner.cleanup()
 
 
+async def _received(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> JSONRPCMessage:
+    """What comes of a call that a server answers in this way."""
+    async with posting_to(handler) as transport, transport as (read, write):
+        await asyncio.wait_for(write.send(_ASKED), 60)
+        item = await read.receive()
+        assert isinstance(item, SessionMessage)
+        return item.message
+
+
 async def test_a_stream_that_stays_open_after_its_answer_holds_nobody() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -45,11 +54,7 @@ async def test_a_stream_that_stays_open_after_its_answer_holds_nobody() -> None:
         await asyncio.sleep(60)
         return answer
 
-    async with posting_to(handler) as transport, transport as (read, write):
-        await asyncio.wait_for(write.send(_ASKED), 60)
-        item = await read.receive()
-        assert isinstance(item, SessionMessage)
-        assert isinstance(item.message, JSONRPCResponse)
+    assert isinstance(await _received(handler), JSONRPCResponse)
 
 
 async def test_what_is_under_way_when_the_transport_closes_ends_at_once() -> None:
@@ -144,11 +149,7 @@ async def _answered(content_type: str, *pieces: bytes) -> JSONRPCMessage:
             await asyncio.sleep(0)
         return answer
 
-    async with posting_to(handler) as transport, transport as (read, write):
-        await asyncio.wait_for(write.send(_ASKED), 60)
-        item = await read.receive()
-        assert isinstance(item, SessionMessage)
-        return item.message
+    return await _received(handler)
 
 
 def _result(text: bytes) -> bytes:

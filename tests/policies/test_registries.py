@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from a1platform.naming import qualified
 from a1platform.platform.policy_set import load
-from a1platform.services.registries import qualified
 from a1platform.settings.policies import PolicySettings
 from tests.policies.gator import Gator
 

@@ -101,6 +101,12 @@ def test_a_server_that_never_has_time_is_not_one_that_cannot_be_reached(
         download(url, DIGEST, tmp_path / "k3s", quiet)
 
 
+def test_an_address_with_a_password_is_refused_without_a_word_of_it() -> None:
+    with pytest.raises(ReleaseError, match="A1_RELEASES: found an address with a user") as refused:
+        Releases("https://someone:hidden@mirror.example.com").require()
+    assert "hidden" not in str(refused.value)
+
+
 def test_an_address_that_is_none_is_refused_and_not_taken_for_a_server_that_is_away() -> None:
     with pytest.raises(ReleaseError, match="A1_RELEASES: found 'foo', expected an address"):
         Releases("foo").require()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from a1platform.naming import qualified
 from a1platform.services.catalog import CATALOG
 from a1platform.services.refusal import service_problems
-from a1platform.services.registries import qualified
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.model import A1Settings
 from a1platform.settings.together import Right
