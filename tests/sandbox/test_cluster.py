@@ -15,7 +15,7 @@ from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.node import Node
 from sandbox.pulumi import PulumiError
-from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
+from tests.sandbox.deployment import DESTROY, UP, Deployment, cluster_bundle, deployment, traces
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
 
@@ -141,6 +141,24 @@ def test_k3s_alone_is_put_back_with_the_images_that_stayed(deployed: Deployment)
     ready = "get deployment coredns -o jsonpath={.status.readyReplicas}"
     kubectl = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl --namespace kube-system"
     assert deployed.on_node(f"{kubectl} {ready}") == "1"
+
+
+def test_a_part_comes_from_the_bundle_and_works_stays_as_it_is_and_goes(
+    deployed: Deployment, cache: Cache
+) -> None:
+    cluster_bundle(cache, "external-secrets")
+    deployed.configure(lambda config: config[f"{PROJECT}:platform"].update(externalSecrets={}))
+    deployed.stack.read(*UP)
+    kubectl = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl"
+    store = "get clustersecretstores -o jsonpath={.items[*].status.conditions[*].reason}"
+    assert deployed.on_node(f"{kubectl} {store}") == "Valid"
+    helm = "get secrets --namespace external-secrets --selector owner=helm,status=deployed --output name"
+    assert deployed.on_node(f"{kubectl} {helm}").count("secret/") == 1
+    deployed.stack.read(*UP, "--expect-no-changes")
+    deployed.configure()
+    deployed.stack.read(*UP)
+    gone = "get namespace external-secrets --ignore-not-found --output name"
+    assert deployed.on_node(f"{kubectl} {gone}") == ""
 
 
 def test_destroy_gives_the_host_back_as_it_was(deployed: Deployment, before: dict[str, str]) -> None:
