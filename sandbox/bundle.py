@@ -111,7 +111,10 @@ def _try(
     except _FAILURES as problem:
         why = last_lines(problem)
         progress(f"{part.name}: NOT MADE: {why}")
-        update(bundle_folder(cache), partial(drop, name=part.name, why=why))
+        folder = bundle_folder(cache)
+        # What an earlier recipe made goes on.
+        if not _is_whole(folder, part.name):
+            update(folder, partial(drop, name=part.name, why=why))
         return why
     if on_part:
         on_part(part.name)
@@ -136,22 +139,17 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     return ready, [part.name for part in missing]
 
 
-def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
-    """Return the names of the parts that can be installed, whichever recipe made them, and of the damaged."""
+def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
+    """Return the names of the parts that can be installed, whichever recipe made them."""
+    return [part.name for part in chosen(parts) if _is_whole(bundle_folder(cache), part.name)]
+
+
+def _is_whole(folder: Path, name: str) -> bool:
     try:
-        bundle = load(bundle_folder(cache))
+        load(folder).verify([name])
     except BundleError:
-        return [], []
-    held, damaged = [], []
-    for part in chosen(parts):
-        if part.name in bundle.parts:
-            try:
-                bundle.verify([part.name])
-            except BundleError:
-                damaged.append(part.name)
-            else:
-                held.append(part.name)
-    return held, damaged
+        return False
+    return True
 
 
 def chosen(parts: Iterable[str] | None) -> list[Part]:

@@ -92,7 +92,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     stack = chosen.sandbox(toolchain.environment(state_folder()))
     _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
-    _agree(stack, engine, progress)
+    running = chosen.installed() if _agree(stack, engine, progress) else set[str]()
     node = start(engine, cache, chosen.NODE, progress)
     folder = bundle_folder(cache)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
@@ -113,7 +113,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
     installed: list[str] = []
     try:
-        install_in_stages(cache, progress, parts, install)
+        install_in_stages(cache, progress, parts, running, install)
     except PartsError:
         # The others are there.
         if installed:
@@ -123,8 +123,8 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     _tell(stack, progress, folder)
 
 
-def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
-    """Bring the state and the node together; what one of them knows nothing of cannot be built on."""
+def _agree(stack: Stack, engine: Engine, progress: Progress) -> bool:
+    """Bring the state and the node together, as neither is any good alone; tell whether both are there."""
     # By name: a node that somebody has started beside it belongs to no state.
     there = any(node.name == chosen.NODE for node in nodes(engine))
     if stack.exists():
@@ -132,7 +132,7 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
             _forget(stack, progress)
             # Else the new node's installation would begin by asking the old one.
             kubeconfig_file(stack.name).unlink(missing_ok=True)
-        return
+        return there
     # As after a `make down` while the engine did not run, or with the state folder gone.
     if there:
         with step(progress, f"removing node {chosen.NODE}, which no state knows of"):
@@ -143,6 +143,7 @@ def _tell_of_sandbox(progress: Progress) -> None:
     why = "A1_SANDBOX is set" if chosen.is_asked_for() else "no machine is configured in Pulumi.a1.yaml"
     progress(f"{why}: a sandbox node on this machine stands in")
     if unused := chosen.idle():
+    return False
         progress(unused)
 
 

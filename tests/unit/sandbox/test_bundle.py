@@ -199,11 +199,33 @@ def test_a_part_that_was_just_made_is_not_read_again(small: Bench, monkeypatch: 
     assert not [path for path in read if path.suffix == ".tar"]
 
 
-def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(small: Bench) -> None:
+def test_what_can_be_installed_while_parts_are_made_anew_is_what_is_whole_of_them(small: Bench) -> None:
     folder = small.make(["one", "two"])
     (small.recipes / "one.py").write_text("changed")
     load(folder).part("two").images[0].path.unlink()
-    assert held_parts(small.cache) == (["one"], ["two"])
+    assert held_parts(small.cache) == ["one"]
+    (folder / "bundle.json").write_text("{")
+    assert held_parts(small.cache) == []
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_damaged_part_that_cannot_be_made_again_is_told_with_that_reason(
+    small: Bench, *, damaged: bool
+) -> None:
+    folder = small.make()
+    if damaged:
+        load(folder).part("two").images[0].path.unlink()
+    else:
+        (small.recipes / "two.py").write_text("changed")
+    small.broken = {"two"}
+    with pytest.raises(PartsError):
+        small.make()
+    bundle = load(folder)
+    # What an earlier recipe made is whole, and goes on.
+    assert ("two" in bundle.left_out) == damaged
+    assert "two" in bundle.parts
+    small.broken = set()
+    assert "two" not in load(small.make()).left_out
 
 
 def test_only_the_parts_that_are_asked_for_are_made(small: Bench) -> None:
