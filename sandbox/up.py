@@ -20,9 +20,10 @@ from sandbox.bundle import PartsError, bundle_folder, ready_parts
 from sandbox.bundle_list import add_k3s
 from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
-from sandbox.delivery import Delivery, commit_files, deliver, services_image
+from sandbox.delivery import Delivery, commit_files, deliver, delivers_from_git, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import Engine, engine_with_nodes, ensure_engine, stop_engine
+from sandbox.git_repository import ensure_git
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import KERNEL, Node, nodes, start, stop
@@ -85,7 +86,10 @@ def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
-    if ready_parts(cache, parts)[1]:
+    ready, missing = ready_parts(cache, parts)
+    if delivers_from_git([*ready, *missing]):
+        ensure_git(progress)
+    if missing:
         ensure_compiler(progress)
     tools = partial(ensure, cache, bundle=chosen.bundle())
     toolchain, k3s = both(progress, tools, partial(k3s_source, cache))
@@ -137,13 +141,13 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> bool:
     if there:
         with step(progress, f"removing node {chosen.NODE}, which no state knows of"):
             stop(engine, chosen.NODE)
+    return False
 
 
 def _tell_of_sandbox(progress: Progress) -> None:
     why = "A1_SANDBOX is set" if chosen.is_asked_for() else "no machine is configured in Pulumi.a1.yaml"
     progress(f"{why}: a sandbox node on this machine stands in")
     if unused := chosen.idle():
-    return False
         progress(unused)
 
 

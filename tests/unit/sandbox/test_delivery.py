@@ -22,6 +22,7 @@ from sandbox.delivery import (
     Delivery,
     commit_files,
     deliver,
+    delivers_from_git,
     end,
     git_folder,
     offered_by,
@@ -79,6 +80,11 @@ def test_what_was_chosen_is_switched_on_and_what_was_not_is_off() -> None:
     usual = [name for name in NAMES if name not in OPTIONAL]
     assert switched(*usual) == {name: name in usual for name in NAMES}
     assert switched("keda", "tracing") == {name: name in {"keda", "tracing"} for name in NAMES}
+
+
+def test_git_is_asked_for_where_argo_cd_will_deliver_and_nowhere_else() -> None:
+    assert delivers_from_git(PARTS)
+    assert not delivers_from_git(["keda", "argo-cd"])
 
 
 @pytest.mark.parametrize("parts", [[], ["keda", "tracing"], ["external-secrets", "mcp-services"]])
