@@ -40,7 +40,7 @@ def stack_settings(
     """
     config: dict[str, Any] = {
         "nodes": [node_entry(node) for node in nodes],
-        "preflight": {**_machine(), "diskMib": 8192, "clockSynchronised": False},
+        "preflight": {**machine(), "diskMib": 8192, "clockSynchronised": False},
         # Its own kernel, as far as sysctls go: what is not of the network namespace is a copy in each node.
         "hardening": {
             concern: {"enabled": False, "reason": reason} for concern, reason in _NOT_IN_A_CONTAINER.items()

@@ -20,6 +20,7 @@ from sandbox.bundle import PartsError, bundle_folder, ready_parts
 from sandbox.bundle_list import add_k3s
 from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
+from sandbox.capacity import require_capacity
 from sandbox.delivery import Delivery, commit_files, deliver, delivers_from_git, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import Engine, engine_with_nodes, ensure_engine, stop_engine
@@ -86,6 +87,7 @@ def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
+    require_capacity(parts)
     ready, missing = ready_parts(cache, parts)
     if delivers_from_git([*ready, *missing]):
         ensure_git(progress)
