@@ -20,12 +20,12 @@ from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
 from sandbox.recipes.services import ServicesImageError
 from sandbox.side_by_side import available_memory, two_at_a_time
-from sandbox.toolchain.reach import ReleaseError
+from sandbox.toolchain import ReleaseError, has_toolchain
 
 _ROOT = Path(__file__).parents[1]
 _MEMORY = 3 * 1024**3
 _BESIDE = 7 * 1024**3
-"""What Pulumi's programs and K3s, which come before the parts, take where they are built."""
+"""What Pulumi's programs and K3s, which come before the parts, take together where they are built."""
 _LINES = 15
 _FAILURES = (BuildError, ChartError, DebianError, ReleaseError, ServicesImageError, OSError)
 
@@ -84,7 +84,7 @@ def make_bundle(
     remove_unlisted(folder)
     ready = _ready(folder, wanted, progress)
     missing = [part for part in wanted if part.name not in ready]
-    _check_room(cache, missing)
+    _check_room(cache, _disk(missing))
     if missing:
         ensure_compiler(progress)
     for name in ready:
@@ -111,7 +111,10 @@ def _try(
     except _FAILURES as problem:
         why = last_lines(problem)
         progress(f"{part.name}: NOT MADE: {why}")
-        update(bundle_folder(cache), partial(drop, name=part.name, why=why))
+        folder = bundle_folder(cache)
+        # What an earlier recipe made goes on.
+        if not _is_whole(folder, part.name):
+            update(folder, partial(drop, name=part.name, why=why))
         return why
     if on_part:
         on_part(part.name)
@@ -132,26 +135,23 @@ def ready_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[
     wanted = chosen(parts)
     ready = _ready(bundle_folder(cache), wanted)
     missing = [part for part in wanted if part.name not in ready]
-    _check_room(cache, missing, beside=0 if held_k3s(cache) else _BESIDE)
+    there = {"K3s": held_k3s(cache), "Pulumi": has_toolchain(cache)}
+    before = [name for name, held in there.items() if not held]
+    _check_room(cache, {**_disk(missing), **({" and ".join(before): _BESIDE} if before else {})})
     return ready, [part.name for part in missing]
 
 
-def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
-    """Return the names of the parts that can be installed, whichever recipe made them, and of the damaged."""
+def held_parts(cache: Cache, parts: Iterable[str] | None = None) -> list[str]:
+    """Return the names of the parts that can be installed, whichever recipe made them."""
+    return [part.name for part in chosen(parts) if _is_whole(bundle_folder(cache), part.name)]
+
+
+def _is_whole(folder: Path, name: str) -> bool:
     try:
-        bundle = load(bundle_folder(cache))
+        load(folder).verify([name])
     except BundleError:
-        return [], []
-    held, damaged = [], []
-    for part in chosen(parts):
-        if part.name in bundle.parts:
-            try:
-                bundle.verify([part.name])
-            except BundleError:
-                damaged.append(part.name)
-            else:
-                held.append(part.name)
-    return held, damaged
+        return False
+    return True
 
 
 def chosen(parts: Iterable[str] | None) -> list[Part]:
@@ -210,18 +210,21 @@ def _ready(folder: Path, wanted: Sequence[Part], progress: Progress = lambda _li
     return ready
 
 
-def _check_room(cache: Cache, missing: Sequence[Part], beside: int = 0) -> None:
+def _disk(missing: Sequence[Part]) -> dict[str, int]:
+    return {part.name: part.disk for part in missing}
+
+
+def _check_room(cache: Cache, disk: Mapping[str, int]) -> None:
     """Tell too little disk or memory before the first build, not after twenty minutes."""
-    if not missing:
+    if not disk:
         return
     cache.root.mkdir(parents=True, exist_ok=True)
-    needed = beside + sum(part.disk for part in missing)
-    names = [*(part.name for part in missing), *(["K3s and Pulumi"] if beside else [])]
+    needed = sum(disk.values())
     free = shutil.disk_usage(cache.root).free
     if free < needed:
         raise BundleError(
-            f"{', '.join(names)} need about {_gib(needed)} of disk in {cache.root}, "
-            f"{_gib(free)} are free; free some, or choose fewer parts"
+            f"{', '.join(disk)}: about {_gib(needed)} of disk in {cache.root} are needed, {_gib(free)} are "
+            "free; free some, or choose fewer parts"
         )
     memory = available_memory(_MEMORY)
     if memory < _MEMORY:

@@ -219,7 +219,5 @@ def add(listed: dict[str, Any], name: str, entry: Mapping[str, Any]) -> dict[str
 
 
 def drop(listed: dict[str, Any], name: str, why: str) -> dict[str, Any]:
-    """Return a list that says why a part was not made; what an earlier recipe made of it stays."""
-    if name in listed["parts"]:
-        return listed
+    """Return a list that says why a part was not made; what is listed of it stays."""
     return {**listed, "leftOut": {**listed["leftOut"], name: f"not built: {why}"}}

@@ -13,7 +13,7 @@ from a1platform.settings.node import NodeSettings
 from sandbox.cache import state_folder
 from sandbox.node import Node
 from sandbox.pulumi import REPOSITORY, Stack, state_file
-from sandbox.stack_settings import stack_settings, write
+from sandbox.stack_settings import installed_parts, read, stack_settings, write
 
 SANDBOX = "sandbox"
 NODE = "a1"
@@ -141,6 +141,11 @@ def configure(node: Node, bundle: Path, parts: Sequence[str], services: Mapping[
         services: How the services are delivered.
     """
     write(_config_file(), stack_settings([node], bundle, parts, services))
+
+
+def installed() -> set[str]:
+    """Return the names of the bundle's parts that the last run was to install on the sandbox."""
+    return installed_parts(read(_config_file()))
 
 
 def copy_configuration(stack: Stack, folder: Path) -> Path:

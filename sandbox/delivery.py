@@ -43,6 +43,15 @@ class Delivery:
         return (*sorted(folders - {"root"}), ROOT) if folders else ()
 
 
+def delivers_from_git(parts: Iterable[str]) -> bool:
+    """Tell whether these parts have Argo CD deliver the services, from a repository on this machine.
+
+    Args:
+        parts: Names of the bundle's parts that are installed.
+    """
+    return set(parts) >= _NEEDED
+
+
 def git_folder() -> Path:
     """Return the folder of what is served; `make down` removes it."""
     return state_folder() / "git"
@@ -75,9 +84,9 @@ def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "
     Raises:
         GitError: The repository cannot be written or served.
     """
-    installed = set(parts)
+    installed = frozenset(parts)
     named = {"image": image} if image else {}
-    if not installed >= _NEEDED:
+    if not delivers_from_git(installed):
         return Delivery({"delivery": "pulumi", **named})
     server = GitServer(git_folder(), address, port)
     settings = {

@@ -11,6 +11,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from sandbox.apt import apt_install
+from sandbox.progress import Progress, step
+
 BRANCH = "main"
 _HEAD = f"refs/heads/{BRANCH}"
 _ENDS_WITHIN_SECONDS = 60
@@ -28,6 +31,25 @@ ENVIRONMENT = {
 
 class GitError(RuntimeError):
     """Git refused, or what it should hold cannot be held; the text says why."""
+
+
+def ensure_git(progress: Progress) -> None:
+    """Install Git where it is missing and this machine lets us.
+
+    Args:
+        progress: Takes a line where it is installed.
+
+    Raises:
+        UnfitError: It is missing, and whoever runs this cannot install it.
+        AptError: apt cannot.
+    """
+    if _git() is None:
+        with step(progress, "installing the Debian package git"):
+            apt_install("git")
+
+
+def _git() -> str | None:
+    return shutil.which("git", path=ENVIRONMENT["PATH"])
 
 
 def publish(repository: Path, files: Mapping[str, str], message: str) -> str:
@@ -97,7 +119,7 @@ def run(
     Raises:
         GitError: Git is not installed, refused, or waited too long for an answer.
     """
-    program = shutil.which("git", path=ENVIRONMENT["PATH"])
+    program = _git()
     if program is None:
         raise GitError("found no git on this machine: install the Debian package git")
     # A folder given by name is trusted whoever owns it.

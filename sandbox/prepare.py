@@ -10,6 +10,7 @@ from sandbox.bundle_list import add_k3s
 from sandbox.cache import Cache
 from sandbox.engine import require_engine
 from sandbox.fitness import UnfitError, require_debian
+from sandbox.git_repository import ensure_git
 from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node.image import ensure_root
@@ -51,6 +52,7 @@ def _make_tools(cache: Cache, progress: Progress) -> None:
 def _make_sandbox(cache: Cache, progress: Progress) -> None:
     try:
         require_fit(cache)
+        ensure_git(progress)
         if ready_parts(cache)[1]:
             ensure_compiler(progress)
             # Here, where builds run beside it: it takes two minutes of little work.

@@ -40,7 +40,7 @@ def stack_settings(
     """
     config: dict[str, Any] = {
         "nodes": [node_entry(node) for node in nodes],
-        "preflight": {**_machine(), "diskMib": 8192, "clockSynchronised": False},
+        "preflight": {**machine(), "diskMib": 8192, "clockSynchronised": False},
         # Its own kernel, as far as sysctls go: what is not of the network namespace is a copy in each node.
         "hardening": {
             concern: {"enabled": False, "reason": reason} for concern, reason in _NOT_IN_A_CONTAINER.items()
@@ -63,7 +63,29 @@ def stack_settings(
     return {"config": {f"{PROJECT}:{key}": value for key, value in config.items()}}
 
 
-def _machine() -> dict[str, int]:
+def installed_parts(settings: Mapping[str, Any]) -> set[str]:
+    """Return the names of the bundle's parts that a stack's configuration switches on.
+
+    Args:
+        settings: What `stack_settings` returned; the usual parts are on where it is lost.
+    """
+    config = settings.get("config", {})
+    platform = config.get(f"{PROJECT}:platform", {})
+    given = {name: platform.get(to_camel(name.replace("-", "_")), {}) for name in NAMES}
+    on = {name for name in NAMES if given[name].get("enabled", name not in OPTIONAL)}
+    return on | ({SERVICES} if config.get(f"{PROJECT}:services", {}).get("enabled", True) else set())
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a stack's configuration; nothing where there is none.
+
+    Args:
+        path: The file.
+    """
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None) or {}
+
+
+def machine() -> dict[str, int]:
     """Return what a node sees of this machine, which is what the services have room in."""
     told = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     memory = next(int(line.split()[1]) // 1024 for line in told if line.startswith("MemTotal:"))
@@ -77,8 +99,7 @@ def write(path: Path, settings: Mapping[str, Any]) -> None:
         path: The file.
         settings: What `stack_settings` returns.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept = {key: value for key, value in (content or {}).items() if key != "config"}
+    kept = {key: value for key, value in read(path).items() if key != "config"}
     new = path.with_suffix(".new")
     new.write_text(yaml.safe_dump({**kept, **settings}, sort_keys=False), encoding="utf-8")
     new.replace(path)

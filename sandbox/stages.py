@@ -2,9 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
-from sandbox.bundle import held_parts, make_bundle, ready_parts
+from sandbox.bundle import chosen, held_parts, make_bundle, ready_parts
 from sandbox.cache import Cache
 from sandbox.progress import Progress
 from sandbox.side_by_side import end, until
@@ -15,21 +15,27 @@ _Made = queue.SimpleQueue[str | Exception | None]
 
 
 def install_in_stages(
-    cache: Cache, progress: Progress, parts: Sequence[str] | None, install: Callable[[Sequence[str]], None]
+    cache: Cache,
+    progress: Progress,
+    parts: Sequence[str] | None,
+    running: Collection[str],
+    install: Callable[[Sequence[str]], None],
 ) -> None:
     """Install the cluster at once and the parts as they get ready, while the next ones are built.
 
-    With everything made already there is one installation.
+    With everything made already there is one installation. What runs and is wanted is in each of them: an
+    installation without it would remove it with its data, so there is none before the bundle holds it whole.
 
     Args:
         cache: Where the bundle is.
         progress: Takes a line per step.
         parts: Names of the parts that are wanted; all by default.
+        running: Names of the parts that the node has.
         install: Installs the cluster with the parts of these names.
 
     Raises:
         BundleError: A name is unknown, or there is too little disk or memory; nothing was built or installed.
-        PartsError: Some parts could not be made; all others are installed.
+        PartsError: Some parts could not be made; all others are installed, or nothing where one of them runs.
     """
     wanted = None if parts is None else [_FIRST, *parts]
     ready, missing = ready_parts(cache, wanted)
@@ -43,22 +49,29 @@ def install_in_stages(
     builder.start()
     try:
         # What an earlier recipe made goes on until today's takes its place: left out, it would be removed.
-        held, damaged = held_parts(cache, wanted)
-        failure = _install_what_comes(made, held, damaged, install)
+        held = held_parts(cache, wanted)
+        kept = [part.name for part in chosen({*ready, *missing} & {*running})]
+        failure, lacking = _install_what_comes(made, held, kept, install)
     except BaseException:
         over.set()
         end(lambda: not builder.is_alive())
         raise
+    if lacking:
+        progress(
+            f"nothing is changed on the node: {', '.join(lacking)} runs there, is not whole in the bundle, "
+            "and would be removed with its data. Run `make up` again when it can be made, or choose PARTS "
+            "without it to have it removed"
+        )
     if failure:
         raise failure
 
 
 def _install_what_comes(
-    made: _Made, there: Sequence[str], damaged: Sequence[str], install: Callable[[Sequence[str]], None]
-) -> Exception | None:
-    """Install again and again with what has come, and return why the rest did not."""
+    made: _Made, there: Sequence[str], kept: Sequence[str], install: Callable[[Sequence[str]], None]
+) -> tuple[Exception | None, Sequence[str]]:
+    """Install again and again with what has come; return why the rest did not, and what was waited for."""
     failure: Exception | None = None
-    pending, due = True, False
+    pending, due, lacking = True, False, list[str]()
     while pending:
         news = [made.get()]
         while not made.empty():
@@ -69,12 +82,11 @@ def _install_what_comes(
         there = list(dict.fromkeys((*there, *arrived)))
         # After a failure once more: the installation is told why a part is left out of it.
         due = due or news != [None]
-        # What is damaged may run: left out until it is made anew, it would be removed with its data.
-        awaited = pending and not set(damaged) <= set(there)
-        if due and not awaited and _FIRST in there:
+        lacking = [name for name in kept if name not in there]
+        if due and not lacking and _FIRST in there:
             install(there)
             due = False
-    return failure
+    return failure, lacking
 
 
 def _build(

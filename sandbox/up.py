@@ -20,9 +20,11 @@ from sandbox.bundle import PartsError, bundle_folder, ready_parts
 from sandbox.bundle_list import add_k3s
 from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
-from sandbox.delivery import Delivery, commit_files, deliver, services_image
+from sandbox.capacity import require_capacity
+from sandbox.delivery import Delivery, commit_files, deliver, delivers_from_git, services_image
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import Engine, engine_with_nodes, ensure_engine, stop_engine
+from sandbox.git_repository import ensure_git
 from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import KERNEL, Node, nodes, start, stop
@@ -85,14 +87,18 @@ def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
-    if ready_parts(cache, parts)[1]:
+    require_capacity(parts)
+    ready, missing = ready_parts(cache, parts)
+    if delivers_from_git([*ready, *missing]):
+        ensure_git(progress)
+    if missing:
         ensure_compiler(progress)
     tools = partial(ensure, cache, bundle=chosen.bundle())
     toolchain, k3s = both(progress, tools, partial(k3s_source, cache))
     stack = chosen.sandbox(toolchain.environment(state_folder()))
     _tell_of_other(progress, configured=False)
     engine = ensure_engine(cache, progress)
-    _agree(stack, engine, progress)
+    running = chosen.installed() if _agree(stack, engine, progress) else set[str]()
     node = start(engine, cache, chosen.NODE, progress)
     folder = bundle_folder(cache)
     add_k3s(folder, K3S, k3s.path, k3s.origin)
@@ -113,7 +119,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
 
     installed: list[str] = []
     try:
-        install_in_stages(cache, progress, parts, install)
+        install_in_stages(cache, progress, parts, running, install)
     except PartsError:
         # The others are there.
         if installed:
@@ -123,8 +129,8 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     _tell(stack, progress, folder)
 
 
-def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
-    """Bring the state and the node together; what one of them knows nothing of cannot be built on."""
+def _agree(stack: Stack, engine: Engine, progress: Progress) -> bool:
+    """Bring the state and the node together, as neither is any good alone; tell whether both are there."""
     # By name: a node that somebody has started beside it belongs to no state.
     there = any(node.name == chosen.NODE for node in nodes(engine))
     if stack.exists():
@@ -132,11 +138,12 @@ def _agree(stack: Stack, engine: Engine, progress: Progress) -> None:
             _forget(stack, progress)
             # Else the new node's installation would begin by asking the old one.
             kubeconfig_file(stack.name).unlink(missing_ok=True)
-        return
+        return there
     # As after a `make down` while the engine did not run, or with the state folder gone.
     if there:
         with step(progress, f"removing node {chosen.NODE}, which no state knows of"):
             stop(engine, chosen.NODE)
+    return False
 
 
 def _tell_of_sandbox(progress: Progress) -> None:

@@ -14,7 +14,7 @@ from a1platform.settings.services import ServiceOverride, ServicesSettings
 
 @dataclass(frozen=True)
 class Taken:
-    """What others need of all machines together, at least: one pod of everything, on one of them.
+    """What something needs of all machines together, at least; others than the services by default.
 
     Attributes:
         cpu_milli: Thousandths of a core.
@@ -28,7 +28,7 @@ class Taken:
 
 
 def taken(settings: PlatformSettings, bundle: Bundle | None) -> Taken:
-    """Return what K3s and the installed parts need.
+    """Return what K3s and the installed parts need: one pod of everything.
 
     Args:
         settings: The platform's slice.
@@ -42,6 +42,20 @@ def taken(settings: PlatformSettings, bundle: Bundle | None) -> Taken:
         SYSTEM.cpu_milli + sum(one.cpu_milli for one in sizes),
         SYSTEM.memory_mib + sum(one.memory_mib for one in sizes),
         len(set(there) - SIDECARS),
+    )
+
+
+def fewest(services: Sequence[McpServiceArgs]) -> Taken:
+    """Return what the fewest pods of all services need.
+
+    Args:
+        services: The resolved services.
+    """
+    counted = [(one.size, one.autoscaling.min_replicas) for one in services]
+    return Taken(
+        sum(size.cpu_milli * count for size, count in counted),
+        sum(size.memory_mib * count for size, count in counted),
+        sum(count for _, count in counted),
     )
 
 
@@ -99,14 +113,11 @@ def _pod_problems(one: McpServiceArgs, settings: ServicesSettings, room: Room) -
 
 
 def _sum_problems(services: Sequence[McpServiceArgs], room: Room) -> Iterator[str]:
-    fewest = [(one.size, one.autoscaling.min_replicas) for one in services]
-    milli = sum(size.cpu_milli * count for size, count in fewest)
-    mib = sum(size.memory_mib * count for size, count in fewest)
-    taken = room.taken
+    least, taken = fewest(services), room.taken
     asked = (
-        ("pods", sum(count for _, count in fewest), room.pods, taken.pods, "k3s.maxPods"),
-        ("cpuMilli", milli, room.cpu_milli, taken.cpu_milli, "preflight.vcpus"),
-        ("memoryMib", mib, room.memory_mib, taken.memory_mib, "preflight.memoryMib"),
+        ("pods", least.pods, room.pods, taken.pods, "k3s.maxPods"),
+        ("cpuMilli", least.cpu_milli, room.cpu_milli, taken.cpu_milli, "preflight.vcpus"),
+        ("memoryMib", least.memory_mib, room.memory_mib, taken.memory_mib, "preflight.memoryMib"),
     )
     for what, amount, each, others, promise in asked:
         limit = max(0, each * room.nodes - others)

@@ -94,6 +94,20 @@ def ensure(
     return Toolchain(parts, cache.root / PULUMI_PROGRAMS.folder, cache.root / "pulumi-home")
 
 
+def has_toolchain(cache: Cache) -> bool:
+    """Tell whether nothing of the toolchain has to be downloaded or built.
+
+    Args:
+        cache: Where it stands.
+    """
+    return all(_is_there(cache, part) for part in PARTS)
+
+
+def _is_there(cache: Cache, part: Part) -> bool:
+    origin = _read(cache, part)
+    return bool((origin and _is_current(part, origin)) or part.find(cache.root))
+
+
 def _present(cache: Cache, part: Part, bundle: Bundle | None) -> Installed | None:
     origin = _read(cache, part)
     if not origin or not _is_current(part, origin):

@@ -32,6 +32,9 @@ class Bench:
         self.parts = {name: self._part(name) for name in ("one", "two", "three")}
         monkeypatch.setattr(making, "PARTS", self.parts)
         monkeypatch.setattr(making, "_ROOT", folder)
+        self.programs = {"K3s": True, "Pulumi": True}
+        monkeypatch.setattr(making, "held_k3s", lambda _: self.programs["K3s"])
+        monkeypatch.setattr(making, "has_toolchain", lambda _: self.programs["Pulumi"])
         self.helm = folder / "helm"
         self.helm.write_text('#!/bin/sh\ncat "$3"/templates/* 2>/dev/null || true\n')
         self.helm.chmod(0o755)

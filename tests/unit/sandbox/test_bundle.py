@@ -13,11 +13,10 @@ import pytest
 
 from a1platform import bundle as reading
 from a1platform.bundle import BundleError, file_digest, load
-from a1platform.versions import K3S
 from sandbox import bundle as making
 from sandbox import side_by_side
 from sandbox.build.image import ImageFile
-from sandbox.bundle import PartsError, chosen, held_parts, make_bundle, ready_parts
+from sandbox.bundle import PartsError, chosen, held_parts, make_bundle
 from sandbox.cache import Cache
 from sandbox.parts import PARTS, Part
 from sandbox.progress import Progress
@@ -199,11 +198,33 @@ def test_a_part_that_was_just_made_is_not_read_again(small: Bench, monkeypatch: 
     assert not [path for path in read if path.suffix == ".tar"]
 
 
-def test_what_can_be_installed_while_parts_are_made_anew_is_told_from_what_is_damaged(small: Bench) -> None:
+def test_what_can_be_installed_while_parts_are_made_anew_is_what_is_whole_of_them(small: Bench) -> None:
     folder = small.make(["one", "two"])
     (small.recipes / "one.py").write_text("changed")
     load(folder).part("two").images[0].path.unlink()
-    assert held_parts(small.cache) == (["one"], ["two"])
+    assert held_parts(small.cache) == ["one"]
+    (folder / "bundle.json").write_text("{")
+    assert held_parts(small.cache) == []
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_damaged_part_that_cannot_be_made_again_is_told_with_that_reason(
+    small: Bench, *, damaged: bool
+) -> None:
+    folder = small.make()
+    if damaged:
+        load(folder).part("two").images[0].path.unlink()
+    else:
+        (small.recipes / "two.py").write_text("changed")
+    small.broken = {"two"}
+    with pytest.raises(PartsError):
+        small.make()
+    bundle = load(folder)
+    # What an earlier recipe made is whole, and goes on.
+    assert ("two" in bundle.left_out) == damaged
+    assert "two" in bundle.parts
+    small.broken = set()
+    assert "two" not in load(small.make()).left_out
 
 
 def test_only_the_parts_that_are_asked_for_are_made(small: Bench) -> None:
@@ -214,41 +235,6 @@ def test_an_unknown_part_is_refused_before_anything_is_built(small: Bench) -> No
     with pytest.raises(BundleError, match="unknown parts: tow; known are one, two, three"):
         small.make(["one", "tow"])
     assert small.built == []
-
-
-def test_too_little_disk_is_told_before_anything_is_built(small: Bench) -> None:
-    small.parts["two"] = replace(small.parts["two"], disk=2**60)
-    with pytest.raises(BundleError, match=r"need about .* GiB of disk in .*, .* GiB are free"):
-        small.make()
-    assert small.built == []
-
-
-def test_what_is_built_before_the_parts_is_counted_while_it_is_not_there(
-    small: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free = shutil.disk_usage(small.recipes)._replace(free=5 * 2**30)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
-    with pytest.raises(BundleError, match=r"one, two, three, K3s and Pulumi need about 7.0 GiB .* 5.0 GiB"):
-        ready_parts(small.cache)
-    (small.cache.folder("releases", K3S) / "k3s").touch()
-    assert ready_parts(small.cache) == ([], ["one", "two", "three"])
-
-
-def test_too_little_memory_is_told_before_anything_is_built(
-    small: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
-    with pytest.raises(
-        BundleError, match=r"building needs about .* of memory, .* are available; end what uses it"
-    ):
-        small.make()
-    assert small.built == []
-
-
-def test_a_full_bundle_needs_no_disk_and_no_memory(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    small.make()
-    monkeypatch.setattr(making, "available_memory", lambda _: 2**20)
-    small.make()
 
 
 def test_the_real_parts_are_those_that_the_platform_knows() -> None:

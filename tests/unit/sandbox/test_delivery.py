@@ -22,6 +22,7 @@ from sandbox.delivery import (
     Delivery,
     commit_files,
     deliver,
+    delivers_from_git,
     end,
     git_folder,
     offered_by,
@@ -32,7 +33,7 @@ from sandbox.git_repository import head, paths, run
 from sandbox.git_server import stop
 from sandbox.node import Node
 from sandbox.parts import PARTS
-from sandbox.stack_settings import stack_settings
+from sandbox.stack_settings import installed_parts, stack_settings
 from sandbox.syncing import SyncError, missing_to
 from tests.no_cluster import NO_CLUSTER
 
@@ -79,6 +80,21 @@ def test_what_was_chosen_is_switched_on_and_what_was_not_is_off() -> None:
     usual = [name for name in NAMES if name not in OPTIONAL]
     assert switched(*usual) == {name: name in usual for name in NAMES}
     assert switched("keda", "tracing") == {name: name in {"keda", "tracing"} for name in NAMES}
+
+
+def test_git_is_asked_for_where_argo_cd_will_deliver_and_nowhere_else() -> None:
+    assert delivers_from_git(PARTS)
+    assert not delivers_from_git(["keda", "argo-cd"])
+
+
+@pytest.mark.parametrize("parts", [[], ["keda", "tracing"], ["external-secrets", "mcp-services"]])
+def test_what_a_run_was_to_install_is_known_to_the_next(parts: Sequence[str]) -> None:
+    assert installed_parts(stack_settings([NODE], parts=parts)) == set(parts)
+
+
+def test_where_it_is_not_known_any_more_everything_usual_counts_as_installed() -> None:
+    usual = {name for name in NAMES if name not in OPTIONAL}
+    assert installed_parts({}) == usual | {"mcp-services"}
 
 
 @pytest.mark.parametrize(("parts", "enabled"), [(["external-secrets"], False), (list(PARTS), True)])

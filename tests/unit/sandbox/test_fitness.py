@@ -52,6 +52,7 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         ("ensure", None),
         ("build", None),
         ("ensure_compiler", None),
+        ("ensure_git", None),
         ("ensure_root", None),
         ("k3s_source", K3sSource(tmp_path, "built")),
         ("make_bundle", tmp_path),
@@ -84,7 +85,9 @@ def test_tests_that_need_no_sandbox_run_where_none_can_be_made(
     assert said == ["no sandbox can be made here, and tests that need one are skipped: found Fedora Linux 40"]
 
 
-@pytest.mark.parametrize("name", ["ensure_compiler", "ensure_root", "k3s_source", "make_bundle"])
+@pytest.mark.parametrize(
+    "name", ["ensure_git", "ensure_compiler", "ensure_root", "k3s_source", "make_bundle"]
+)
 @pytest.mark.parametrize("error", [AptError("no such package"), EngineError("it broke"), RuntimeError("bug")])
 @pytest.mark.usefixtures("made")
 def test_what_breaks_where_it_can_be_made_keeps_the_tests_from_beginning(
@@ -102,7 +105,7 @@ def test_what_is_there_already_is_taken_on_any_distribution(
     monkeypatch.setattr(module, "held_k3s", lambda _: K3sSource(tmp_path, "built"))
     monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
     prepare(Cache(tmp_path), lambda _: None)
-    assert made == ["ensure", "build", "build", "k3s_source", "make_bundle", "add_k3s"]
+    assert made == ["ensure", "build", "build", "ensure_git", "k3s_source", "make_bundle", "add_k3s"]
 
 
 def test_a_test_is_skipped_with_the_reason_on_an_unfit_machine_only() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.git_repository import GitError, head, publish, run
+from sandbox import git_repository
+from sandbox.git_repository import GitError, ensure_git, head, publish, run
 from sandbox.git_server import GitServer, stop
 
 FILES = {"manifests/root/kustomization.yaml": "resources: []\n", "manifests/one.yaml": "kind: Äpfel\n"}
@@ -18,6 +19,20 @@ FILES = {"manifests/root/kustomization.yaml": "resources: []\n", "manifests/one.
 
 def commits(repository: Path) -> list[str]:
     return run(repository, "log", "--format=%H", "main").decode().split()
+
+
+def test_git_is_installed_where_it_is_missing_and_only_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages: list[str] = []
+    said: list[str] = []
+    monkeypatch.setattr(git_repository, "apt_install", packages.append)
+    ensure_git(said.append)
+    assert (packages, said) == ([], [])
+    monkeypatch.setitem(git_repository.ENVIRONMENT, "PATH", str(tmp_path))
+    ensure_git(said.append)
+    assert packages == ["git"]
+    assert said[0].startswith("installing the Debian package git")
 
 
 def test_the_branch_holds_exactly_the_files(tmp_path: Path) -> None:

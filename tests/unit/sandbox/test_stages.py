@@ -22,17 +22,19 @@ class Bench:
         self.cache = Cache(tmp_path)
         self.monkeypatch = monkeypatch
         self.held: list[str] = []
-        self.damaged: list[str] = []
+        self.runs: list[str] = []
+        self.said: list[str] = []
         self.ready: list[str] = []
         self.made: list[str] = ["system", "keda"]
+        self.missing: list[str] = []
         self.failure: Exception | None = None
         self.installed: list[list[str]] = []
         monkeypatch.setattr(stages, "make_bundle", self._make)
-        monkeypatch.setattr(stages, "held_parts", lambda *_: (self.held, self.damaged))
+        monkeypatch.setattr(stages, "held_parts", lambda *_: self.held)
         monkeypatch.setattr(stages, "ready_parts", self._readiness)
 
     def _readiness(self, *_: object) -> tuple[list[str], list[str]]:
-        return self.ready, [part for part in self.made if part not in self.ready]
+        return self.ready, [part for part in (*self.made, *self.missing) if part not in self.ready]
 
     def _make(
         self, _cache: Cache, _progress: Progress, _parts: Iterable[str] | None, on_part: Callable[[str], None]
@@ -49,7 +51,7 @@ class Bench:
             look()
             self.installed.append(list(parts))
 
-        stages.install_in_stages(self.cache, lambda _: None, None, install)
+        stages.install_in_stages(self.cache, self.said.append, None, self.runs, install)
         return self.installed
 
 
@@ -75,7 +77,7 @@ def test_nothing_that_runs_is_taken_away_while_it_is_made_anew(bench: Bench) -> 
 def test_what_runs_and_is_damaged_in_the_bundle_is_made_anew_before_anything_is_installed(
     bench: Bench,
 ) -> None:
-    bench.held, bench.damaged = ["system"], ["keda"]
+    bench.held, bench.runs = ["system"], ["keda"]
 
     def make(_cache: Cache, _progress: Progress, _parts: object, on_part: Callable[[str], None]) -> None:
         on_part("system")
@@ -88,12 +90,48 @@ def test_what_runs_and_is_damaged_in_the_bundle_is_made_anew_before_anything_is_
     assert bench.run() == [["system", "keda"], ["system", "keda", "argo-cd"]]
 
 
-def test_the_others_are_installed_when_what_is_damaged_cannot_be_made(bench: Bench) -> None:
-    bench.damaged = ["argo-cd"]
+@pytest.mark.parametrize(
+    ("held", "runs", "missing", "lacking"),
+    [
+        (["system"], ["keda", "argo-cd"], ["argo-cd"], "argo-cd"),
+        # Of a chart's definitions alone: the part is of no use without them.
+        (
+            ["system", "keda", "monitoring"],
+            ["monitoring"],
+            ["monitoring", "monitoring-crds"],
+            "monitoring-crds",
+        ),
+        # The whole list is gone.
+        ([], ["keda", "argo-cd"], ["argo-cd"], "argo-cd"),
+    ],
+)
+def test_nothing_that_runs_is_taken_away_when_it_cannot_be_made_anew(
+    bench: Bench, held: list[str], runs: list[str], missing: list[str], lacking: str
+) -> None:
+    bench.held, bench.runs = held, runs
+    bench.missing = missing
+    bench.failure = BundleError(f"not made: {lacking}")
+    with pytest.raises(BundleError, match=lacking):
+        bench.run()
+    assert bench.installed == []
+    (line,) = bench.said
+    assert line.startswith(f"nothing is changed on the node: {lacking} runs there")
+    assert "Run `make up` again" in line
+    assert "PARTS" in line
+
+
+def test_the_others_are_installed_when_what_never_ran_cannot_be_made(bench: Bench) -> None:
+    bench.held, bench.runs, bench.missing = ["system"], ["keda"], ["argo-cd"]
     bench.failure = BundleError("not made: argo-cd")
     with pytest.raises(BundleError, match="argo-cd"):
         bench.run()
-    assert bench.installed == [["system", "keda"]]
+    assert bench.installed[-1] == ["system", "keda"]
+    assert bench.said == []
+
+
+def test_what_runs_and_is_wanted_no_more_goes_whatever_the_bundle_holds_of_it(bench: Bench) -> None:
+    bench.runs = ["argo-cd"]
+    assert bench.run()[-1] == ["system", "keda"]
 
 
 def test_nothing_is_installed_before_what_the_cluster_itself_needs(bench: Bench) -> None:
@@ -155,9 +193,9 @@ def install(parts):
 
 stages.make_bundle = make
 stages.ready_parts = lambda *_: ([], ["system", "keda"])
-stages.held_parts = lambda *_: ([], [])
+stages.held_parts = lambda *_: []
 signal.signal(signal.SIGTERM, signal.default_int_handler)
-stages.install_in_stages(Cache(root), print, None, install)
+stages.install_in_stages(Cache(root), print, None, [], install)
 """
 
 

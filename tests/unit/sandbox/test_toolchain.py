@@ -15,7 +15,7 @@ import pytest
 from a1platform.versions import PULUMI
 from sandbox.build.go import GoRecipe
 from sandbox.cache import Cache
-from sandbox.toolchain import Releases, ensure
+from sandbox.toolchain import Releases, ensure, has_toolchain
 from sandbox.toolchain.parts import ORIGIN_FILE, PARTS
 from sandbox.toolchain.reach import ReleaseError
 from sandbox.toolchain.release import WrongDigestError
@@ -62,6 +62,21 @@ def test_parts_come_from_the_official_releases_and_a_second_run_says_and_asks_no
     assert ensure(cache, lines.append, server.releases) == toolchain
     assert time.monotonic() - start < 0.3
     assert (lines, len(server.asked)) == ([], asked)
+
+
+def test_it_is_known_whether_there_is_anything_to_bring(
+    cache: Cache, builds: Builds, lines: list[str]
+) -> None:
+    assert not has_toolchain(cache)
+    ensure(cache, lines.append, NOWHERE)
+    assert builds.asked == RECIPES
+    assert has_toolchain(cache)
+    # What is only asked for again, for the official one's sake, is there.
+    origin = cache.root / COMMAND.folder / ORIGIN_FILE
+    origin.write_text(json.dumps({**json.loads(origin.read_text()), "asked": 0}))
+    assert has_toolchain(cache)
+    origin.unlink()
+    assert not has_toolchain(cache)
 
 
 def test_plugins_stand_where_pulumi_looks_for_them(

@@ -56,6 +56,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Machine:
     ("names", "known", "done"),
     [
         ([], False, []),
+        # The only node that anything runs on.
         (["a1"], True, []),
         ([], True, ["forget"]),
         # What is on it was installed by a state that is gone: Helm would refuse its own releases.
@@ -70,8 +71,9 @@ def test_a_node_and_a_state_stay_together_only(
     machine: _Machine, names: Sequence[str], done: Sequence[str], *, known: bool
 ) -> None:
     machine.names, machine.known = names, known
-    up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
+    carries = up._agree(Stack(chosen.SANDBOX, {}), _ENGINE, lambda _: None)
     assert machine.done == done
+    assert carries == (known and "a1" in names)
 
 
 @pytest.mark.parametrize(("names", "left"), [([], False), (["b"], False), (["a1"], True)])
