@@ -1,6 +1,7 @@
 """`make scan`: known vulnerabilities in our own image and in our lock files, by OSV-Scanner.
 
 What a newer version mends fails; what nobody has mended yet is counted, as nobody could do anything about it.
+What is malicious always fails: it can be taken out.
 The vulnerabilities come from osv.dev, or from a folder that `OSV_SCANNER_LOCAL_DB_CACHE_DIRECTORY` names.
 """
 
@@ -31,12 +32,14 @@ _LOCK_FILES = (
 )
 _ACCEPTED = "osv-scanner.toml"
 _SEPARATORS = re.compile(r"[-_.]+")
+_MALICIOUS = "MAL-"
+"""How malicious packages are named: https://github.com/ossf/malicious-packages."""
 _SOME, _NONE = 1, 0
 """Exit statuses: https://google.github.io/osv-scanner/output/#return-codes."""
 
 
 class ScanError(RuntimeError):
-    """Something is vulnerable and a newer version of it is not, or it could not be found out."""
+    """Something is malicious, or vulnerable while another version is not; or it could not be found out."""
 
 
 @dataclass(frozen=True, order=True)
@@ -47,14 +50,23 @@ class Finding:
         package: Name and version of what has it.
         name: Its identifier, such as `GHSA-...` or `DEBIAN-CVE-...`.
         mended: The versions that do not have it any more; empty where there is none yet.
+        is_malicious: Whether somebody made the package to do harm.
     """
 
     package: str
     name: str
     mended: tuple[str, ...]
+    is_malicious: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether something can be done about it."""
+        return self.is_malicious or bool(self.mended)
 
     def __str__(self) -> str:
         """Name what is to be done."""
+        if self.is_malicious:
+            return f"{self.package}: {self.name}, malicious: take it out, and trust nothing that ran it"
         return f"{self.package}: {self.name}, mended by {' or '.join(self.mended)}"
 
 
@@ -82,13 +94,13 @@ def scan(cache: Cache, progress: Progress) -> None:
     for what, arguments in scans.items():
         with step(progress, f"scanning {what}"):
             found = sorted(set(findings(_results(program, arguments))))
-        wrong += [str(one) for one in found if one.mended]
-        unmended = [one for one in found if not one.mended]
+        wrong += [str(one) for one in found if one.fails]
+        unmended = [one for one in found if not one.fails]
         progress(f"{what}: {len(found)} known vulnerabilities, {len(unmended)} that nobody has mended yet")
     if wrong:
         lines = "\n  ".join(wrong)
         raise ScanError(
-            f"vulnerable, and mended in newer versions (`make lock`, or a reason in {_ACCEPTED}):\n  {lines}"
+            f"malicious, or mended in other versions (`make lock`, or a reason in {_ACCEPTED}):\n  {lines}"
         )
 
 
@@ -106,7 +118,13 @@ def findings(results: Mapping[str, Any]) -> Iterator[Finding]:
                     f"{package['name']} {package['version']}",
                     vulnerability["id"],
                     tuple(sorted(set(_mended(vulnerability, package)))),
+                    _is_malicious(vulnerability),
                 )
+
+
+def _is_malicious(vulnerability: Mapping[str, Any]) -> bool:
+    names = (vulnerability["id"], *(vulnerability.get("aliases") or ()))
+    return any(name.startswith(_MALICIOUS) for name in names)
 
 
 def _mended(vulnerability: Mapping[str, Any], package: Mapping[str, str]) -> Iterator[str]:
@@ -118,6 +136,8 @@ def _mended(vulnerability: Mapping[str, Any], package: Mapping[str, str]) -> Ite
             package["name"]
         ):
             continue
+        if affected.get("versions") and not affected.get("ranges"):
+            yield "any version that the advisory does not list"
         for part in affected.get("ranges") or ():
             # Of the versions, not of the commits.
             if part.get("type") != "GIT":

@@ -42,7 +42,7 @@ def _may_not(role: str, verb: str, group: str, resource: str, namespace: str = "
 
 
 RBAC, APPS, CONSTRAINTS = "rbac.authorization.k8s.io", "apps", "constraints.gatekeeper.sh"
-ARGO, STORES = "argoproj.io", "external-secrets.io"
+ARGO, STORES, MONITORS = "argoproj.io", "external-secrets.io", "monitoring.coreos.com"
 _ALL = (PLATFORM_ENGINEER, SERVICE_DEVELOPER, READ_ONLY)
 _SECRETS = "a1-secrets"
 
@@ -84,7 +84,8 @@ QUESTIONS = [
         )
     ),
     # Nor does anybody have a part do it: Argo CD applies what an Application says with rights on everything,
-    # its repository server and its cache trust whoever reaches them, and a store gives out any key.
+    # its repository server and its cache trust whoever reaches them, a store gives out any key, and a
+    # ServiceMonitor has Prometheus send any file of its own, its token too.
     *(
         _may_not(role, verb, group, resource, namespace)
         for role in _ALL
@@ -97,6 +98,7 @@ QUESTIONS = [
             ("get", "", "secrets", "argocd"),
             *((verb, STORES, "externalsecrets", NAMESPACE) for verb in ("create", "patch", "update")),
             ("patch", STORES, "clustersecretstores", ""),
+            *((verb, MONITORS, "servicemonitors", NAMESPACE) for verb in ("create", "patch", "update")),
         )
     ),
     # A platform engineer runs the platform, and has the break-glass path of one policy.
@@ -105,6 +107,8 @@ QUESTIONS = [
     _may(PLATFORM_ENGINEER, "delete", "", "pods", "argocd"),
     _may(PLATFORM_ENGINEER, "get", ARGO, "applications", "argocd"),
     _may(PLATFORM_ENGINEER, "get", STORES, "externalsecrets", NAMESPACE),
+    _may(PLATFORM_ENGINEER, "get", MONITORS, "servicemonitors", NAMESPACE),
+    _may(PLATFORM_ENGINEER, "patch", MONITORS, "podmonitors", NAMESPACE),
     _may(PLATFORM_ENGINEER, "create", "", "pods/portforward", NAMESPACE),
     _may(PLATFORM_ENGINEER, "create", "", "pods/eviction", "keda"),
     _may(PLATFORM_ENGINEER, "patch", "", "nodes"),

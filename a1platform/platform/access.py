@@ -5,7 +5,8 @@ own kubeconfig. Nor does one get there by a detour. Whoever may write a pod, or 
 what its account may, so that is given where the services run and nowhere else: no account there has much.
 What a part does for whoever writes its objects is not given at all: Argo CD applies what an Application says,
 and its repository server and cache trust whoever reaches their ports; an ExternalSecret gets any key of its
-store. Every right is named, as the policies on wildcards ask of others.
+store; a ServiceMonitor gets Prometheus' own token. Every right is named, as the policies on wildcards ask of
+others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,7 +75,9 @@ _RUN: Rights = {
         "autoscaling": ("horizontalpodautoscalers",),
         "batch": ("cronjobs", "jobs"),
         "keda.sh": ("scaledobjects",),
-        "monitoring.coreos.com": ("podmonitors", "prometheusrules", "servicemonitors"),
+        # No ServiceMonitor: its `bearerTokenFile` has Prometheus send its own token to a pod. A PodMonitor
+        # takes what it sends from Secrets and ConfigMaps of its own namespace, never from a file.
+        "monitoring.coreos.com": ("podmonitors", "prometheusrules"),
         "networking.k8s.io": ("ingresses", "networkpolicies"),
         "policy": ("poddisruptionbudgets",),
     },

@@ -77,9 +77,11 @@ class Policies(pulumi.ComponentResource):
         self, name: str, manifest: Manifest, ready: str | None, after: Sequence[pulumi.Resource]
     ) -> pulumi.Resource:
         metadata = {**manifest["metadata"], "labels": naming.labels(manifest["metadata"]["name"], "policy")}
+        # Whoever broke the glass by kubectl owns the field since; unforced, the way back is a conflict.
+        told = {"pulumi.com/patchForce": "true"}
         if ready:
-            waiting = {"pulumi.com/waitFor": ready, "pulumi.com/timeoutSeconds": _READY_SECONDS}
-            metadata["annotations"] = {**metadata.get("annotations", {}), **waiting}
+            told |= {"pulumi.com/waitFor": ready, "pulumi.com/timeoutSeconds": _READY_SECONDS}
+        metadata["annotations"] = {**metadata.get("annotations", {}), **told}
         return kubernetes.apiextensions.CustomResource(
             name,
             api_version=manifest["apiVersion"],

@@ -22,10 +22,16 @@ from sandbox.progress import Progress, elapsed, now_and_then
 GO_FOLDERS = "go-folders"
 """The lock that every build shares, so that nobody removes its sources."""
 _DOWNLOAD_SECONDS = 900
+_NOT_REACHED = "dial tcp"
+"""What Go says where it cannot connect."""
 
 
 class BuildError(RuntimeError):
     """A build failed; the text names the recipe and holds the last lines of its output."""
+
+
+class ProxyError(BuildError):
+    """The module proxy cannot be reached, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +160,7 @@ def build(recipe: GoRecipe, cache: Cache, progress: Progress) -> Path:
         The folder that holds the programs.
 
     Raises:
+        ProxyError: The module proxy cannot be reached.
         BuildError: The module cannot be had or does not compile.
     """
     target = built_folder(recipe, cache)
@@ -248,19 +255,9 @@ def _compile(job: _Job, out: Path, package: str) -> None:
     whole = package == "." or package.startswith("./") or "." in package.split("/", maxsplit=1)[0]
     linked = " ".join(["-s", "-w", *(f"-X '{name}={value}'" for name, value in recipe.variables.items())])
     path = package if whole else f"{recipe.module}/{package}".removesuffix("/")
-    command = [
-        "go",
-        "build",
-        "-v",
-        "-mod=mod",
-        "-trimpath",
-        # The linker leaves debug information out (-w); making it is 7 % of the compiler's time.
-        "-gcflags=all=-dwarf=false",
-        "-tags",
-        ",".join(recipe.tags),
-        "-ldflags",
-        linked,
-    ]
+    # The linker leaves debug information out (-w); making it is 7 % of the compiler's time.
+    command = ["go", "build", "-v", "-mod=mod", "-trimpath", "-gcflags=all=-dwarf=false"]
+    command += ["-tags", ",".join(recipe.tags), "-ldflags", linked]
     log = cache.folder("logs") / f"build-{recipe.name}.log"
 
     def report(taken: str) -> None:
@@ -271,12 +268,12 @@ def _compile(job: _Job, out: Path, package: str) -> None:
         command += ["-o", str(out), path]
         status = run(command, job.work, environment(cache, recipe), log, now_and_then(report))
     except StalledError as problem:
-        raise BuildError(
+        raise ProxyError(
             f"{what} was given up: {problem}; the module proxy does not answer\nWhole log: {log}"
         ) from None
     if status != 0:
         tail = "\n".join(log.read_text().splitlines()[-15:])
-        raise BuildError(f"{what} failed:\n{tail}\nWhole log: {log}")
+        raise _failed(what, f"{tail}\nWhole log: {log}")
 
 
 def _go(
@@ -286,7 +283,11 @@ def _go(
     try:
         done = ask(["go", *arguments], folder, environment(cache, recipe), _DOWNLOAD_SECONDS, tick)
     except subprocess.TimeoutExpired:
-        raise BuildError(f"{what} was given up after {elapsed(_DOWNLOAD_SECONDS)}: no answer") from None
+        raise ProxyError(f"{what} was given up after {elapsed(_DOWNLOAD_SECONDS)}: no answer") from None
     if done.returncode != 0:
-        raise BuildError(f"{what} failed:\n{done.stderr.strip() or done.stdout}")
+        raise _failed(what, done.stderr.strip() or done.stdout)
     return done.stdout
+
+
+def _failed(what: str, said: str) -> BuildError:
+    return (ProxyError if _NOT_REACHED in said else BuildError)(f"{what} failed:\n{said}")

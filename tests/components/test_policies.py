@@ -46,6 +46,17 @@ def test_a_constraint_is_done_when_the_webhook_enforces_it(declared: dict[str, D
     assert annotations["pulumi.com/waitFor"].endswith(".enforced}=true")
 
 
+def test_what_was_weakened_by_hand_is_set_back_and_no_conflict(policies: Declare) -> None:
+    declared = policies(PolicySettings(mutations=True))
+    forced = {
+        name: each.inputs["metadata"]["annotations"].get("pulumi.com/patchForce")
+        for name, each in declared.items()
+        if name.startswith("policies-")
+    }
+    assert {"policies-config", "policies-image-tag", "policies-mutation-seccomp"} < set(forced)
+    assert set(forced.values()) == {"true"}
+
+
 def test_every_object_has_the_name_that_it_is_known_by(declared: dict[str, Declared]) -> None:
     assert declared["policies-config"].inputs["metadata"]["name"] == "config"
     for name in POLICIES:

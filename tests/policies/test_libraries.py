@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from a1platform.platform.policy_set import POLICIES, Policy, PolicySet
-from sandbox.build.go import BuildError, build
+from sandbox.build.go import ProxyError, build
 from sandbox.cache import Cache
 from sandbox.progress import to_terminal
 from sandbox.recipes.opa import PROGRAM
@@ -76,7 +76,7 @@ def test_a_test_of_a_broken_library_does_not_hold(failed: Callable[[dict[str, st
 def test_open_policy_agents_own_runner_agrees() -> None:
     try:
         opa = build(PROGRAM, Cache.default(), to_terminal) / "opa"
-    except BuildError as error:
+    except ProxyError as error:
         pytest.skip(f"no opa: {error}")
     done = subprocess.run([opa, "test", str(POLICIES / "lib")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.build.go import BuildError
+from sandbox.build.go import ProxyError
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.node import Node
@@ -43,7 +43,7 @@ def results(
     folder = tmp_path_factory.mktemp("kube-bench")
     try:
         kube_bench(cache, to_terminal, folder)
-    except BuildError as error:
+    except ProxyError as error:
         pytest.skip(f"no kube-bench: {error}")
     packed = subprocess.run(
         ["tar", "-C", str(folder), "-cf", "-", "."], capture_output=True, check=True

@@ -1,7 +1,7 @@
 """A webhook that is down: what is refused meanwhile, what goes on, and that a run waits for it.
 
-The tests share one node with Gatekeeper and External Secrets. What each chart's webhooks refuse is in
-`test_bundle.py`, which needs no node.
+Beside it a policy that was weakened by hand and comes back. The tests share one node with Gatekeeper and
+External Secrets. What each chart's webhooks refuse is in `test_bundle.py`, which needs no node.
 """
 
 import base64
@@ -126,6 +126,22 @@ def test_without_gatekeeper_no_namespace_is_made_and_everything_else_goes_on(lab
     assert "deleted" in _kubectl(lab, f"--namespace {NAMESPACE} delete configmap of-the-test")
     assert "created" in _kubectl(lab, "create namespace of-the-test")
     assert "deleted" in _kubectl(lab, "delete namespace of-the-test --timeout 60s")
+
+
+def test_a_policy_that_was_weakened_to_break_the_glass_is_set_back_by_a_refresh_and_up(lab: Lab) -> None:
+    action = 'get a1podprivilege pod-privilege --output jsonpath="{.spec.enforcementAction}"'
+    assert _kubectl(lab, action) == "deny"
+    # Twice, so that the shell on the node reads it as one word.
+    weaker = json.dumps(json.dumps({"spec": {"enforcementAction": "dryrun"}}))
+    assert "patched" in _kubectl(lab, f"patch a1podprivilege pod-privilege --type merge --patch {weaker}")
+    assert _kubectl(lab, action) == "dryrun"
+    lab.succeeds("refresh", "--yes", "--skip-preview")
+    # The preview asks the API server too.
+    lab.succeeds("preview")
+    assert _kubectl(lab, action) == "dryrun"
+    lab.succeeds()
+    assert _kubectl(lab, action) == "deny"
+    assert lab.converged()
 
 
 def test_without_the_webhook_of_external_secrets_stores_stay_as_they_are_and_are_read(lab: Lab) -> None:

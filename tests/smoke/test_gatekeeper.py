@@ -50,6 +50,14 @@ def settings(stack_file: Path) -> PolicySettings:
     return PolicySettings.model_validate(config.get(f"{PROJECT}:policies", {}))
 
 
+@pytest.fixture(autouse=True)
+def _enabled(_installed: None, request: pytest.FixtureRequest) -> None:
+    """Skip what asks for policies where the stack has none; after what asks for Gatekeeper itself."""
+    settings: PolicySettings = request.getfixturevalue("settings")
+    if not settings.enabled:
+        pytest.skip(f"the stack has {PROJECT}:policies.enabled: false")
+
+
 @pytest.fixture(scope="module")
 def wanted(settings: PolicySettings) -> PolicySet:
     """The policies as the stack's settings want them, whatever the cluster says."""

@@ -2,8 +2,8 @@
 
 An instance of our own that reads these files and nothing else: what the host's own rsyslog does, or that
 there is none, stays as it is. While the endpoint does not answer nothing waits for it: what was read is in a
-queue on the disk. Once that is full, what is read next is dropped after two seconds each (rsyslog's
-`queue.timeoutEnqueue`), and the files alone have it.
+queue on the disk. Once that is full the files are read no further until there is room again; only what they
+have turned over more than once meanwhile is not sent any more.
 https://www.rsyslog.com/doc/configuration/modules/imfile.html
 """
 

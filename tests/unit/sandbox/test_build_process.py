@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import progress
 from sandbox.build import go, process
-from sandbox.build.go import BuildError, GoRecipe, build
+from sandbox.build.go import BuildError, GoRecipe, ProxyError, build
 from sandbox.build.process import StalledError, run, run_in_order
 from sandbox.cache import Cache
 
@@ -178,6 +178,29 @@ def test_a_module_proxy_that_never_answers_is_given_up_by_name(
     monkeypatch.setattr(progress, "_REPORT_EVERY_SECONDS", 1)
     recipe = GoRecipe("app", "example.com/app", "v1.0.0", {"app": ""}, toolchain="local")
     said: list[str] = []
-    with pytest.raises(BuildError, match=r"mod download .* for app was given up after 3s: no answer"):
+    with pytest.raises(ProxyError, match=r"mod download .* for app was given up after 3s: no answer"):
         build(recipe, Cache(tmp_path / "cache"), said.append)
     assert any(line.startswith("  downloading example.com/app@v1.0.0, ") for line in said)
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="go is not installed")
+def test_a_module_proxy_that_cannot_be_reached_is_told_from_a_program_that_does_not_compile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOPROXY", "http://127.0.0.1:1")
+    recipe = GoRecipe("app", "example.com/app", "v1.0.0", {"app": "./app"}, toolchain="local")
+    with pytest.raises(ProxyError, match="connection refused"):
+        build(recipe, Cache(tmp_path / "cache"), lambda _: None)
+    monkeypatch.setattr(go, "download", lambda *_: tmp_path)
+    monkeypatch.setattr(go, "_write_module", _broken_module)
+    with pytest.raises(BuildError, match="expected 'package'") as raised:
+        build(recipe, Cache(tmp_path / "cache"), lambda _: None)
+    assert not isinstance(raised.value, ProxyError)
+
+
+def _broken_module(recipe: GoRecipe, cache: Cache, module: Path, work: Path) -> None:
+    del recipe, cache, module
+    (work / "app").mkdir(parents=True)
+    (work / "go.mod").write_text("module a1platform.build/app\n")
+    # Go sees it before it compiles anything, its own library too.
+    (work / "app" / "main.go").write_text("no program\n")

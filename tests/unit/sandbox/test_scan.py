@@ -12,6 +12,8 @@ from sandbox.build.image import ImageFile
 from sandbox.cache import Cache
 from sandbox.scan import Finding, ScanError, findings, scan
 
+_EVERY_VERSION = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}
+
 
 def _vulnerability(name: str, package: str, ecosystem: str, *events: dict[str, str]) -> dict[str, Any]:
     part = {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, *events]}
@@ -55,6 +57,27 @@ def test_what_is_above_the_last_version_that_has_it_mends_it() -> None:
     entry = _vulnerability("GHSA-1", "pyyaml", "PyPI", {"last_affected": "5.3"})
     [found] = findings(_answer(entry))
     assert str(found) == "pyyaml 5.1: GHSA-1, mended by anything above 5.3"
+
+
+@pytest.mark.parametrize("identifier", [{"id": "MAL-2026-1"}, {"id": "GHSA-1", "aliases": ["MAL-2026-1"]}])
+@pytest.mark.parametrize("affected", [{"versions": ["5.1"]}, {"ranges": [_EVERY_VERSION]}])
+def test_what_is_malicious_is_told_whether_or_not_there_is_another_version(
+    scanner: Path, identifier: dict[str, Any], affected: dict[str, Any]
+) -> None:
+    package = {"name": "pyyaml", "ecosystem": "PyPI"}
+    (scanner / "status").write_text("1")
+    (scanner / "answer").write_text(
+        json.dumps(_answer({**identifier, "affected": [{"package": package, **affected}]}))
+    )
+    with pytest.raises(ScanError, match=rf"pyyaml 5\.1: {identifier['id']}, malicious"):
+        scan(Cache(scanner / "cache"), lambda _: None)
+
+
+def test_what_only_some_versions_are_listed_to_have_is_mended_by_any_other() -> None:
+    entry = _vulnerability("GHSA-1", "pyyaml", "PyPI")
+    entry["affected"] = [{"package": {"name": "pyyaml", "ecosystem": "PyPI"}, "versions": ["5.0", "5.1"]}]
+    [found] = findings(_answer(entry))
+    assert str(found) == "pyyaml 5.1: GHSA-1, mended by any version that the advisory does not list"
 
 
 def test_nothing_found_is_an_empty_answer() -> None:
