@@ -20,6 +20,7 @@ from a1platform.node.connection import HostUnreachableError, connected, run_scri
 from a1platform.node.drift import Finding, parse
 from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
+from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import HardeningSettings, NodeSettings, peer_addresses
 
@@ -33,14 +34,14 @@ class Declaration:
         hardening: How they are hardened.
         k3s: What K3s runs with.
         binary: Digest of the K3s binary, where a bundle brings it.
-        images: Paths of the image archives that K3s starts with, where a bundle brings them.
+        images: Image archives that K3s starts with, where a bundle brings them.
     """
 
     nodes: tuple[NodeSettings, ...]
     hardening: HardeningSettings
     k3s: K3sSettings
     binary: str | None = None
-    images: tuple[str, ...] = ()
+    images: tuple[Upload, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def declared(file: StackFile) -> Declaration:
     file.check(connects=True)
     bundle = file.bundle()
     binary = bundle.k3s.sha256 if bundle and bundle.k3s else None
-    images = tuple(image.destination for image in system_images(bundle))
+    images = system_images(bundle)
     return Declaration(file.nodes(), file.hardening(), file.k3s(), binary, images)
 
 

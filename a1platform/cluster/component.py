@@ -201,8 +201,7 @@ class _Plan:
 def _plan(args: K3sClusterArgs, node: NodeSettings) -> _Plan:
     binary = args.bundle.k3s if args.bundle else None
     uploads = system_images(args.bundle)
-    paths = [upload.destination for upload in uploads]
-    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None, paths)
+    change = k3s(args.settings, node, args.nodes, binary.sha256 if binary else None, uploads)
     return _Plan(node, change, uploads, args.watch(node, render_script([change], GROUP)))
 
 

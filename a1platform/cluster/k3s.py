@@ -55,7 +55,7 @@ def k3s(
     node: NodeSettings,
     nodes: Sequence[NodeSettings],
     uploaded: str | None = None,
-    images: Sequence[str] = (),
+    images: Sequence[Upload] = (),
 ) -> HostChange:
     """Return the change that installs, configures and starts K3s on a node.
 
@@ -65,7 +65,7 @@ def k3s(
         nodes: All nodes of the cluster; the first server starts it, the others join.
         uploaded: SHA-256 digest of the binary that has been put in place already; without it the node
             downloads the release.
-        images: Paths of the image archives that have been put in place already.
+        images: Image archives that have been put in place already.
 
     Returns:
         A change whose check refuses a binary with another digest before anything else is written, whose
@@ -77,7 +77,8 @@ def k3s(
     start = shlex.join((node.name, str(settings.start_timeout), str(dns), *(file.path for file in own)))
     joined = node is not first_server(nodes)
     verify = [shlex.join(("a1_k3s_verify", uploaded or "", *(file.path for file in own)))]
-    verify += [shlex.join(("a1_k3s_verify_there", IMAGES_CONCERN, *images))] if images else []
+    archives = [word for image in images for word in (image.sha256, image.destination)]
+    verify += [shlex.join(("a1_k3s_verify_images", IMAGES_CONCERN, *archives))] if images else []
     verify += [shlex.join(("a1_k3s_verify_there", "k3s token", config.TOKEN_FILE))] if joined else []
     leave = f"a1_leaving={node.name if joined and node.role == 'server' else ''}\n"
     return HostChange(

@@ -26,6 +26,7 @@ _ELSEWHERE: Mapping[str, str] = {
     "node-name": "nodes[].name",
     "server": "nodes: those after the first server join it",
     "service-cidr": "k3s.serviceCidr",
+    "service-node-port-range": "none: the firewall knows NodePorts by 30000-32767",
     "tls-san": "k3s.tlsSan",
     "token": "none: the program makes the token that nodes join with",
     "token-file": "none: the program makes the token that nodes join with",
@@ -53,6 +54,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "kube-apiserver-arg": {
         "admission-control-config-file": "none: the program's holds the limits of pods",
         "audit-log-path": "none: the audit log is where docs/hardening.md says",
+        "service-node-port-range": "none: the firewall knows NodePorts by 30000-32767",
     },
     "kubelet-arg": {"max-pods": "k3s.maxPods"},
 }

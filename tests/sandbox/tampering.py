@@ -11,6 +11,11 @@ TAMPER = {
     "sysctl file": ("rm /etc/sysctl.d/99a1-sysctl.conf", "sysctl /etc/sysctl.d/99a1-sysctl.conf"),
     "login": ("sed -i s/^UMASK.*/UMASK\\ 000/ /etc/login.defs", "login UMASK"),
     "updates": ("systemctl disable --now apt-daily-upgrade.timer", "updates apt-daily-upgrade.timer"),
+    "updates' service": (
+        "systemctl mask apt-daily-upgrade.service",
+        "updates apt-daily-upgrade.service",
+    ),
+    "k3s binary's mode": ("chmod 777 /usr/local/bin/k3s", "k3s binary's mode"),
     "integrity": ("systemctl disable --now a1-integrity.timer", "integrity a1-integrity.timer"),
     "sshd": (
         "sed -i /^Password/s/no/yes/ /etc/ssh/sshd_config.d/00-a1.conf && systemctl reload ssh",
@@ -33,6 +38,10 @@ TAMPER_K3S = {
         "k3s override /etc/rancher/k3s/config.yaml.d/x.yaml",
     ),
     "images": ("rm /var/lib/rancher/k3s/agent/images/*", "k3s images"),
+    "images' content": (
+        "for file in /var/lib/rancher/k3s/agent/images/*; do echo more >> $file; done",
+        "k3s images",
+    ),
     "binary": ("echo more >> /usr/local/bin/k3s", "k3s binary"),
     "service": ("systemctl disable --now k3s", "k3s service"),
 }

@@ -128,6 +128,35 @@ def test_what_wins_over_our_sshd_file_is_named_and_up_says_that_a_person_has_to_
     assert _audit(hardened) == ()
 
 
+def test_a_line_that_wins_over_our_kernel_parameters_at_boot_is_named_and_up_says_that_a_person_has_to_end_it(
+    hardened: Deployment,
+) -> None:
+    file = "/etc/sysctl.d/local.conf"
+    hardened.on_node(f"echo net.ipv4.tcp_syncookies = 0 > {file}")
+    try:
+        assert {deviation.concern: deviation.found for deviation in _audit(hardened)} == {
+            "sysctl net.ipv4.tcp_syncookies at boot": f"0 by {file}:1"
+        }
+        with pytest.raises(PulumiError, match=r"found a line of sysctl\.d that wins over"):
+            hardened.stack.read(*UP)
+    finally:
+        hardened.on_node(f"rm {file}")
+    assert _audit(hardened) == ()
+    hardened.stack.read(*UP)
+
+
+def test_an_archive_beside_the_images_of_k3s_is_named_by_the_audit_alone(hardened: Deployment) -> None:
+    file = "/var/lib/rancher/k3s/agent/images/other.tar"
+    hardened.on_node(f"touch {file}")
+    try:
+        assert {deviation.concern: deviation.found for deviation in _audit(hardened)} == {
+            "k3s images beside ours": file
+        }
+        hardened.stack.read(*UP, "--expect-no-changes")
+    finally:
+        hardened.on_node(f"rm {file}")
+
+
 def test_another_firewall_is_named_and_up_says_that_a_person_has_to_switch_it_off(
     hardened: Deployment,
 ) -> None:

@@ -1,6 +1,7 @@
 # What installs and starts K3s on one node. Runs inside the host change script, whose library is at hand.
 # shellcheck shell=bash
 a1_k3s=/usr/local/bin/k3s
+a1_k3s_wanted="755 root:root"
 # Else kubectl keeps what it has discovered in root's home.
 export KUBECACHEDIR=/run/k3s/kubectl
 a1_k3s_kept=/var/lib/a1/k3s/last-good
@@ -77,6 +78,10 @@ a1_k3s_place() { # makes a verified download the installed binary, and the names
     local name
     if [ -f "$a1_state/k3s/verified" ]; then
         mv -fT -- "$a1_state/k3s/verified" "$a1_k3s"
+    fi
+    if [ "$(a1_k3s_access)" != "$a1_k3s_wanted" ]; then
+        chown -- "${a1_k3s_wanted#* }" "$a1_k3s"
+        chmod -- "${a1_k3s_wanted% *}" "$a1_k3s"
     fi
     for name in kubectl crictl ctr; do
         if [ ! -e "/usr/local/bin/$name" ]; then ln -sfn k3s "/usr/local/bin/$name"; fi

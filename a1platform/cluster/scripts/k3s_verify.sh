@@ -7,12 +7,16 @@ a1_k3s_private() { # -print or an action: files and folders that are not root's 
         /etc/rancher/k3s/k3s.yaml -perm /077 ! -type l "$@" 2>/dev/null || true
 }
 
-a1_k3s_stamp() { # what tells cheaply whether the binary was touched
-    stat -c '%s %.9Y %.9Z %i' -- "$a1_k3s" 2>/dev/null || echo absent
+a1_k3s_access() {
+    stat -c '%a %U:%G' -- "$a1_k3s"
+}
+
+a1_k3s_stamp() { # file: what tells cheaply whether it was touched
+    stat -c '%s %.9Y %.9Z %i' -- "$1" 2>/dev/null || echo absent
 }
 
 a1_k3s_see() { # digest of the binary: kept with what tells whether it is still that one
-    echo "$1 $(a1_k3s_stamp)" | a1_keep "$a1_state/k3s/seen"
+    echo "$1 $(a1_k3s_stamp "$a1_k3s")" | a1_keep "$a1_state/k3s/seen"
 }
 
 a1_k3s_found() { # the binary's digest: `up` does not read it again while nobody has touched it, an audit does
@@ -21,7 +25,7 @@ a1_k3s_found() { # the binary's digest: `up` does not read it again while nobody
         a1_k3s_digest "$a1_k3s"
         return
     fi
-    if ! read -r digest stamp 2>/dev/null <"$a1_state/k3s/seen" || [ "$stamp" != "$(a1_k3s_stamp)" ]; then
+    if ! read -r digest stamp 2>/dev/null <"$a1_state/k3s/seen" || [ "$stamp" != "$(a1_k3s_stamp "$a1_k3s")" ]; then
         digest=$(a1_k3s_digest "$a1_k3s")
         # A copy that was put in its place again is another file with the same content.
         if [ -d "$a1_state/k3s" ]; then a1_k3s_see "$digest"; fi
@@ -69,6 +73,9 @@ a1_k3s_verify() { # digest of an uploaded binary or nothing, then the files of t
     if [ -n "$expected" ] && [ "$found" != "$expected" ]; then
         a1_deviation "k3s binary" "sha256 ${expected:0:12}" "sha256 ${found:0:12}" "$(a1_changed "$a1_k3s")"
     fi
+    if [ -f "$a1_k3s" ] && [ "$(a1_k3s_access)" != "$a1_k3s_wanted" ]; then
+        a1_deviation "k3s binary's mode" "$a1_k3s_wanted" "$(a1_k3s_access)" "$(a1_changed "$a1_k3s")"
+    fi
     found=$(systemctl is-active k3s || true)
     if [ "$found" != active ]; then
         a1_deviation "k3s service" active "$found" "$(a1_stopped k3s)"
@@ -84,6 +91,37 @@ a1_k3s_verify() { # digest of an uploaded binary or nothing, then the files of t
     a1_k3s_private -print | while read -r path; do
         a1_deviation "k3s $path" "for root alone" "$(stat -c 'mode %a' -- "$path")" "$(a1_changed "$path")"
     done
+}
+
+a1_k3s_verify_images() { # concern, then digest and path of each archive: read again only when touched, as they are large
+    local concern=$1 digest path line found lines="" seen="$a1_state/k3s/images"
+    shift
+    # K3s imports those as well. For people: a site may have put them there.
+    if [ "$a1_verb" = verify ]; then
+        for path in "$(dirname -- "$2")"/*; do
+            if [ -f "$path" ] && ! printf '%s\n' "$@" | grep -qxF -- "$path"; then
+                a1_deviation "$concern beside ours" none "$path" "$(a1_changed "$path")"
+            fi
+        done
+    fi
+    while [ "$#" -gt 0 ]; do
+        digest=$1 path=$2
+        shift 2
+        if [ ! -f "$path" ]; then
+            a1_deviation "$concern" "$path" absent "$(a1_changed "$path")"
+            continue
+        fi
+        line="$digest $(a1_k3s_stamp "$path") $path"
+        if ! grep -qsxF -- "$line" "$seen"; then
+            found=$(a1_k3s_digest "$path")
+            if [ "$found" != "$digest" ]; then
+                a1_deviation "$concern" "$path sha256 ${digest:0:12}" "sha256 ${found:0:12}" "$(a1_changed "$path")"
+                continue
+            fi
+        fi
+        lines+="$line"$'\n'
+    done
+    if [ -d "$a1_state/k3s" ]; then printf '%s' "$lines" | a1_keep "$seen"; fi
 }
 
 a1_k3s_verify_there() { # concern, files that other resources have put in place: a destroy that was cut may have taken them

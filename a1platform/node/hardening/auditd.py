@@ -156,6 +156,10 @@ def _calls(family: str, calls: tuple[str, ...], widths: tuple[str, ...]) -> list
 
 # The kernel shows rules in its own words, so what it shows once they are loaded is kept to compare with.
 _FAMILIES = tuple(dict.fromkeys((*_FILES, *_CALLS, *_FOLDERS, "modules", "privileged", "cluster")))
+# The kernel asks no rule of the list `exclude` for its action (audit_filter in kernel/audit.c).
+_KEEPS = r"^[[:space:]]*-[aA] +([a-z]+,)?(never|exclude)(,|[[:space:]]|$)"
+# Records beside the call's own, which says who did what to which path; auditd's own samples leave some out.
+_SPARED = ("CWD", "EOE", "PROCTITLE")
 _FUNCTIONS = f"""
 a1_audit_rules() {{ # our rules as the kernel shows them
     {{ auditctl -l 2>/dev/null || true; }} | {{ grep -E -- '(key=|-k ){KEY}' || true; }} | sort
@@ -166,16 +170,20 @@ a1_audit_state() {{ # a field of the kernel's state
 }}
 
 a1_audit_never() {{ # rules of the kernel that keep from recording
-    {{ auditctl -l 2>/dev/null || true; }} | grep -E '^-[aA] ([a-z]+,)?never(,| |$)' || true
+    {{ auditctl -l 2>/dev/null || true; }} | {{ grep -E -- '{_KEEPS}' || true; }} | a1_audit_spared
+}}
+
+a1_audit_spared() {{ # without those that leave out only {", ".join(_SPARED)}
+    grep -vE -- '[ ,]exclude[ ,].*-F +msgtype=({"|".join(_SPARED)})([[:space:]]|$)' || true
 }}
 """
 
-_CHECK = r"""
+_CHECK = rf"""
 if [ "$(a1_audit_state enabled)" = 2 ]; then
     a1_fail "auditd: found the rules locked until the next restart (-e 2), expected them to be changeable"
 fi
-local pattern='^[[:space:]]*-[aA] +([a-z]+,)?never(,|[[:space:]]|$)' never
-never=$(grep -HsnE -- "$pattern" /etc/audit/rules.d/*.rules || true)
+local never
+never=$({{ grep -HsnE -- '{_KEEPS}' /etc/audit/rules.d/*.rules || true; }} | a1_audit_spared)
 # What no file has goes with the load, where one of them begins with deleting all.
 if [ -z "$never" ] && ! grep -qsE '^[[:space:]]*-D[[:space:]]*$' /etc/audit/rules.d/*.rules; then
     never=$(a1_audit_never)
@@ -206,6 +214,7 @@ done
 
 _APPLY = """
 local answer
+systemctl --quiet unmask auditd.service
 systemctl --quiet enable auditd.service
 if systemctl --quiet is-active auditd.service; then
     # It refuses to be restarted by hand.
@@ -255,6 +264,7 @@ _REVERT = f"""
 local live="$a1_state/auditd/live" path key
 if [ ! -d "$live" ]; then return; fi
 if [ "$(<"$live/enabled")" != enabled ]; then systemctl --quiet disable auditd.service 2>/dev/null || true; fi
+if [ "$(<"$live/enabled")" = masked ]; then systemctl --quiet mask auditd.service; fi
 # By key, as others may have loaded rules of theirs, and a host's files need not begin with deleting all.
 for key in {" ".join(_FAMILIES)}; do auditctl -D -k "{KEY}$key" >/dev/null 2>&1 || true; done
 if [ "$(<"$live/active")" = active ]; then

@@ -15,6 +15,7 @@ and IPv4 redirects are sent where either says so (IN_DEV_TX_REDIRECTS in include
 from dataclasses import dataclass
 
 from a1platform.node.host_change import HostChange, HostFile
+from a1platform.node.shell import library
 from a1platform.settings.node import HardeningSettings
 
 # After the host's own 99-sysctl.conf, which is Debian's name for /etc/sysctl.conf: the last one wins at boot.
@@ -120,6 +121,16 @@ a1_sysctl_key() { # file of /proc/sys: its name as sysctl prints it, where a dot
 }
 """
 
+_CHECK = f"""
+local answer
+answer=$(a1_sysctl_wins {_PATH})
+if [ -n "$answer" ]; then
+    a1_fail "sysctl: found a line of sysctl.d that wins over {_PATH} at boot, expected none: take it away" \\
+        "(hardening.sysctl.skip leaves single parameters alone), or switch hardening.sysctl off with a" \\
+        "reason, then run up again; parameter, expected, found, where:"$'\\n'"$answer"
+fi
+"""
+
 _RECORD = r"""
 local key _ file
 while read -r key _; do
@@ -157,30 +168,44 @@ while read -r key value locked; do
             a1_deviation "sysctl $(a1_sysctl_key "$file")" "$value" "${found[*]}"
     done
 done < <(a1_sysctl_table)
-"""
+while IFS=$'\t' read -r key value locked file; do
+    a1_deviation "sysctl $key at boot" "$value" "$locked by $file" "$(a1_changed "${file%:*}")"
+done < <(a1_sysctl_wins @PATH@)
+""".replace("@PATH@", _PATH)
 
 # conf/all/forwarding first, then the other conf/all, then interfaces: each write reaches into the later ones.
 _REVERT = r"""
-local live="$a1_state/sysctl/live" entry file value
+local live="$a1_state/sysctl/live" entry file value found
 [ -d "$live" ] || return 0
 while read -r entry; do
     file="${entry//%//}" value=$(<"$live/$entry")
     [ -e "$file" ] || continue
-    [ "$(tr -s '\t' ' ' <"$file")" = "$value" ] || printf '%s\n' "$value" >"$file"
+    found=$(tr -s '\t' ' ' <"$file")
+    if [ "$found" = "$value" ]; then continue; fi
+    case "$file $found" in
+    @LOCKED@)
+        printf 'kept\tsysctl\t%s: %s, which nobody can set back before a reboot\n' "$file" "$found"
+        ;;
+    *) printf '%s\n' "$value" >"$file" ;;
+    esac
 done < <(
     cd "$live"
     printf '%s\n' * | grep 'conf%all%forwarding$' || true
     printf '%s\n' * | grep 'conf%all%' | grep -v '%forwarding$' || true
     printf '%s\n' * | grep -v 'conf%all%'
 )
-"""
+""".replace(
+    "@LOCKED@",
+    " | ".join(f'"/proc/sys/{one.key.replace(".", "/")} {one.locked}"' for one in PARAMETERS if one.locked),
+)
 
 
 def sysctl(settings: HardeningSettings) -> HostChange:
     """Return the change that sets kernel parameters, live and at boot.
 
-    A parameter that the running kernel lacks is passed over. Revert puts live values back, those of
-    interfaces included.
+    A parameter that the running kernel lacks is passed over, and a line of the site that wins over ours at
+    boot is refused. Revert puts live values back, those of interfaces included, but for what somebody has
+    locked meanwhile.
 
     Args:
         settings: `kernel: shared` leaves out what is not namespaced; `sysctl.skip` leaves out single keys.
@@ -195,7 +220,14 @@ def sysctl(settings: HardeningSettings) -> HostChange:
         name="sysctl",
         reason="kernel parameters for a host that runs pods",
         files=(HostFile(_PATH, _conf(chosen, settings)),),
-        functions=f"{_FUNCTIONS}\na1_sysctl_table() {{\n    cat <<'A1_TABLE'\n{table}\nA1_TABLE\n}}",
+        functions=f"""{_FUNCTIONS}
+{library("sysctl_d.sh")}
+a1_sysctl_table() {{
+    cat <<'A1_TABLE'
+{table}
+A1_TABLE
+}}""",
+        check=_CHECK,
         record=_RECORD,
         apply=_APPLY,
         verify=_VERIFY,

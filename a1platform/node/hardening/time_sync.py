@@ -117,7 +117,14 @@ masked) systemctl --quiet disable --now "$unit" 2>/dev/null && systemctl --quiet
 *) systemctl --quiet disable "$unit" 2>/dev/null || true ;;
 esac
 case "$(<"$live/active")" in
-active) systemctl restart "$unit" ;;
+active)
+    # Another daemon takes its package away.
+    if [ "$(systemctl show --property=LoadState --value "$unit")" = loaded ]; then
+        systemctl restart "$unit"
+    else
+        printf 'kept\\ttime-sync\\t%s: not started, as it is there no more or masked\\n' "$unit"
+    fi
+    ;;
 *) systemctl stop "$unit" 2>/dev/null || true ;;
 esac
 local entry enabled active

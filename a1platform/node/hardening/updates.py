@@ -16,6 +16,8 @@ RESTARTS_THE_NETWORK = ("systemd", "netplan.io", "ifupdown", "network-manager", 
 _PATH = "/etc/apt/apt.conf.d/52a1-security-updates"
 
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
+# What they start; systemd starts no timer whose service is masked.
+_SERVICES = ("apt-daily.service", "apt-daily-upgrade.service")
 
 _ORIGINS = (
     "origin=Debian,codename=${distro_codename}-security,label=Debian-Security",
@@ -121,6 +123,7 @@ a1_updates_timer() {{ # timer: at boot, and now
 }}
 
 a1_updates_timers="{" ".join(TIMERS)}"
+a1_updates_services="{" ".join(_SERVICES)}"
 """
 
 # What apt itself makes of all its files, since a later one could say otherwise.
@@ -155,7 +158,10 @@ a1_updates_later() { # last part of a name: the lines of files after ours that h
 """.replace("@PATH@", _PATH)
 
 _RECORD = """
-local timer wanted
+local timer service wanted
+for service in $a1_updates_services; do
+    a1_remember updates "$service" "$(systemctl is-enabled "$service" 2>/dev/null || true)"
+done
 for timer in $a1_updates_timers; do
     # One that is masked can be wanted all the same.
     wanted=$(ls "/etc/systemd/system/timers.target.wants/$timer" 2>/dev/null || true)
@@ -165,7 +171,7 @@ done
 
 _APPLY = """
 # shellcheck disable=SC2086 # a list of names
-systemctl --quiet unmask $a1_updates_timers
+systemctl --quiet unmask $a1_updates_services $a1_updates_timers
 # shellcheck disable=SC2086
 systemctl --quiet enable --now $a1_updates_timers
 """
@@ -191,13 +197,17 @@ fi
 """
 
 _VERIFY = """
-local subject value found timer
+local subject value found timer service
 while IFS=$'\\t' read -r subject value found; do
     a1_deviation "updates $subject" "$value" "$found"
 done < <(a1_updates_deviations)
 for timer in $a1_updates_timers; do
     found=$(a1_updates_timer "$timer")
     [ "$found" = "enabled active" ] || a1_deviation "updates $timer" "enabled active" "$found"
+done
+for service in $a1_updates_services; do
+    found=$(systemctl is-enabled "$service" 2>/dev/null || true)
+    case "$found" in masked*) a1_deviation "updates $service" "not masked" "$found" ;; esac
 done
 """
 
@@ -216,5 +226,10 @@ for entry in "$a1_state/updates/live"/*.timer; do
     *) systemctl --quiet disable "$timer" ;;
     esac
     if [ "$active" != active ]; then systemctl stop "$timer"; fi
+done
+# Without ending one that is at work.
+for entry in "$a1_state/updates/live"/*.service; do
+    if [ ! -e "$entry" ] || [ "$(<"$entry")" != masked ]; then continue; fi
+    systemctl --quiet mask "$(basename -- "$entry")"
 done
 """

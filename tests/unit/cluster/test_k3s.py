@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from a1platform.cluster.k3s import BINARY, GROUP, IMAGES_CONCERN, UNIT, k3s
+from a1platform.cluster.k3s import BINARY, GROUP, UNIT, k3s
 from a1platform.node.host_change import HostFile, render_script
 from a1platform.node.shell import library
 from a1platform.settings.cluster import K3sSettings
@@ -72,19 +72,6 @@ def test_an_uploaded_binary_is_audited_by_its_digest_and_every_file_by_name(serv
     words = change.verify.split()
     assert words[:2] == ["a1_k3s_verify", _DIGEST]
     assert words[2:] == [file.path for file in change.files]
-
-
-def test_images_that_a_destroy_which_was_cut_has_taken_are_missed(
-    server: NodeSettings, tmp_path: Path
-) -> None:
-    (tmp_path / "there.tar").touch()
-    images = [str(tmp_path / name) for name in ("there.tar", "gone.tar")]
-    change = k3s(K3sSettings(), server, [server], _DIGEST, images)
-    call = change.verify.splitlines()[-1]
-    functions = f'a1_changed() {{ echo then; }}\na1_deviation() {{ echo "$@"; }}\n{change.functions}'
-    script = f"set -euo pipefail\n{functions}\n{call}"
-    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
-    assert done.stdout == f"{IMAGES_CONCERN} {tmp_path}/gone.tar absent then\n"
 
 
 def test_what_would_override_our_configuration_is_named(server: NodeSettings, tmp_path: Path) -> None:

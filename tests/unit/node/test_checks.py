@@ -48,6 +48,15 @@ def test_a_later_file_of_apt_that_wins_is_refused(tmp_path: Path, line: str, tol
         ("-D\n-a never,task\n", "", "/etc/audit/rules.d/10-site.rules:2:-a never,task\n"),
         ("-A exit,never -F dir=/srv\n", "", "/etc/audit/rules.d/10-site.rules:1:-A exit,never"),
         ("-a always,exit -F dir=/never\n", "", ""),
+        (
+            "-a always,exclude -F msgtype=SYSCALL\n",
+            "",
+            "10-site.rules:1:-a always,exclude -F msgtype=SYSCALL",
+        ),
+        ("-A exclude,always -F msgtype>=1300\n", "", "10-site.rules:1:-A exclude,always"),
+        ("-b 8192\n", "-a always,exclude -F msgtype!=CWD", "\n-a always,exclude -F msgtype!=CWD\n"),
+        ("-a always,exclude -F msgtype=CWD\n-a exclude,never -F msgtype=EOE\n", "", ""),
+        ("-b 8192\n", "-a never,exclude -F msgtype=PROCTITLE", ""),
     ],
 )
 def test_a_rule_of_the_site_that_keeps_from_recording_is_refused_unless_the_load_takes_it_away(

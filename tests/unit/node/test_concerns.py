@@ -98,7 +98,11 @@ def test_nothing_locks_the_audit_rules_until_a_restart() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ["-a never,task", "-a exit,never -F dir=/etc", "-A never,exclude -F msgtype=CWD"]
+    "rule",
+    [
+        *("-a never,task", "-a exit,never -F dir=/etc", "-A never,exclude -F msgtype=SYSCALL"),
+        *("-a always,exclude -F msgtype=SYSCALL", "-a exclude,always -F msgtype=USER_LOGIN"),
+    ],
 )
 def test_a_rule_that_keeps_from_recording_is_named(tmp_path: Path, rule: str) -> None:
     (tmp_path / "auditd").mkdir()

@@ -99,6 +99,15 @@ def _file(**wrong: object) -> dict[str, Any]:
             {"extraConfig": {"kube-apiserver-arg": ["audit-log-path=-"]}},
             "extraConfig.kube-apiserver-arg[0]: found 'audit-log-path=-', which the program sets, expected",
         ),
+        # NodePorts of another range would be open to everybody, whatever nodePortRanges says.
+        (
+            {"extraConfig": {"service-node-port-range": "20000-32767"}},
+            "extraConfig.service-node-port-range: found a key that the program sets, expected none:",
+        ),
+        (
+            {"extraConfig": {"kube-apiserver-arg": ["--service-node-port-range=1-32767"]}},
+            "extraConfig.kube-apiserver-arg[0]: found '--service-node-port-range=1-32767', which the program",
+        ),
     ],
 )
 def test_what_k3s_cannot_run_with_is_refused(k3s_settings: dict[str, Any], line: str) -> None:
