@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from a1platform.naming import PRODUCTION
 from a1platform.platform.selection import NAMES, OPTIONAL
 from sandbox import chosen, up
 from sandbox.cache import Cache
@@ -61,4 +62,4 @@ def test_a_preview_of_configured_machines_needs_neither_their_keys_nor_an_answer
     for component in _COMPONENTS:
         assert f"a1platform:{component}" in shown
     assert re.search(r"\+ \d+ to create", shown)
-    assert not chosen.has_state(chosen.PRODUCTION)
+    assert not chosen.has_state(PRODUCTION)
