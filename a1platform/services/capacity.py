@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from a1platform.bundle import Bundle
 from a1platform.platform.selection import NAMES, charts, has_grafana
 from a1platform.platform.sizes import CONTAINERS, PASSING, SIDECARS, SYSTEM, Sizing
+from a1platform.services.builders.workload import MAX_SURGE
 from a1platform.services.model import McpServiceArgs
 from a1platform.settings.model import A1Settings
 from a1platform.settings.platform import PlatformSettings
@@ -46,16 +47,21 @@ def taken(settings: PlatformSettings, bundle: Bundle | None) -> Taken:
 
 
 def fewest(services: Sequence[McpServiceArgs]) -> Taken:
-    """Return what the fewest pods of all services need.
+    """Return what the fewest pods of all services need, and those that a rolling update adds for a while.
+
+    No pod goes before the new one is ready (`maxUnavailable: 0`), so where that one has no room, no service
+    can be changed any more.
 
     Args:
         services: The resolved services.
     """
     counted = [(one.size, one.autoscaling.min_replicas) for one in services]
+    most_cpu = max((size.cpu_milli for size, _ in counted), default=0)
+    most_memory = max((size.memory_mib for size, _ in counted), default=0)
     return Taken(
-        sum(size.cpu_milli * count for size, count in counted),
-        sum(size.memory_mib * count for size, count in counted),
-        sum(count for _, count in counted),
+        sum(size.cpu_milli * count for size, count in counted) + MAX_SURGE * most_cpu,
+        sum(size.memory_mib * count for size, count in counted) + MAX_SURGE * most_memory,
+        sum(count for _, count in counted) + MAX_SURGE,
     )
 
 
@@ -123,6 +129,6 @@ def _sum_problems(services: Sequence[McpServiceArgs], room: Room) -> Iterator[st
         limit = max(0, each * room.nodes - others)
         if amount > limit:
             nodes = f"{room.nodes} node{'s' if room.nodes > 1 else ''}"
-            found = f"found {what} {amount} for the fewest pods of all services"
+            found = f"found {what} {amount} for the fewest pods of all services and one in a rolling update"
             less = f"{promise} of {nodes}, less {others} for the parts and K3s"
             yield f"services.minReplicas: {found}, expected at most {limit}: {less}"

@@ -7,7 +7,7 @@ from a1platform.bundle import load as load_bundle
 from a1platform.platform.selection import charts, has_services, report
 from a1platform.services.capacity import Room, Taken, capacity_problems, taken
 from a1platform.services.catalog import CATALOG, GENERATED
-from a1platform.services.checks import settings_problems
+from a1platform.services.checks import catalog_problems, settings_problems
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
 from a1platform.services.registries import registry_problems
 from a1platform.services.resolve import resolve
@@ -31,6 +31,9 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
         A line for each problem, with its key, what was found and what is expected.
     """
     settings: A1Settings = right.settings
+    # Nothing is reckoned from a catalog that contradicts itself.
+    if wrong := catalog_problems(catalog):
+        return wrong
     found = settings_problems(settings.services, catalog) if right.has(_SERVICES) else []
     if right.has((*_SERVICES, "pullSecret"), _STORE):
         found += _pull_problems(settings)

@@ -52,11 +52,11 @@ def test_a_sandbox_on_two_cores_has_room_for_the_services() -> None:
         ),
         (
             {"minReplicas": 9},
-            "minReplicas: found pods 54 for the fewest pods of all services, expected at most 32: k3s.max",
+            "minReplicas: found pods 55 for the fewest pods of all services and one in a rolling up",
         ),
         (
             {"overrides": {"mcp-config": {"cpuMilli": 5000}}},
-            "minReplicas: found cpuMilli 10820 for the fewest pods of all services, expected at most 7310: p",
+            "minReplicas: found cpuMilli 15820 for the fewest pods of all services and one in a rolling up",
         ),
         (
             {"overrides": {"mcp-confg": {}}},
@@ -77,15 +77,28 @@ def test_what_cannot_be_is_told_with_its_key_what_was_found_and_what_is_expected
 def test_what_the_parts_and_k3s_take_is_no_room_for_the_services() -> None:
     two_cores: dict[str, Any] = {"preflight": {"vcpus": 2}}
     parse(two_cores, service_problems)
-    services: dict[str, Any] = {"overrides": {"mcp-gateway": {"cpuMilli": 400}}}
+    services: dict[str, Any] = {"overrides": {"mcp-gateway": {"cpuMilli": 300}}}
     assert _refused({**two_cores, "services": services}) == (
-        "minReplicas: found cpuMilli 1520 for the fewest pods of all services, expected at most 1310: "
-        "preflight.vcpus of 1 node, less 690 for the parts and K3s"
+        "minReplicas: found cpuMilli 1620 for the fewest pods of all services and one in a rolling update, "
+        "expected at most 1310: preflight.vcpus of 1 node, less 690 for the parts and K3s"
     )
     few: dict[str, Any] = {
         part: {"enabled": False} for part in ("argoCd", "gatekeeper", "keda", "monitoring")
     }
     parse({**two_cores, "platform": few, "services": services}, service_problems)
+
+
+def test_a_service_that_fits_but_could_not_be_changed_any_more_is_refused() -> None:
+    services: dict[str, Any] = {"overrides": {"mcp-gateway": {"cpuMilli": 280}}}
+    told = _refused({"preflight": {"vcpus": 2}, "services": services})
+    assert told.startswith("minReplicas: found cpuMilli 1560 for the fewest pods")
+
+
+def test_a_catalog_that_contradicts_itself_is_told_and_nothing_is_reckoned_from_it() -> None:
+    wrong = dataclasses.replace(CATALOG[3], name="mcp-sixth", port=9090, calls=("mcp-nobody",))
+    settings = A1Settings.model_validate({"services": {"overrides": {"mcp-confg": {}}}})
+    told = service_problems(Right(settings), (*CATALOG, wrong))
+    assert [line.split(":")[0] for line in told] == ["catalog.mcp-sixth.port", "catalog.mcp-sixth.calls"]
 
 
 def test_a_machine_that_is_lost_has_no_room() -> None:
