@@ -10,8 +10,11 @@ import pytest
 from kr8s.objects import Deployment, Node, Pod
 
 from a1platform import naming
+from a1platform.cli.stack_file import StackFile
+from a1platform.node.connection import connected, run_script
 from a1platform.services.catalog import CONFIG, EXAMPLE, GATEWAY, ORCHESTRATOR, POLICY, TRACEHUB
 from a1platform.services.resolve import NAMESPACE
+from sandbox.pulumi import Stack
 from tests.disruptive.least import held_at_the_least
 from tests.disruptive.traffic import CALL, LIST, traffic
 from tests.smoke.conftest import Outputs, listed
@@ -27,6 +30,7 @@ _BESIDE = (CONFIG, TRACEHUB)
 _SETTLED_SECONDS = 300
 _TRY_AGAIN_SECONDS = 5
 _TOO_MANY = 429
+_BY_SIGKILL = 137
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,14 +50,16 @@ def test_a_pod_that_is_deleted_loses_no_request(service: str, api: kr8s.Api, out
 
 @pytest.mark.parametrize("service", [POLICY, ORCHESTRATOR, *_BESIDE])
 def test_a_pod_that_is_killed_loses_no_request_that_may_be_sent_twice(
-    service: str, api: kr8s.Api, outputs: Outputs
+    service: str, api: kr8s.Api, outputs: Outputs, stack: Stack
 ) -> None:
     # A call that may have arrived is never sent twice, as its effect might be had twice; and what is on a
     # killed gateway itself nobody but the client can send again.
     with traffic(api, outputs.api_key, LIST) as calls:
         pod = ready_pod(api, NAMESPACE, naming.selector(service))
-        pod.delete(force=True)
-        _settle(api, service, without={pod.name})
+        _kill(pod, stack)
+        said = eventually(lambda: _since_the_kill(api, pod), _SETTLED_SECONDS, wanted=lambda seen: not seen)
+        assert said == "", f"{pod.name}: {said}"
+        _settle(api, service, without=set())
         calls.assert_nothing_lost()
 
 
@@ -101,6 +107,31 @@ def test_the_example_too_lets_a_node_drain(api: kr8s.Api, rest: Rest, outputs: O
     for pod in going:
         _evict(rest, pod)
     _settle(api, EXAMPLE, without={pod.name for pod in going})
+
+
+def _kill(pod: Pod, stack: Stack) -> None:
+    """End the container of a pod by SIGKILL.
+
+    Not by a deletion without a grace period: the kubelet then takes that of the pod's own, with preStop and
+    SIGTERM (Kubernetes 1.30, `calculateEffectiveGracePeriod`).
+    """
+    file = StackFile(stack.config or stack.folder / f"Pulumi.{stack.name}.yaml")
+    (node,) = (one for one in file.nodes() if one.name == pod.raw["spec"]["nodeName"])
+    (container,) = pod.raw["status"]["containerStatuses"]
+    number = container["containerID"].removeprefix("containerd://")
+    with connected(node) as client:
+        answer = run_script(client, node, f"/usr/local/bin/k3s crictl stop --timeout 0 {number}")
+    assert answer.status == 0, answer.stderr
+
+
+def _since_the_kill(api: kr8s.Api, before: Pod) -> str:
+    """Tell what a killed pod has not done yet: be started again by the kubelet, and be ready."""
+    (there,) = before.raw["status"]["containerStatuses"]
+    (now,) = Pod.get(before.name, namespace=NAMESPACE, api=api).raw["status"]["containerStatuses"]
+    if now["restartCount"] == there["restartCount"]:
+        return "its container has not been started again"
+    assert now["lastState"]["terminated"]["exitCode"] == _BY_SIGKILL, now["lastState"]
+    return "" if now["ready"] else "it is not ready again"
 
 
 def _evict(rest: Rest, pod: Pod) -> None:
