@@ -119,8 +119,9 @@ def environment(cache: Cache, recipe: GoRecipe) -> dict[str, str]:
         "GOTOOLCHAIN": recipe.toolchain,
         "GOWORK": "off",
         # Two clients of cloud services took 80 s of CPU so, and 97 to 105 s as Go does it by itself; the
-        # linker, which needs the most memory, needs no more.
+        # linker needs no more memory. Some packages take 3 GiB as Go does it.
         "GOGC": os.environ.get("GOGC", "400"),
+        "GOMEMLIMIT": os.environ.get("GOMEMLIMIT", "3GiB"),
         "CGO_ENABLED": "1" if recipe.cgo else "0",
     }
 
