@@ -81,7 +81,10 @@ def make_bundle(
     """
     wanted = chosen(parts)
     folder = bundle_folder(cache)
-    remove_unlisted(folder)
+    # Where nobody makes a part, which is listed at its end.
+    with cache.lock_if_free(GO_FOLDERS) as free:
+        if free:
+            remove_unlisted(folder)
     ready = _ready(folder, wanted, progress)
     missing = [part for part in wanted if part.name not in ready]
     _check_room(cache, _disk(missing))

@@ -201,7 +201,7 @@ def _left_out(listed: Mapping[str, Any]) -> dict[str, str]:
 
 
 def remove_unlisted(folder: Path) -> None:
-    """Remove images and programs that the list names no more; call it while nobody takes from the bundle."""
+    """Remove images and programs that the list names no more; call it while nobody makes a part."""
     listed = read_list(folder)
     named = {image["path"] for part in listed["parts"].values() for image in part["images"]}
     named |= {entry["path"] for entry in listed.get("plugins", ())}

@@ -1,5 +1,6 @@
 """What the tests stand on, made before they begin, so that no test's time limit pays for a build."""
 
+import contextlib
 from functools import partial
 
 from a1platform.versions import K3S
@@ -20,6 +21,9 @@ from sandbox.recipes.gatekeeper import GATEKEEPER
 from sandbox.side_by_side import both
 from sandbox.toolchain import ensure
 
+NODE_PARTS = ("system", "gatekeeper")
+"""Parts of the bundle that the tests on nodes install, but for the long ones."""
+
 
 def prepare(cache: Cache, progress: Progress) -> None:
     """Make the toolchain, the policies' tester, crane, the node's files, K3s and the whole bundle.
@@ -38,7 +42,21 @@ def prepare(cache: Cache, progress: Progress) -> None:
         AptError: A Debian package cannot be installed.
         EngineError: The node's files cannot be made.
     """
+    prepare_nodes(cache, progress)
+    prepare_rest(cache, progress)
+
+
+def prepare_nodes(cache: Cache, progress: Progress) -> None:
+    """Make what the tests on nodes stand on, of the bundle `NODE_PARTS`; see `prepare`."""
     both(progress, partial(_make_tools, cache), partial(_make_sandbox, cache))
+
+
+def prepare_rest(cache: Cache, progress: Progress) -> None:
+    """Make the other parts of the bundle, and take away what the builds leave; see `prepare`."""
+    # Which is told by then.
+    with contextlib.suppress(UnfitError):
+        require_fit(cache)
+        make_bundle(cache, progress)
     remove_leftovers(cache, progress)
 
 
@@ -58,7 +76,7 @@ def _make_sandbox(cache: Cache, progress: Progress) -> None:
             # Here, where builds run beside it: it takes two minutes of little work.
             ensure_root(cache, progress)
         k3s = k3s_source(cache, progress)
-        add_k3s(make_bundle(cache, progress), K3S, k3s.path, k3s.origin)
+        add_k3s(make_bundle(cache, progress, NODE_PARTS), K3S, k3s.path, k3s.origin)
     except UnfitError as error:
         progress(f"no sandbox can be made here, and tests that need one are skipped: {error}")
 

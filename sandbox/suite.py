@@ -1,14 +1,19 @@
-"""`make test`: the tests without a node on all cores, and those on nodes, which mostly wait, beside them."""
+"""`make test`: the tests without a node on all cores, and those on nodes, which mostly wait, beside them.
+
+From an empty cache the ones on nodes begin as soon as what they install is there, beside the further builds.
+"""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sandbox.cache import Cache
-from sandbox.prepare import prepare
+from sandbox.prepare import prepare_nodes, prepare_rest
 from sandbox.progress import Progress
 
 _ROOT = Path(__file__).parents[1]
@@ -30,20 +35,25 @@ def suite(cache: Cache, progress: Progress) -> None:
         CalledProcessError: A test failed.
         BuildError: Something does not build; the others as `prepare` says.
     """
-    prepare(cache, progress)
-    halves(cache.folder("work") / "tests-on-nodes.log", _WITHOUT_A_NODE, _ON_NODES)
+    prepare_nodes(cache, progress)
+    log = cache.folder("work") / "tests-on-nodes.log"
+    halves(log, _WITHOUT_A_NODE, _ON_NODES, partial(prepare_rest, cache, progress))
 
 
-def halves(log: Path, shown: tuple[str, ...], beside: tuple[str, ...]) -> None:
+def halves(
+    log: Path, shown: tuple[str, ...], beside: tuple[str, ...], before: Callable[[], object] = lambda: None
+) -> None:
     """Run two programs at once and show what they write one after the other.
 
     Args:
         log: Takes what the second writes until the first is done.
         shown: The first, whose output is shown at once.
         beside: The second. An interrupt reaches it once and by us, as it has nodes to take away.
+        before: What the first waits for, and the second does not.
 
     Raises:
         CalledProcessError: One of them failed, the first of them where both did.
+        Exception: What `before` raises; the second is ended then.
     """
     with log.open("w") as output:
         second = subprocess.Popen(
@@ -55,6 +65,7 @@ def halves(log: Path, shown: tuple[str, ...], beside: tuple[str, ...]) -> None:
             start_new_session=True,
         )
     try:
+        before()
         first = subprocess.run(shown, cwd=_ROOT, check=False)
         _follow(log, second)
     except BaseException:

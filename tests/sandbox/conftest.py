@@ -5,6 +5,7 @@ Where no sandbox can be made, a test is skipped with the reason; where one could
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,12 @@ from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
 
 StartNode = Callable[[str], Node]
+_WHOLE_BUNDLE = Path(__file__).with_name("test_bundle.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ask last for what the whole bundle is needed for: `make test` begins while the last parts are made."""
+    items.sort(key=lambda item: item.path == _WHOLE_BUNDLE)
 
 
 @pytest.hookimpl(wrapper=True)

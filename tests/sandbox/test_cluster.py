@@ -146,18 +146,18 @@ def test_k3s_alone_is_put_back_with_the_images_that_stayed(deployed: Deployment)
 def test_a_part_comes_from_the_bundle_and_works_stays_as_it_is_and_goes(
     deployed: Deployment, cache: Cache
 ) -> None:
-    cluster_bundle(cache, "external-secrets")
-    deployed.configure(lambda config: config[f"{PROJECT}:platform"].update(externalSecrets={}))
+    cluster_bundle(cache, "gatekeeper")
+    deployed.configure(lambda config: config[f"{PROJECT}:platform"].update(gatekeeper={}))
     deployed.stack.read(*UP)
     kubectl = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl"
-    store = "get clustersecretstores -o jsonpath={.items[*].status.conditions[*].reason}"
-    assert deployed.on_node(f"{kubectl} {store}") == "Valid"
-    helm = "get secrets --namespace external-secrets --selector owner=helm,status=deployed --output name"
+    helm = "get secrets --namespace gatekeeper-system --selector owner=helm,status=deployed --output name"
     assert deployed.on_node(f"{kubectl} {helm}").count("secret/") == 1
+    created = deployed.on_node(f"{kubectl} get constrainttemplates -o jsonpath={{.items[*].status.created}}")
+    assert set(created.split()) == {"true"}
     deployed.stack.read(*UP, "--expect-no-changes")
     deployed.configure()
     deployed.stack.read(*UP)
-    gone = "get namespace external-secrets --ignore-not-found --output name"
+    gone = "get namespace gatekeeper-system --ignore-not-found --output name"
     assert deployed.on_node(f"{kubectl} {gone}") == ""
 
 

@@ -29,6 +29,29 @@ def test_the_second_half_runs_beside_the_first_and_is_shown_after_it(
     assert capfd.readouterr().out.split() == ["first", "second"]
 
 
+def test_the_second_half_does_not_wait_for_what_only_the_first_needs(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    begins = _python(f"import pathlib; pathlib.Path({str(there)!r}).touch()")
+
+    def made() -> None:
+        deadline = time.monotonic() + 30
+        while not there.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    suite.halves(tmp_path / "log", _python("pass"), begins, made)
+
+
+def test_the_second_half_is_ended_where_what_the_first_needs_cannot_be_made(tmp_path: Path) -> None:
+    def fails() -> None:
+        raise RuntimeError("not made")
+
+    begun = time.monotonic()
+    with pytest.raises(RuntimeError, match="not made"):
+        suite.halves(tmp_path / "log", _python("pass"), _python("import time; time.sleep(60)"), fails)
+    assert time.monotonic() - begun < 30
+
+
 @pytest.mark.parametrize("which", ["first", "second"])
 def test_a_failure_of_either_half_is_one_of_the_whole_and_the_other_runs_to_its_end(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], which: str
