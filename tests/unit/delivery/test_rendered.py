@@ -196,7 +196,7 @@ def test_a_stack_whose_settings_contradict_the_catalog_is_refused_with_the_key(t
     [
         ({"services": {"delivery": "argocd"}}, "services.gitops: found no repoUrl"),
         ({"k3s": {"maxPods": "x"}}, "k3s.maxPods: found 'x'"),
-        ({"services": {"minReplicas": 9}}, "services.minReplicas: found pods 54"),
+        ({"services": {"minReplicas": 9}}, "services.minReplicas: found pods 55"),
         ({"services": {"enabled": False}}, "services.enabled: found false, expected true"),
     ],
 )

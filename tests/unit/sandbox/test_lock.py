@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def running(tmp_path: Path) -> Iterator[int]:
     program = tmp_path / "pulumi"
     shutil.copy(Path("/bin/sleep").resolve(), program)
     process = subprocess.Popen([program, "60"])
+    # The parent goes on a moment before the kernel has put the new program's words in place.
+    while not Path(f"/proc/{process.pid}/cmdline").read_bytes().endswith(b"60\0"):
+        time.sleep(0.01)
     yield process.pid
     process.kill()
     process.wait()
