@@ -43,13 +43,22 @@ def test_the_second_half_does_not_wait_for_what_only_the_first_needs(tmp_path: P
 
 
 def test_the_second_half_is_ended_where_what_the_first_needs_cannot_be_made(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    # A shell has what it begins in the background ignore the interrupt.
+    second = (
+        "import pathlib, signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\ntime.sleep(60)\n"
+    )
+
     def fails() -> None:
+        while not ready.exists():
+            time.sleep(0.05)
         raise RuntimeError("not made")
 
     begun = time.monotonic()
     with pytest.raises(RuntimeError, match="not made"):
-        suite.halves(tmp_path / "log", _python("pass"), _python("import time; time.sleep(60)"), fails)
-    assert time.monotonic() - begun < 30
+        suite.halves(tmp_path / "log", _python("pass"), _python(second), fails)
+    assert time.monotonic() - begun < 50
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
