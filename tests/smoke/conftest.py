@@ -44,6 +44,10 @@ def stack_file() -> Path:
 @pytest.fixture(scope="session")
 def outputs() -> Outputs:
     """What the stack of the deployment under test tells."""
+    return _told()
+
+
+def _told() -> Outputs:
     told = json.loads(_file("A1_OUTPUTS").read_text(encoding="utf-8"))
     return Outputs(told["parts"], told["services"], told["apiKey"])
 
@@ -63,13 +67,12 @@ def rest(api: kr8s.Api) -> Iterator[Rest]:
         yield client
 
 
-@pytest.fixture(autouse=True)
-def _installed(request: pytest.FixtureRequest) -> None:
-    """Skip a check of something that was left out, with the reason."""
-    for marker in request.node.iter_markers("part"):
-        outputs: Outputs = request.getfixturevalue("outputs")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a check of something that was left out, with the reason, before a fixture looks for it."""
+    for marker in item.iter_markers("part"):
         for name in marker.args:
-            said = installed_from(name, outputs)
+            said = installed_from(name, _told())
             if said.startswith(_LEFT_OUT):
                 pytest.skip(f"{name} is {said}")
 

@@ -51,7 +51,7 @@ def settings(stack_file: Path) -> PolicySettings:
 
 
 @pytest.fixture(autouse=True)
-def _enabled(_installed: None, request: pytest.FixtureRequest) -> None:
+def _enabled(request: pytest.FixtureRequest) -> None:
     """Skip what asks for policies where the stack has none; after what asks for Gatekeeper itself."""
     settings: PolicySettings = request.getfixturevalue("settings")
     if not settings.enabled:
