@@ -15,6 +15,7 @@ from a1platform import bundle as reading
 from a1platform.bundle import BundleError, file_digest, load
 from sandbox import bundle as making
 from sandbox import side_by_side
+from sandbox.build.go import GO_FOLDERS
 from sandbox.build.image import ImageFile
 from sandbox.bundle import PartsError, chosen, held_parts, make_bundle
 from sandbox.cache import Cache
@@ -55,6 +56,17 @@ def test_each_part_can_be_used_while_others_are_built(small: Bench) -> None:
 
     make_bundle(small.cache, small.said.append, on_part=on_part)
     assert seen == [["one"], ["one", "two"], ["one", "three", "two"]]
+
+
+def test_what_another_run_is_making_is_not_taken_for_left_over(small: Bench) -> None:
+    made = small.make() / "images" / "four" / "four.tar"
+    made.parent.mkdir()
+    made.touch()
+    with small.cache.lock(GO_FOLDERS, shared=True):
+        small.make()
+        assert made.exists()
+    small.make()
+    assert not made.exists()
 
 
 def test_a_part_is_made_while_another_is(small: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
