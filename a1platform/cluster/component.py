@@ -11,7 +11,7 @@ from pulumi_command.remote import Command
 from a1platform.bundle import Bundle
 from a1platform.cluster import kubeconfig
 from a1platform.cluster.config import TOKEN_FILE
-from a1platform.cluster.images import import_images
+from a1platform.cluster.images import copy_images, import_images
 from a1platform.cluster.k3s import (
     BINARY,
     BINARY_CONCERN,
@@ -149,20 +149,28 @@ def _join(
 def _images(
     args: K3sClusterArgs, installed: Mapping[str, Command], own: pulumi.ResourceOptions
 ) -> dict[str, list[Command]]:
-    """Declare what brings the images to every node: one part after the other, in the order of the arguments.
+    """Declare what brings the images to every node, in the order of the arguments.
 
-    Side by side they would all arrive at the same time, and no part could be installed before.
+    One part's are imported while the next one's are copied. Side by side they would all arrive at the same
+    time, and no part could be installed before. Not while K3s starts: a destroy that is cut at its uninstall
+    would leave copies in the state whose images are gone, and the next run would not send them.
     """
     held = args.bundle.parts if args.bundle else {}
     wanted = [part for part in args.parts if part in held and held[part].images]
     brought: dict[str, list[Command]] = {part: [] for part in wanted}
     for node in args.nodes:
-        last = installed[node.name]
+        install = installed[node.name]
+        inside = pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(deleted_with=install))
+        copied: Sequence[pulumi.Resource] = [install]
+        imported = install
         for part in wanted:
-            after = pulumi.ResourceOptions(depends_on=[last], deleted_with=installed[node.name])
-            opts = pulumi.ResourceOptions.merge(own, after)
-            last = import_images(f"{node.name}-{part}-images", node, part, held[part].images, opts)
-            brought[part].append(last)
+            name, images = f"{node.name}-{part}-images", held[part].images
+            after = pulumi.ResourceOptions(depends_on=copied)
+            copied = copy_images(name, node, images, pulumi.ResourceOptions.merge(inside, after)) or copied
+            after = pulumi.ResourceOptions(depends_on=[imported, *copied])
+            opts = pulumi.ResourceOptions.merge(inside, after)
+            imported = import_images(name, node, part, images, opts)
+            brought[part].append(imported)
     return brought
 
 

@@ -3,27 +3,29 @@
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_command.remote import Command
+from pulumi_command.remote import Command, CopyToRemote
 
 from a1platform.bundle import BundleImage
-from a1platform.node.ssh import copied, remote_copies
+from a1platform.node.shell import library
+from a1platform.node.ssh import copied, copies_begin, remote_copies, remote_script
 from a1platform.settings.node import NodeSettings
 
-# The label of an image ends in the part that needs it; several may need the same one.
-_PIN = r"""needed_by=a1platform.needed-by. pinned=io.cri-containerd.pinned
-mine=$needed_by$part
-needed=" $(images | cut -d' ' -f3- | tr '\n' ' ')"
-for reference in $needed; do
-    ctr label "$reference" "$mine=yes" "$pinned=pinned" >/dev/null
-done
-ctr ls | while read -r reference labels; do
-    if [[ $labels != *"$mine=yes"* || $needed == *" $reference "* ]]; then continue; fi
-    unneeded=("$mine=")
-    if [[ ${labels/"$mine=yes"/} != *"$needed_by"* ]]; then unneeded+=("$pinned="); fi
-    # Not removed: pods run on it until the release follows, and a rollback brings it back.
-    ctr label "$reference" "${unneeded[@]}" >/dev/null
-done
-"""
+
+def copy_images(
+    name: str, node: NodeSettings, images: Sequence[BundleImage], opts: pulumi.ResourceOptions | None = None
+) -> list[CopyToRemote]:
+    """Copy images to a node, those with another digest only; they need nothing of K3s there.
+
+    Args:
+        name: Logical name of what imports them.
+        node: The node.
+        images: What to copy.
+        opts: Options of all resources.
+
+    Returns:
+        The copy that is there when all of them are; nothing for a machine that is gone.
+    """
+    return remote_copies(name, node, {image.sha256: image.path for image in images}, opts=opts)
 
 
 def import_images(
@@ -33,23 +35,21 @@ def import_images(
     images: Sequence[BundleImage],
     opts: pulumi.ResourceOptions | None = None,
 ) -> Command:
-    """Copy images to a node and import them, those with another digest only.
-
-    That is a connection for each of these, and one for the import.
+    """Import images that have been copied to a node, those with another digest only.
 
     They are pinned, as the kubelet would otherwise delete them when the disk fills and could not fetch them
     again; what the part no longer needs is pinned no more. Nothing is undone on delete: the cluster's
     uninstall takes its images along.
 
     Args:
-        name: Logical name.
+        name: Logical name, which the copies have too.
         node: A node with K3s.
         part: Whose images they are.
         images: What to import.
-        opts: Options of all resources; depend on the installation.
+        opts: Options of the resource; depend on the installation and on the copies.
     """
-    files = {image.sha256: image.path for image in images}
-    return remote_copies(name, node, files, lambda begin: render_import(begin, part, images), opts=opts)
+    script = render_import(copies_begin(name, node), part, images)
+    return remote_script(name, node, f"set -euo pipefail\n{script}", opts=opts)
 
 
 def render_import(begin: str, part: str, images: Sequence[BundleImage]) -> str:
@@ -73,38 +73,4 @@ images() {{
     cat <<'A1_TABLE'
 {rows}A1_TABLE
 }}
-ctr() {{
-    /usr/local/bin/k3s ctr --namespace k8s.io images "$@"
-}}
-imported() {{ # digest, references
-    local digest=$1 reference
-    shift
-    for reference in "$@"; do
-        ctr ls "name==$reference" | grep -qF "a1platform.sha256=$digest" || return 1
-    done
-}}
-kept=" $(images | cut -d' ' -f2 | cut -d/ -f1 | tr '\\n' ' ')"
-for folder in "$begin"-????????????????; do # those of an earlier bundle
-    if [[ $kept != *" ${{folder#"$begin"}} "* ]]; then rm -rf -- "$folder"; fi
-done
-while read -r digest file references; do
-    # shellcheck disable=SC2086 # a list of names
-    if imported "$digest" $references; then continue; fi
-    copy=$begin$file
-    if [ ! -f "$copy" ]; then
-        echo "${{file##*/}}: found neither it nor its images, expected it at $copy: replace the copy" >&2
-        exit 1
-    fi
-    found=$(sha256sum <"$copy" | cut -d' ' -f1)
-    if [ "$found" != "$digest" ]; then
-        echo "${{file##*/}}: found sha256 $found, expected $digest" >&2
-        exit 1
-    fi
-    ctr import "$copy" >/dev/null
-    for reference in $references; do
-        ctr label "$reference" "a1platform.sha256=$digest" >/dev/null
-    done
-done < <(images)
-{_PIN}rm -rf -- "$begin"-????????????????
-rmdir --ignore-fail-on-non-empty -- "$(dirname -- "$begin")" 2>/dev/null || true
-"""
+{library("import_images.sh", "a1platform.cluster")}"""

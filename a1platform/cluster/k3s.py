@@ -2,12 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import files
 
 from a1platform.bundle import Bundle
 from a1platform.cluster import config
 from a1platform.node.host_change import HostChange, HostFile
+from a1platform.node.shell import library
 from a1platform.node.upload import RECORDS, Upload
 from a1platform.settings.cluster import K3sSettings
 from a1platform.settings.node import NodeSettings, own_address
@@ -134,6 +133,5 @@ def _files(
     return (*own, HostFile(UNIT, config.unit(settings, node.role, binary, alone=len(servers) == 1)), *extra)
 
 
-@cache
 def _script(name: str) -> str:
-    return files("a1platform.cluster").joinpath("scripts", name).read_text(encoding="utf-8")
+    return library(name, "a1platform.cluster")

@@ -29,10 +29,11 @@ def runner(user: str) -> str:
 
 
 @cache
-def library(name: str) -> str:
-    """Return the text of a shell file of this package.
+def library(name: str, package: str = "a1platform.node") -> str:
+    """Return the text of a shell file.
 
     Args:
-        name: File name below `scripts/`.
+        name: File name below the package's `scripts/`.
+        package: The package that it belongs to.
     """
-    return files("a1platform.node").joinpath("scripts", name).read_text(encoding="utf-8")
+    return files(package).joinpath("scripts", name).read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ neither an error nor a process list shows it; a changed script updates in place,
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
@@ -198,25 +198,22 @@ def remote_copies(
     name: str,
     node: NodeSettings,
     files: Mapping[str, Path],
-    use: Callable[[str], str],
     *,
     opts: pulumi.ResourceOptions | None = None,
-) -> Command:
-    """Copy local files to the login user's home and run a script on the copies.
+) -> list[CopyToRemote]:
+    """Copy local files to the login user's home, each to a folder of its own; see `copied`.
 
-    A connection for each file that the state does not know yet, and one for the script. They are opened one
-    after the other: the plugin opens one per copy, and sshd turns away some of those that come at once.
+    A connection for each file that the state does not know yet. They are opened one after the other: the
+    plugin opens one per copy, and sshd turns away some of those that come at once.
 
     Args:
-        name: Logical name.
+        name: Logical name; the folders begin with it.
         node: Where to copy to.
         files: Existing files on this machine, by their SHA-256.
-        use: Renders the script from the bash text that the copies' folders begin with, see `copied`; the
-            script removes the copies.
         opts: Options of all resources.
 
     Returns:
-        The command that runs the script.
+        The copy that is there when all of them are; nothing for a machine that is gone.
 
     Raises:
         ValueError: A file does not exist, which the plugin would only find in the middle of a run.
@@ -228,12 +225,17 @@ def remote_copies(
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=last))
         path = copied(f"{COPIES}/{name}", digest, file)
         last = _copies(f"{name}-{digest[:_SHORT]}", node, known_asset(file, digest), path, after)
-    return remote_script(
-        name,
-        node,
-        f"set -euo pipefail\n{use(f'$(getent passwd {node.user} | cut -d: -f6)/{COPIES}/{name}')}",
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=last)),
-    )
+    return last
+
+
+def copies_begin(name: str, node: NodeSettings) -> str:
+    """Return what the absolute paths of the copies' folders begin with, as bash text; see `copied`.
+
+    Args:
+        name: Logical name of the copies.
+        node: Where they are.
+    """
+    return f"$(getent passwd {node.user} | cut -d: -f6)/{COPIES}/{name}"
 
 
 def copied(begin: str, digest: str, file: Path) -> str:

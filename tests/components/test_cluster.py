@@ -11,7 +11,7 @@ from pulumi.runtime import mocks
 
 from a1platform.bundle import Bundle, BundleImage, load
 from a1platform.cluster.component import K3sCluster, K3sClusterArgs
-from a1platform.cluster.images import import_images
+from a1platform.cluster.images import copy_images
 from a1platform.settings.node import NodeSettings
 from tests.components.conftest import Declared, Echo
 
@@ -81,8 +81,12 @@ def test_images_come_one_part_after_the_other_in_the_order_that_is_asked_for(
     imports = {name for name in found if name.startswith("a1-")}
     copy = f"{'b' * 16}-copy"
     assert imports == {f"a1-{part}-images{end}" for part in ("argo-cd", "keda") for end in ("", f"-{copy}")}
-    assert found[f"a1-argo-cd-images-{copy}"].after == ("cluster-a1-k3s",)
-    assert found[f"a1-keda-images-{copy}"].after == ("a1-argo-cd-images",)
+    first, second = (f"a1-{part}-images-{copy}" for part in ("argo-cd", "keda"))
+    # On destroy they go before K3s does, which takes their images along.
+    assert found[first].after == ("cluster-a1-k3s",)
+    assert found[second].after == (first,)
+    assert set(found["a1-argo-cd-images"].after) == {"cluster-a1-k3s", first}
+    assert set(found["a1-keda-images"].after) == {"a1-argo-cd-images", second}
 
 
 def test_only_the_image_that_changed_is_copied_again_wherever_the_bundle_keeps_the_others(
@@ -90,7 +94,7 @@ def test_only_the_image_that_changed_is_copied_again_wherever_the_bundle_keeps_t
 ) -> None:
     def copies(content: str, digests: Sequence[str]) -> dict[str, Declared]:
         images = [_image(tmp_path / content / f"image-{i}.tar", sha) for i, sha in enumerate(digests)]
-        found = declare(lambda: import_images("a1-keda-images", node, "keda", images).stdout)
+        found = declare(lambda: copy_images("a1-keda-images", node, images)[-1].urn)
         return {one.inputs["remotePath"]: one for one in found.values() if one.type.endswith("CopyToRemote")}
 
     before = copies("old", ["1" * 64, "2" * 64, "3" * 64])
@@ -107,10 +111,9 @@ def test_the_images_of_a_part_are_copied_one_at_a_time(
     declare: Declare, node: NodeSettings, tmp_path: Path
 ) -> None:
     images = [_image(tmp_path / f"image-{sha}.tar", sha * 64) for sha in "123"]
-    found = declare(lambda: import_images("i", node, "keda", images).stdout)
+    found = declare(lambda: copy_images("i", node, images)[-1].urn)
     first, second, third = (f"i-{sha * 16}-copy" for sha in "123")
     assert (found[first].after, found[second].after, found[third].after) == ((), (first,), (second,))
-    assert found["i"].after == (third,)
 
 
 def test_an_image_that_is_not_there_is_named_before_anything_is_declared(
@@ -118,7 +121,7 @@ def test_an_image_that_is_not_there_is_named_before_anything_is_declared(
 ) -> None:
     image = BundleImage.model_construct(path=tmp_path / "keda.tar", sha256="1" * 64, references=("keda:1",))
     with pytest.raises(ValueError, match=r"found no file '.*keda\.tar'"):
-        import_images("i", node, "keda", [image])
+        copy_images("i", node, [image])
 
 
 def _image(path: Path, digest: str) -> BundleImage:
