@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.build.compose import Image, compose
-from sandbox.build.go import BuildError, GoRecipe, build
+from sandbox.build.go import BuildError, GoRecipe, build, download
 from sandbox.build.image import ImageFile, ImageSettings
 from sandbox.cache import Cache
 from sandbox.progress import Progress
+from sandbox.recipes import k3s
 
 COREDNS = GoRecipe(
     name="coredns",
@@ -42,8 +43,13 @@ REFERENCES = (
     "docker.io/rancher/mirrored-metrics-server:v0.7.2",
     "docker.io/rancher/local-path-provisioner:v0.0.28",
 )
-"""What K3s v1.30.5+k3s1 asks for, with what our configuration switches off left out."""
+"""What K3s v1.30.5+k3s1 asks for, with what our configuration switches off left out; see `require_listed`."""
 _PAUSE_IMAGE, _BUSYBOX_IMAGE, _COREDNS_IMAGE, _METRICS_IMAGE, _LOCAL_PATH_IMAGE = REFERENCES
+
+_SWITCHED_OFF = ("rancher/mirrored-library-traefik:", "rancher/klipper-lb:", "rancher/klipper-helm:")
+"""Images of Traefik, of the load balancer for Services, and of the job that installs Traefik's chart."""
+_LIST = Path("scripts", "airgap", "image-list.txt")
+"""In K3s's module: the images for machines without a network."""
 
 STAND_INS = {
     _LOCAL_PATH_IMAGE: "v0.0.30, the one version on the module proxy",
@@ -68,7 +74,24 @@ def system_images(cache: Cache, progress: Progress) -> Sequence[ImageFile]:
         BuildError: A program cannot be built.
         DebianError: A package cannot be had.
     """
+    require_listed((download(k3s.PROGRAMS, cache, progress) / _LIST).read_text(encoding="utf-8"))
     return [compose(image, cache, progress) for image in _images(cache, progress)]
+
+
+def require_listed(listed: str) -> None:
+    """Return where we make the images that K3s itself lists, no fewer and no others.
+
+    Args:
+        listed: K3s's list, a reference a line.
+
+    Raises:
+        BuildError: Another release of K3s asks for others.
+    """
+    wanted = {one for one in listed.split() if not any(off in one for off in _SWITCHED_OFF)}
+    if differing := wanted.symmetric_difference(REFERENCES):
+        raise BuildError(
+            f"images of K3s: {', '.join(sorted(differing))}: either in its list or made, not both"
+        )
 
 
 def _images(cache: Cache, progress: Progress) -> Sequence[Image]:
