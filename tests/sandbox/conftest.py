@@ -4,6 +4,7 @@ Where no sandbox can be made, a test is skipped with the reason; where one could
 """
 
 import secrets
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def _skipping() -> Generator[None]:
         yield
     except UnfitError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files() -> Iterator[None]:
+    """Take away what programs leave: the Kubernetes plugin a kubeconfig, once per Helm release."""
+    with (
+        tempfile.TemporaryDirectory(prefix="a1-test-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as changed,
+    ):
+        changed.setenv("TMPDIR", folder)
+        yield
 
 
 @pytest.fixture(scope="session")
