@@ -22,7 +22,7 @@ from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
 from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import HardeningSettings, NodeSettings, peer_addresses
+from a1platform.settings.node import HardeningSettings, NodeSettings, peers
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def audit_node(node: NodeSettings, wanted: Declaration) -> tuple[Deviation, ...]
 
     A host that cannot be asked is a deviation as well: silence is not compliance.
     """
-    hardening = changes(wanted.hardening, node.user, peer_addresses(node, wanted.nodes), wanted.k3s.inside)
+    hardening = changes(wanted.hardening, node.user, peers(node, wanted.nodes), wanted.k3s.inside)
     scripts = (
         render_script(hardening, GROUP),
         render_script([k3s(wanted.k3s, node, wanted.nodes, wanted.binary, wanted.images)], K3S),

@@ -12,7 +12,7 @@ from a1platform.node.hardening.firewall import CLUSTER_RANGES
 from a1platform.node.host_change import render_script
 from a1platform.node.preflight import render_preflight
 from a1platform.node.ssh import on_delete, remote_script
-from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
+from a1platform.settings.node import ALONE, HardeningSettings, NodeSettings, Peers, PreflightSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class HardenedNodeArgs:
         node: How to reach the host.
         preflight: What it must have.
         hardening: How it is hardened.
-        peers: Addresses of the cluster's other nodes.
+        peers: The cluster's other nodes.
         inside: Addresses of pods and Services.
         watch: How the program learns whether the host has drifted.
     """
@@ -31,7 +31,7 @@ class HardenedNodeArgs:
     node: NodeSettings
     preflight: PreflightSettings = field(default_factory=PreflightSettings)
     hardening: HardeningSettings = field(default_factory=HardeningSettings)
-    peers: tuple[str, ...] = ()
+    peers: Peers = ALONE
     inside: tuple[str, ...] = CLUSTER_RANGES
     watch: Watch = unwatched
 

@@ -3,7 +3,8 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -164,10 +165,33 @@ def own_address(node: NodeSettings) -> str | None:
     return node.address or as_address(node.host)
 
 
-def peer_addresses(node: NodeSettings, nodes: tuple[NodeSettings, ...]) -> tuple[str, ...]:
-    """Return the addresses of a node's peers, for its firewall."""
-    others = (own_address(other) for other in nodes if other.name != node.name)
-    return tuple(sorted(address for address in others if address is not None))
+@dataclass(frozen=True)
+class Peers:
+    """Addresses of a node's peers, for its firewall.
+
+    Attributes:
+        nodes: Of the cluster's other nodes.
+        servers: Of those that its etcd talks to; none for an agent, which has no etcd.
+    """
+
+    nodes: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+
+
+ALONE = Peers()
+"""Of a node that has none."""
+
+
+def peers(node: NodeSettings, nodes: tuple[NodeSettings, ...]) -> Peers:
+    """Return a node's peers; one of which only a host name is known is passed over."""
+    others = [other for other in nodes if other.name != node.name]
+    servers = [other for other in others if node.role == other.role == "server"]
+    return Peers(_addresses(others), _addresses(servers))
+
+
+def _addresses(nodes: Iterable[NodeSettings]) -> tuple[str, ...]:
+    found = (own_address(node) for node in nodes)
+    return tuple(sorted(address for address in found if address is not None))
 
 
 class PreflightSettings(Settings):

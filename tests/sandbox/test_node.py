@@ -82,13 +82,14 @@ def test_a_sysctl_of_the_kernel_set_in_a_node_changes_nothing_on_the_host(pair: 
     ours = [
         Path("/proc/sys/kernel/panic"),
         Path("/proc/sys/vm/overcommit_memory"),
+        Path("/proc/sys/dev/tty/ldisc_autoload"),
         Path("/proc/sys/net/ipv4/ip_forward"),
     ]
     before = [path.read_text() for path in ours]
-    set_to = "kernel.panic=77 vm.overcommit_memory=2 net.ipv4.ip_forward=1"
+    names = ("kernel.panic", "vm.overcommit_memory", "dev.tty.ldisc_autoload", "net.ipv4.ip_forward")
+    set_to = " ".join(f"{name}={value}" for name, value in zip(names, (77, 2, 0, 1), strict=True))
     answer(pair[0], f"sudo sysctl -w {set_to}")
-    read = answer(pair[0], "/sbin/sysctl -n kernel.panic vm.overcommit_memory net.ipv4.ip_forward")
-    assert read.split() == ["77", "2", "1"]
+    assert answer(pair[0], f"/sbin/sysctl -n {' '.join(names)}").split() == ["77", "2", "0", "1"]
     assert [path.read_text() for path in ours] == before
 
 

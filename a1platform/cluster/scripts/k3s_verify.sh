@@ -46,6 +46,13 @@ a1_k3s_overrides() { # files of the change: what else K3s or its unit would read
     done
 }
 
+a1_k3s_beside() { # files of the change: pods that no admission sees, other registries, another runtime
+    local path agent=/var/lib/rancher/k3s/agent
+    for path in "$agent"/pod-manifests/* /etc/rancher/k3s/registries.yaml "$agent"/etc/containerd/*.tmpl; do
+        if [ -f "$path" ] && ! printf '%s\n' "$@" | grep -qxF -- "$path"; then printf '%s\n' "$path"; fi
+    done
+}
+
 a1_k3s_changed() { # files of the change: when the newest of them or the binary was written
     stat -c %Y -- "$a1_k3s" "$@" 2>/dev/null | sort -n | tail -n 1
 }
@@ -88,6 +95,12 @@ a1_k3s_verify() { # digest of an uploaded binary or nothing, then the files of t
     a1_k3s_overrides "$@" | while read -r path; do
         a1_deviation "k3s override $path" absent there "$(a1_changed "$path")"
     done
+    # For people: a site may have put them there, and whoever wrote them has to say so in `extraFiles`.
+    if [ "$a1_verb" = verify ]; then
+        a1_k3s_beside "$@" | while read -r path; do
+            a1_deviation "k3s reads beside ours" none "$path" "$(a1_changed "$path")"
+        done
+    fi
     a1_k3s_private -print | while read -r path; do
         a1_deviation "k3s $path" "for root alone" "$(stat -c 'mode %a' -- "$path")" "$(a1_changed "$path")"
     done

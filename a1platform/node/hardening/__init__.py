@@ -13,7 +13,7 @@ from a1platform.node.hardening.sysctl import sysctl
 from a1platform.node.hardening.time_sync import time_sync
 from a1platform.node.hardening.updates import updates
 from a1platform.node.host_change import HostChange
-from a1platform.settings.node import HardeningSettings
+from a1platform.settings.node import ALONE, HardeningSettings, Peers
 
 GROUP = "hardening"
 """Owner of these changes in the records on a host."""
@@ -22,7 +22,7 @@ GROUP = "hardening"
 def changes(
     settings: HardeningSettings,
     user: str,
-    peers: Sequence[str] = (),
+    peers: Peers = ALONE,
     inside: Sequence[str] = CLUSTER_RANGES,
 ) -> tuple[HostChange, ...]:
     """Return every enabled concern, in the order of application.
@@ -30,7 +30,7 @@ def changes(
     Args:
         settings: What is enabled, and how.
         user: The login user of the host.
-        peers: Addresses of the cluster's other nodes.
+        peers: The cluster's other nodes.
         inside: Addresses of pods and Services.
     """
     concerns = (

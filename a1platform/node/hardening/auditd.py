@@ -28,13 +28,16 @@ _FILES: dict[str, tuple[str, ...]] = {
 # Below the whole of /etc, so that folders which do not exist yet are covered too: K3s's, sshd's, sudo's.
 _FOLDERS = {"configuration": "/etc", "programs": "/usr/local/bin"}
 
+# fchmodat2(2), which glibc calls since 2.39 where a symbolic link is not to be followed. By its number, which
+# is the same on every machine: Debian 12's auditctl is older than the name.
+_FCHMODAT2 = "452"
 # On every machine; then what only x86 has, as its newer calls replace them elsewhere.
 _CALLS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "time": (("adjtimex", "settimeofday", "clock_settime"), ()),
     "network": (("sethostname", "setdomainname"), ()),
     "permissions": (
         (
-            *("fchmod", "fchmodat", "fchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr"),
+            *("fchmod", "fchmodat", _FCHMODAT2, "fchown", "fchownat", "setxattr", "lsetxattr", "fsetxattr"),
             *("removexattr", "lremovexattr", "fremovexattr"),
         ),
         ("chmod", "chown", "lchown"),

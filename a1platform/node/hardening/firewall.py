@@ -14,14 +14,15 @@ from collections.abc import Iterable, Sequence
 from a1platform.node.hardening.sshd import NOBODY
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.node.shell import library
-from a1platform.settings.node import FirewallSettings
+from a1platform.settings.node import ALONE, FirewallSettings, Peers
 
 CLUSTER_RANGES = ("10.42.0.0/16", "10.43.0.0/16")
 """Addresses of pods and of Services, as K3s chooses them by itself."""
 _API = 6443
 _LEASES = (68, 546)
 # 9100 is node-exporter's, which Prometheus reads from whichever node it is on.
-_NODES = {"tcp": (2379, 2380, 5001, _API, 9100, 10250), "udp": (8472, 51820, 51821)}
+_NODES = {"tcp": (5001, _API, 9100, 10250), "udp": (8472, 51820, 51821)}
+_ETCD = (2379, 2380)
 _RULES = "/etc/a1/firewall.nft"
 _CONFIRMED = "/etc/a1/firewall-confirmed.nft"
 _UNIT = "/etc/systemd/system/a1-firewall.service"
@@ -31,7 +32,7 @@ _PREVIOUS = "/run/a1-firewall-previous.nft"
 
 
 def firewall(
-    settings: FirewallSettings, peers: Sequence[str] = (), inside: Sequence[str] = CLUSTER_RANGES
+    settings: FirewallSettings, peers: Peers = ALONE, inside: Sequence[str] = CLUSTER_RANGES
 ) -> HostChange:
     """Return the change that drops what arrives unless a rule allows it.
 
@@ -41,7 +42,7 @@ def firewall(
 
     Args:
         settings: Who may reach what.
-        peers: Addresses of the cluster's other nodes.
+        peers: The cluster's other nodes.
         inside: Addresses of pods and Services.
     """
     return HostChange(
@@ -65,14 +66,17 @@ def firewall(
 
 
 def render_rules(
-    settings: FirewallSettings, peers: Sequence[str] = (), inside: Sequence[str] = CLUSTER_RANGES
+    settings: FirewallSettings, peers: Peers = ALONE, inside: Sequence[str] = CLUSTER_RANGES
 ) -> str:
     """Render the nft file that replaces the table in one transaction."""
     pods = _allow(inside, "accept", match='iifname { "cni0", "flannel.1", "flannel-wg" } ')
     nodes = "".join(
-        _allow(peers, f"{protocol} dport {{ {_listed(ports)} }} accept") for protocol, ports in _NODES.items()
+        _allow(peers.nodes, f"{protocol} dport {{ {_listed(ports)} }} accept")
+        for protocol, ports in _NODES.items()
     )
-    between = {port for ports in _NODES.values() for port in ports} if peers else set()
+    nodes += _allow(peers.servers, f"tcp dport {{ {_listed(_ETCD)} }} accept")
+    between = {port for ports in _NODES.values() for port in ports} if peers.nodes else set()
+    between |= set(_ETCD) if peers.servers else set()
     own = _listed({settings.ssh_port, _API, *_LEASES, *between})
     return f"""#!/usr/sbin/nft -f
 # The A1 platform. Declared first, so that the deletion works where there is none yet.
@@ -97,7 +101,7 @@ table inet a1 {{
 {_after_rewrite(inside)}
     # Pods and Services, which a neighbour could have its packets routed to.
     chain cluster {{
-{_allow(peers, "accept")}\
+{_allow(peers.nodes, "accept")}\
         # Of pods without a tunnel, as with flannel's host-gw, from where the way back to them leads.
 {_allow(inside, "fib saddr . iif oif exists accept")}        counter drop
     }}

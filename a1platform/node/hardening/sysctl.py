@@ -91,6 +91,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "kernel.yama.ptrace_scope", "2", "only root attaches to processes; 3 cannot be set back", locked="3"
     ),
     Parameter("kernel.perf_event_paranoid", "4", "performance counters are for root; Ubuntu's own value"),
+    Parameter("dev.tty.ldisc_autoload", "0", "only root has the kernel load line disciplines of terminals"),
     Parameter("kernel.unprivileged_bpf_disabled", "2", "BPF is for root; 1 cannot be set back", locked="1"),
     Parameter("fs.protected_hardlinks", "1", "no hard links to other people's files"),
     Parameter("fs.protected_symlinks", "1", "no symlink races in /tmp"),

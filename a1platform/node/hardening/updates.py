@@ -23,6 +23,9 @@ _ORIGINS = (
     "origin=Debian,codename=${distro_codename}-security,label=Debian-Security",
     "origin=Debian,codename=${distro_codename},label=Debian-Security",
     "origin=Ubuntu,archive=${distro_codename}-security,label=Ubuntu",
+    # Of Ubuntu Pro, as Ubuntu's own file names them: after its fifth year a release has no other.
+    "origin=UbuntuESMApps,archive=${distro_codename}-apps-security",
+    "origin=UbuntuESM,archive=${distro_codename}-infra-security",
 )
 _UNITS = ("k3s", "k3s-agent", "containerd", "systemd-networkd", "NetworkManager", "networking", "ifup@")
 

@@ -104,3 +104,23 @@ a1_k3s_verify ""
     assert (named in before) is (mode != 0o755)
     assert "k3s binary's mode" not in after
     assert binary.stat().st_mode & 0o7777 == 0o755
+
+
+def test_what_k3s_reads_beside_ours_is_named_unless_it_is_declared(
+    server: NodeSettings, tmp_path: Path
+) -> None:
+    agent = tmp_path / "var/lib/rancher/k3s/agent"
+    paths = [
+        agent / "pod-manifests/miner.yaml",
+        tmp_path / "etc/rancher/k3s/registries.yaml",
+        agent / "etc/containerd/config.toml.tmpl",
+    ]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    functions = k3s(K3sSettings(), server, [server], _DIGEST).functions
+    for root in ("/var/lib/rancher", "/etc/rancher"):
+        functions = functions.replace(root, f"{tmp_path}{root}")
+    script = f"{functions}\na1_k3s_beside {paths[1]}"
+    done = subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [str(paths[0]), str(paths[2])]

@@ -62,6 +62,12 @@ def test_mounts_are_recorded_by_whichever_calls_the_hosts_mount_makes() -> None:
     assert {"mount", "umount2", "move_mount", "fsmount", "open_tree", "mount_setattr"} <= set(calls)
 
 
+def test_changed_permissions_are_recorded_by_whichever_call_the_hosts_chmod_makes() -> None:
+    (rule,) = (rule for rule in render_rules().splitlines() if rule.endswith(f"key={KEY}permissions"))
+    # fchmodat2(2), whose name an older auditctl does not know.
+    assert {"fchmod", "fchmodat", "452"} <= set(re.findall(r"-S (\S+)", rule)[0].split(","))
+
+
 def test_audit_rules_that_are_kept_by_hand_are_given_back(tmp_path: Path) -> None:
     folder = tmp_path / "etc/audit"
     folder.mkdir(parents=True)
@@ -144,6 +150,8 @@ def test_updates_are_security_updates_and_nothing_restarts_by_itself() -> None:
     origins = re.findall(r'"(origin=[^"]+)"', text)
     assert origins
     assert all("security" in origin.lower() for origin in origins)
+    # A host with Ubuntu Pro has two archives more, after the fifth year alone.
+    assert {"origin=UbuntuESMApps", "origin=UbuntuESM"} <= {origin.split(",")[0] for origin in origins}
     assert 'Automatic-Reboot "false"' in text
     assert text.count('"true"') == 1  # MinimalSteps
 

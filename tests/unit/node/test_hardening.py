@@ -14,7 +14,9 @@ from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
 from a1platform.node.host_change import HostChange, render_script
 from a1platform.node.shell import guarded
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import KUBELET_PARAMETERS, FirewallSettings, HardeningSettings
+from a1platform.settings.node import KUBELET_PARAMETERS, FirewallSettings, HardeningSettings, Peers
+
+_PEERS = Peers(("192.0.2.7",), ("192.0.2.7",))
 
 
 def test_every_parameter_has_a_reason_and_stands_once() -> None:
@@ -151,9 +153,11 @@ def test_rules_of_the_hosts_own_do_not_flush_ours_at_boot() -> None:
 
 
 def test_ports_between_nodes_are_open_for_peers_only() -> None:
-    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
+    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), _PEERS)
     assert "10250" not in alone
-    assert "ip saddr { 192.0.2.7/32 } tcp dport { 2379, 2380, 5001, 6443, 9100, 10250 } accept" in joined
+    assert "ip saddr { 192.0.2.7/32 } tcp dport { 5001, 6443, 9100, 10250 } accept" in joined
+    assert "ip saddr { 192.0.2.7/32 } tcp dport { 2379, 2380 } accept" in joined
+    assert "2379" not in render_rules(FirewallSettings(), Peers(("192.0.2.7",)))
 
 
 @pytest.mark.parametrize("ranges", [("0.0.0.0/0", "::/0"), ("192.0.2.0/24",), ("2001:db8::/32",)])
@@ -162,7 +166,8 @@ def test_nft_accepts_the_rules(tmp_path_factory: pytest.TempPathFactory, ranges:
         pytest.skip("nft is not installed")
     settings = FirewallSettings(admin_ranges=ranges, web_ranges=ranges, node_port_ranges=ranges)
     path = tmp_path_factory.mktemp("nft") / "rules.nft"
-    path.write_text(firewall(settings, ("192.0.2.7", "2001:db8::7")).files[0].content)
+    both = ("192.0.2.7", "2001:db8::7")
+    path.write_text(firewall(settings, Peers(both, both)).files[0].content)
     answer = subprocess.run(
         ["unshare", "--net", "nft", "-c", "-f", path], capture_output=True, text=True, check=False
     )
@@ -198,7 +203,7 @@ def test_new_rules_are_taken_back_whoever_connects_unless_the_run_confirms_them(
 
 
 def test_nobody_outside_reaches_pods_and_services_through_a_route_to_the_node() -> None:
-    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), ("192.0.2.7",))
+    alone, joined = render_rules(FirewallSettings()), render_rules(FirewallSettings(), _PEERS)
     before = joined.split("chain before_rewrite {")[1]
     inside = "ip daddr { 10.42.0.0/16, 10.43.0.0/16 } jump cluster"
     assert before.index("flannel.1") < before.index(inside) < before.index("fib daddr type != local accept")

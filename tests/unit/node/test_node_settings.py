@@ -14,8 +14,9 @@ from a1platform.settings.node import (
     READ_KEYS,
     HardeningSettings,
     NodeSettings,
+    Peers,
     fingerprint,
-    peer_addresses,
+    peers,
     private_key,
 )
 from a1platform.settings.nodes import Nodes
@@ -174,7 +175,17 @@ def test_peers_are_the_other_nodes_by_their_own_addresses(node: Entry) -> None:
     nodes = _NODES.validate_python(
         [node(), node(name="b", host="b.example", address="192.0.2.11", role="agent")]
     )
-    assert peer_addresses(nodes[0], nodes) == ("192.0.2.11",)
+    assert peers(nodes[0], nodes).nodes == ("192.0.2.11",)
+
+
+def test_only_servers_are_the_peers_of_an_etcd(node: Entry) -> None:
+    others = [(name, f"192.0.2.{last}") for name, last in (("b", 11), ("c", 12), ("d", 13))]
+    roles = {"d": "agent"}
+    nodes = _NODES.validate_python(
+        [node(), *(node(name=name, host=host, role=roles.get(name, "server")) for name, host in others)]
+    )
+    assert peers(nodes[1], nodes).servers == (nodes[0].host, "192.0.2.12")
+    assert peers(nodes[3], nodes) == Peers((nodes[0].host, "192.0.2.11", "192.0.2.12"), ())
 
 
 def test_a_concern_is_switched_off_with_a_reason_only() -> None:

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import pytest
 
 from a1platform.node.hardening.firewall import render_rules
-from a1platform.settings.node import FirewallSettings
+from a1platform.settings.node import FirewallSettings, Peers
 
 _NODE, _NEIGHBOUR, _PEER, _POD = "192.0.2.10", "192.0.2.11", "192.0.2.12", "10.42.0.5"
 # An address of a LoadBalancer that no machine has, and whom the site wants to be reached by.
 _BALANCED, _CUSTOMER = "192.0.2.200", "192.0.2.99"
 _NODE6, _NEIGHBOUR6, _CUSTOMER6, _POD6 = "fd00:2::10", "fd00:2::11", "fd00:2::99", "fd00:42::5"
 _PEER6 = "fd00:2::12"
+_PEERS = Peers((_PEER,), (_PEER,))
 _INSIDE = ("10.42.0.0/16", "10.43.0.0/16", "fd00:42::/48")
 # A pod of the peer, reached without a tunnel as with flannel's host-gw, and two that the neighbour makes up.
 _PEERS_POD, _FORGED = "10.42.1.1", ("10.42.0.77", "10.42.1.77")
@@ -148,7 +149,7 @@ def test_only_the_cluster_gets_to_a_pod(tmp_path: Path) -> None:
         Packets("pod", _NODE, (_POD,)),
     )
     from_outside, from_the_cluster = [False] * 3, [True] * 5
-    rules = render_rules(FirewallSettings(), (_PEER,))
+    rules = render_rules(FirewallSettings(), _PEERS)
     assert _arrives(tmp_path, rules, tries) == [*from_outside, *from_the_cluster]
 
 
@@ -172,7 +173,7 @@ def test_what_pods_publish_is_for_the_named_ranges_whichever_address_it_is_asked
         Packets("pod", _PEER, (_POD,), (82,)),
         Packets("neighbour", _PEER, (_NEIGHBOUR,), (82,)),
     )
-    found = _arrives(tmp_path, render_rules(settings, (_PEER,), _INSIDE), tries, _FAMILIES + _PUBLISHED)
+    found = _arrives(tmp_path, render_rules(settings, _PEERS, _INSIDE), tries, _FAMILIES + _PUBLISHED)
     assert found == [*([False, True] * 6), False, False, True, True]
 
 
@@ -190,9 +191,11 @@ def test_the_nodes_own_ports_are_for_its_administrators_and_its_peers_alone(tmp_
         )
         for protocol, ports in (("tcp", tcp), ("udp", udp))
     )
-    rules = render_rules(settings, (_PEER, _PEER6), _INSIDE)
+    # By the one address the peer is a server, by the other an agent, which has no business with an etcd.
+    rules = render_rules(settings, Peers((_PEER, _PEER6), (_PEER,)), _INSIDE)
     found = iter(_arrives(tmp_path, rules, tries, _FAMILIES))
     answers = [{port for port in one.ports if next(found)} for one in tries]
     outsider: list[set[int]] = [set(), set()]
     admin, peer = [{22, 6443, 80}, {443}], [{6443, 10250, 2379, 9100}, {8472, 51820}]
-    assert answers == [*outsider, *admin, *outsider, *admin, *peer, *peer, set(tcp), set(udp)]
+    agent = [peer[0] - {2379}, peer[1]]
+    assert answers == [*outsider, *admin, *outsider, *admin, *peer, *agent, set(tcp), set(udp)]
