@@ -1,7 +1,9 @@
 """What the tests stand on, made before they begin, so that no test's time limit pays for a build."""
 
 import contextlib
+import math
 from functools import partial
+from pathlib import Path
 
 from a1platform.versions import K3S
 from sandbox.build.compiler import ensure_compiler
@@ -18,9 +20,11 @@ from sandbox.node.image import ensure_root
 from sandbox.progress import Progress
 from sandbox.recipes.crane import PROGRAM as CRANE
 from sandbox.recipes.gatekeeper import GATEKEEPER
-from sandbox.side_by_side import both
+from sandbox.side_by_side import both, within
 from sandbox.toolchain import ensure
 
+_REST = "rest-of-the-bundle"
+"""The lock of who makes the parts that no test on a node installs."""
 NODE_PARTS = ("system", "gatekeeper")
 """Parts of the bundle that the tests on nodes install, but for the long ones."""
 
@@ -51,13 +55,33 @@ def prepare_nodes(cache: Cache, progress: Progress) -> None:
     both(progress, partial(_make_tools, cache), partial(_make_sandbox, cache))
 
 
-def prepare_rest(cache: Cache, progress: Progress) -> None:
-    """Make the other parts of the bundle, and take away what the builds leave; see `prepare`."""
+def prepare_rest(cache: Cache, progress: Progress, seconds: float = math.inf) -> None:
+    """Make the other parts of the bundle, and take away what the builds leave; see `prepare`.
+
+    Args:
+        cache: Where they are kept.
+        progress: Takes a line per step.
+        seconds: How long that may take; `left_for_later` names what was not made by then.
+    """
     # Which is told by then.
-    with contextlib.suppress(UnfitError):
+    with contextlib.suppress(UnfitError), cache.lock(_REST):
         require_fit(cache)
-        make_bundle(cache, progress)
+        _later(cache).unlink(missing_ok=True)
+        if not within(seconds, progress, partial(make_bundle, cache)):
+            missing = ready_parts(cache)[1]
+            _later(cache).write_text("\n".join(missing), encoding="utf-8")
+            progress(f"{', '.join(missing)}: left for the next run, as the time for builds is over")
     remove_leftovers(cache, progress)
+
+
+def left_for_later(cache: Cache) -> list[str]:
+    """Return the parts that the last `prepare_rest` had no time to make, once none is under way."""
+    with cache.lock(_REST):
+        return _later(cache).read_text(encoding="utf-8").split() if _later(cache).exists() else []
+
+
+def _later(cache: Cache) -> Path:
+    return cache.folder("work") / "left-for-later"
 
 
 def _make_tools(cache: Cache, progress: Progress) -> None:

@@ -40,6 +40,27 @@ def until(over: threading.Event, progress: Progress) -> Progress:
     return told
 
 
+def within(seconds: float, progress: Progress, work: Callable[[Progress], object]) -> bool:
+    """Do work until its time is over, and tell whether it was done; the next run goes on where it ended.
+
+    Args:
+        seconds: How long it may take; it is ended at the next line that it tells.
+        progress: Takes its lines.
+        work: Takes progress.
+    """
+    over = threading.Event()
+    clock = threading.Timer(min(max(seconds, 0.0), threading.TIMEOUT_MAX), over.set)
+    clock.daemon = True
+    clock.start()
+    try:
+        work(until(over, progress))
+    except EndedError:
+        return False
+    finally:
+        clock.cancel()
+    return True
+
+
 def end(is_over: Callable[[], bool]) -> None:
     """End what work runs; else its compilers would work on beside the next run, or after a `down`.
 

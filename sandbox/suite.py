@@ -1,6 +1,8 @@
 """`make test`: the tests without a node on all cores, and those on nodes, which mostly wait, beside them.
 
 From an empty cache the ones on nodes begin as soon as what they install is there, beside the further builds.
+These end when the time for builds is over, so that the tests end within the time that CI has: what is not
+made by then is told, its tests are skipped with that reason, and the next run goes on there.
 """
 
 import os
@@ -22,6 +24,8 @@ _WITHOUT_A_NODE = ("nice", "-n", "5", *_PYTEST, "--numprocesses", "auto", "--dis
 # One by one: two cores start one cluster at a time. What failed last is the other run's to remember.
 _ON_NODES = (*_PYTEST, "-p", "no:cacheprovider", "-m", "sandbox and not long", "--durations=10")
 _LOOK_SECONDS = 1.0
+_BUILD_MINUTES = 50
+"""On two cores all builds take longer; an hour and a quarter is the limit, the tests after them included."""
 
 
 def suite(cache: Cache, progress: Progress) -> None:
@@ -35,9 +39,11 @@ def suite(cache: Cache, progress: Progress) -> None:
         CalledProcessError: A test failed.
         BuildError: Something does not build; the others as `prepare` says.
     """
+    over = time.monotonic() + 60 * float(os.environ.get("A1_BUILD_MINUTES") or _BUILD_MINUTES)
     prepare_nodes(cache, progress)
     log = cache.folder("work") / "tests-on-nodes.log"
-    halves(log, _WITHOUT_A_NODE, _ON_NODES, partial(prepare_rest, cache, progress))
+    rest = partial(prepare_rest, cache, progress, over - time.monotonic())
+    halves(log, _WITHOUT_A_NODE, _ON_NODES, rest)
 
 
 def halves(

@@ -22,7 +22,8 @@ from a1platform.node.hardening import GROUP, changes
 from a1platform.node.host_change import render_script
 from a1platform.node.upload import Upload
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import HardeningSettings, NodeSettings, peers
+from a1platform.settings.node import HardeningSettings, NodeSettings
+from a1platform.settings.peers import peers
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from a1platform.node.hardening.firewall import CLUSTER_RANGES
 from a1platform.node.host_change import render_script
 from a1platform.node.preflight import render_preflight
 from a1platform.node.ssh import on_delete, remote_script
-from a1platform.settings.node import ALONE, HardeningSettings, NodeSettings, Peers, PreflightSettings
+from a1platform.settings.node import HardeningSettings, NodeSettings, PreflightSettings
+from a1platform.settings.peers import ALONE, Peers
 
 
 @dataclass(frozen=True)

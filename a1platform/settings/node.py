@@ -3,8 +3,7 @@
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -163,35 +162,6 @@ class NodeSettings(Settings):
 def own_address(node: NodeSettings) -> str | None:
     """Return the address that other nodes reach a node by, or None where only a host name is known."""
     return node.address or as_address(node.host)
-
-
-@dataclass(frozen=True)
-class Peers:
-    """Addresses of a node's peers, for its firewall.
-
-    Attributes:
-        nodes: Of the cluster's other nodes.
-        servers: Of those that its etcd talks to; none for an agent, which has no etcd.
-    """
-
-    nodes: tuple[str, ...] = ()
-    servers: tuple[str, ...] = ()
-
-
-ALONE = Peers()
-"""Of a node that has none."""
-
-
-def peers(node: NodeSettings, nodes: tuple[NodeSettings, ...]) -> Peers:
-    """Return a node's peers; one of which only a host name is known is passed over."""
-    others = [other for other in nodes if other.name != node.name]
-    servers = [other for other in others if node.role == other.role == "server"]
-    return Peers(_addresses(others), _addresses(servers))
-
-
-def _addresses(nodes: Iterable[NodeSettings]) -> tuple[str, ...]:
-    found = (own_address(node) for node in nodes)
-    return tuple(sorted(address for address in found if address is not None))
 
 
 class PreflightSettings(Settings):

@@ -14,7 +14,7 @@ from a1platform.node.drift import unwatched, watched
 from a1platform.platform.selection import SERVICES, has_services, image_parts, services_report
 from a1platform.refusal import problems
 from a1platform.settings.load import holds_secret, load
-from a1platform.settings.node import peers
+from a1platform.settings.peers import peers
 from a1platform.settings.placeholder import placeholder_nodes
 
 # A run lives for seconds, in which there is little to collect: looking for it at its end alone takes 0.4 s.

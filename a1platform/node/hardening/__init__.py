@@ -13,7 +13,8 @@ from a1platform.node.hardening.sysctl import sysctl
 from a1platform.node.hardening.time_sync import time_sync
 from a1platform.node.hardening.updates import updates
 from a1platform.node.host_change import HostChange
-from a1platform.settings.node import ALONE, HardeningSettings, Peers
+from a1platform.settings.node import HardeningSettings
+from a1platform.settings.peers import ALONE, Peers
 
 GROUP = "hardening"
 """Owner of these changes in the records on a host."""

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from a1platform.node.hardening.sshd import NOBODY
 from a1platform.node.host_change import HostChange, HostFile
 from a1platform.node.shell import library
-from a1platform.settings.node import ALONE, FirewallSettings, Peers
+from a1platform.settings.node import FirewallSettings
+from a1platform.settings.peers import ALONE, Peers
 
 CLUSTER_RANGES = ("10.42.0.0/16", "10.43.0.0/16")
 """Addresses of pods and of Services, as K3s chooses them by itself."""

@@ -14,7 +14,8 @@ from a1platform.node.hardening.sysctl import PARAMETERS, sysctl
 from a1platform.node.host_change import HostChange, render_script
 from a1platform.node.shell import guarded
 from a1platform.settings.cluster import K3sSettings
-from a1platform.settings.node import KUBELET_PARAMETERS, FirewallSettings, HardeningSettings, Peers
+from a1platform.settings.node import KUBELET_PARAMETERS, FirewallSettings, HardeningSettings
+from a1platform.settings.peers import Peers
 
 _PEERS = Peers(("192.0.2.7",), ("192.0.2.7",))
 

@@ -20,6 +20,7 @@ from a1platform.node.host_change import (
 )
 from a1platform.node.shell import guarded
 from a1platform.settings.node import HardeningSettings
+from a1platform.settings.peers import Peers
 from tests.shell import shellcheck
 
 _USER = pwd.getpwuid(os.getuid()).pw_name
@@ -330,7 +331,9 @@ def test_a_script_that_arrives_only_in_part_runs_nothing(host: Host) -> None:
 @pytest.mark.parametrize("user", ["root", "ops"])
 def test_every_script_passes_shellcheck(kernel: str, user: str) -> None:
     settings = {"kernel": kernel, "logEndpoint": {"host": "logs.example.org"}}
-    declared = changes(HardeningSettings.model_validate(settings), user, ("192.0.2.7",))
+    declared = changes(
+        HardeningSettings.model_validate(settings), user, Peers(("192.0.2.7",), ("192.0.2.7",))
+    )
     assert shellcheck(render_script(declared, "hardening")) == ""
 
 

@@ -10,16 +10,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from a1platform.settings import problems
-from a1platform.settings.node import (
-    READ_KEYS,
-    HardeningSettings,
-    NodeSettings,
-    Peers,
-    fingerprint,
-    peers,
-    private_key,
-)
+from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings, fingerprint, private_key
 from a1platform.settings.nodes import Nodes
+from a1platform.settings.peers import Peers, peers
 from tests.unit.node.conftest import HOST_KEY
 
 Entry = Callable[..., dict[str, Any]]

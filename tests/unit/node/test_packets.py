@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from a1platform.node.hardening.firewall import render_rules
-from a1platform.settings.node import FirewallSettings, Peers
+from a1platform.settings.node import FirewallSettings
+from a1platform.settings.peers import Peers
 
 _NODE, _NEIGHBOUR, _PEER, _POD = "192.0.2.10", "192.0.2.11", "192.0.2.12", "10.42.0.5"
 # An address of a LoadBalancer that no machine has, and whom the site wants to be reached by.

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import side_by_side
 from sandbox.progress import Progress
-from sandbox.side_by_side import EndedError, both, two_at_a_time
+from sandbox.side_by_side import EndedError, both, two_at_a_time, within
 
 _SOON_SECONDS = 10
 
@@ -122,3 +122,25 @@ def test_work_that_nobody_waits_for_ends_with_its_next_line() -> None:
     with pytest.raises(EndedError):
         told("two")
     assert lines == ["one"]
+
+
+def test_work_ends_when_its_time_is_over_and_that_is_told() -> None:
+    ended = threading.Event()
+
+    def work(progress: Progress) -> None:
+        try:
+            for _ in range(1000):
+                progress("compiling")
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    assert not within(0.05, lambda _: None, work)
+    assert ended.is_set()
+
+
+def test_work_that_is_done_in_time_is_told_so_however_much_time_there_is() -> None:
+    lines: list[str] = []
+    assert within(float("inf"), lines.append, lambda progress: progress("all there"))
+    assert within(-1.0, lines.append, lambda _: None)
+    assert lines == ["all there"]
