@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sandbox.build.process import StalledError, run_in_order
 from sandbox.fitness import UnfitError
+from sandbox.progress import Progress, step
 
 _WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=180")
 """Shorter than what counts as stalled, so that apt itself says who holds the lock."""
@@ -23,6 +24,26 @@ _LAST_CHARACTERS = 2000
 
 class AptError(RuntimeError):
     """apt cannot install a package; the text holds its last words."""
+
+
+def ensure_program(progress: Progress, name: str, *beside: str, path: str | None = None) -> None:
+    """Install a program where it is missing and this machine lets us.
+
+    Args:
+        progress: Takes a line where it is installed.
+        name: Its name, and that of its Debian package.
+        beside: Further packages that it needs.
+        path: Where it is looked for, by default on `PATH`.
+
+    Raises:
+        UnfitError: It is missing, and whoever runs this cannot install it.
+        AptError: apt cannot.
+    """
+    if shutil.which(name, path=path):
+        return
+    noun = "packages" if beside else "package"
+    with step(progress, f"installing the Debian {noun} {' and '.join((name, *beside))}"):
+        apt_install(name, *beside)
 
 
 def apt_install(*packages: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from a1platform.bundle import BundleError
 from a1platform.naming import PROJECT
 from a1platform.services.capacity import Room, fewest, taken
+from a1platform.services.placement import total
 from a1platform.services.resolve import resolve
 from a1platform.settings.model import A1Settings
 from sandbox.bundle import chosen
@@ -30,12 +31,13 @@ def require_capacity(parts: Iterable[str] | None) -> None:
     settings = A1Settings.model_validate({**values, "platform": platform})
     if not settings.services.enabled:
         return
-    room, pods = Room.of(settings, taken(settings.platform, None)), fewest(resolve(settings.services))
+    room = Room.of(settings, taken(settings.platform, None))
+    needed = total([room.others, fewest(resolve(settings.services))])
     asked = (
-        (room.taken.cpu_milli + pods.cpu_milli, room.cpu_milli, "thousandths of a core"),
-        (room.taken.memory_mib + pods.memory_mib, room.memory_mib, "MiB of memory"),
+        (needed.cpu_milli, room.each.cpu_milli, "thousandths of a core"),
+        (needed.memory_mib, room.each.memory_mib, "MiB of memory"),
     )
-    lacking = [f"{needed} {what}, this machine has {held}" for needed, held, what in asked if needed > held]
+    lacking = [f"{wanted} {what}, this machine has {held}" for wanted, held, what in asked if wanted > held]
     if lacking:
         raise BundleError(
             f"the services and the other parts need {'; '.join(lacking)}: choose fewer parts, such as "

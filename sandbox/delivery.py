@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from a1platform.bundle import load
+from a1platform.bundle import Bundle
 from a1platform.delivery.argocd import ROOT
+from a1platform.services.image import with_image_of
 from a1platform.services.model import Capabilities
 from a1platform.services.render import manifest_files
 from a1platform.services.resolve import resolve
@@ -57,20 +58,7 @@ def git_folder() -> Path:
     return state_folder() / "git"
 
 
-def services_image(bundle: Path) -> str:
-    """Return the services' image under the name that tells its content: a changed program is a changed pod.
-
-    Args:
-        bundle: The bundle's folder.
-
-    Returns:
-        The name, or an empty text before the image is made.
-    """
-    part = load(bundle).parts.get("mcp-services")
-    return part.images[0].references[-1] if part else ""
-
-
-def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "") -> Delivery:
+def deliver(parts: Iterable[str], address: str, port: int = PORT, bundle: Bundle | None = None) -> Delivery:
     """Return how the services are delivered, with a repository served where Argo CD delivers.
 
     What is there keeps what it holds; what is new holds the files at once, as nothing follows it yet.
@@ -79,22 +67,20 @@ def deliver(parts: Iterable[str], address: str, port: int = PORT, image: str = "
         parts: Names of the bundle's parts that are installed.
         address: This machine's address on the nodes' bridge.
         port: Where it is served.
-        image: The services' image; that of the settings' default where it is empty.
+        bundle: What has the services' image.
 
     Raises:
         GitError: The repository cannot be written or served.
     """
     installed = frozenset(parts)
-    named = {"image": image} if image else {}
     if not delivers_from_git(installed):
-        return Delivery({"delivery": "pulumi", **named})
+        return Delivery({"delivery": "pulumi"})
     server = GitServer(git_folder(), address, port)
     settings = {
-        **named,
         "delivery": "argocd",
         "gitops": {"repoUrl": server.url(REPOSITORY), "revision": BRANCH, "path": "manifests"},
     }
-    checked = ServicesSettings.model_validate(settings)
+    checked = with_image_of(bundle, ServicesSettings.model_validate(settings))
     offered = offered_by(installed)
     files = rendered(checked, offered)
     held = paths(git_folder() / REPOSITORY) or frozenset(files)

@@ -11,8 +11,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.apt import apt_install
-from sandbox.progress import Progress, step
+from sandbox.apt import ensure_program
+from sandbox.progress import Progress
 
 BRANCH = "main"
 _HEAD = f"refs/heads/{BRANCH}"
@@ -43,13 +43,7 @@ def ensure_git(progress: Progress) -> None:
         UnfitError: It is missing, and whoever runs this cannot install it.
         AptError: apt cannot.
     """
-    if _git() is None:
-        with step(progress, "installing the Debian package git"):
-            apt_install("git")
-
-
-def _git() -> str | None:
-    return shutil.which("git", path=ENVIRONMENT["PATH"])
+    ensure_program(progress, "git", path=ENVIRONMENT["PATH"])
 
 
 def publish(repository: Path, files: Mapping[str, str], message: str) -> str:
@@ -119,7 +113,7 @@ def run(
     Raises:
         GitError: Git is not installed, refused, or waited too long for an answer.
     """
-    program = _git()
+    program = shutil.which("git", path=ENVIRONMENT["PATH"])
     if program is None:
         raise GitError("found no git on this machine: install the Debian package git")
     # A folder given by name is trusted whoever owns it.

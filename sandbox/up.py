@@ -21,7 +21,7 @@ from sandbox.bundle_list import add_k3s
 from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
 from sandbox.capacity import require_capacity
-from sandbox.delivery import Delivery, commit_files, deliver, delivers_from_git, services_image
+from sandbox.delivery import Delivery, commit_files, deliver, delivers_from_git
 from sandbox.delivery import end as end_delivery
 from sandbox.engine import Engine, engine_with_nodes, ensure_engine, stop_engine
 from sandbox.git_repository import ensure_git
@@ -109,7 +109,7 @@ def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> N
     progress(f"K3s: {k3s.origin}")
 
     def install(there: Sequence[str]) -> None:
-        delivery = deliver(there, bridge_address(engine), image=services_image(folder))
+        delivery = deliver(there, bridge_address(engine), bundle=load(folder))
         if delivery.first and kubeconfig_file(stack.name).exists():
             _follow(stack, node, delivery, commit_files(delivery.first), progress)
         chosen.configure(node, folder, there, delivery.settings)

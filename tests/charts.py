@@ -11,13 +11,15 @@ import pytest
 import yaml
 
 from a1platform import versions
-from a1platform.bundle import BundleError, load
+from a1platform.bundle import Bundle, BundleError, load
 from a1platform.delivery.manifest import Manifest
 from a1platform.platform.component import Platform, PlatformArgs
+from a1platform.platform.selection import NAMES, charts, report
+from a1platform.settings.platform import PlatformSettings
 from sandbox.cache import Cache
 from tests.components.conftest import Declared, declare
 
-__all__ = ["brought", "declare"]
+__all__ = ["brought", "bundle", "declare", "lacking"]
 
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _KIND = "kind: CustomResourceDefinition"
@@ -31,21 +33,34 @@ _OF_THE_CLUSTER = {
 
 
 @pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    """The sandbox's bundle; without one the test is skipped."""
+    try:
+        return load(Cache.default().root / "bundle")
+    except (BundleError, OSError) as error:
+        pytest.skip(f"the sandbox has made no bundle yet: {error}")
+
+
+@pytest.fixture(scope="module")
+def lacking(bundle: Bundle) -> dict[str, str]:
+    """Why parts that are on by default cannot be had from the bundle, by name."""
+    settings = PlatformSettings()
+    told, there = report(settings, bundle), charts(settings, bundle)
+    return {name: told[name] for name in NAMES if name in told and name not in there}
+
+
+@pytest.fixture(scope="module")
 def brought(
-    declare: Callable[..., dict[str, Declared]], tmp_path_factory: pytest.TempPathFactory
+    declare: Callable[..., dict[str, Declared]], bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Manifest]:
     """What Helm would apply, but for kinds, from the charts of the sandbox's bundle; and our PodMonitors.
 
-    Without the bundle or Helm the test is skipped.
+    Without Helm the test is skipped.
     """
     built = sorted(Cache.default().root.glob("programs/*/helm"), key=lambda path: path.stat().st_mtime)
     helm = built[-1] if built else shutil.which("helm")
     if helm is None:
         pytest.skip("helm is neither in the sandbox's cache nor on PATH")
-    try:
-        bundle = load(Cache.default().root / "bundle")
-    except (BundleError, OSError) as error:
-        pytest.skip(f"the sandbox has made no bundle yet: {error}")
     declared = declare(lambda: Platform("platform", PlatformArgs(bundle=bundle)).parts)
     folder = tmp_path_factory.mktemp("values")
     releases = [one.inputs for one in declared.values() if one.type == _RELEASE]

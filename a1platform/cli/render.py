@@ -10,6 +10,7 @@ from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.delivery import yaml_sink
 from a1platform.observability.dashboards import MARK
 from a1platform.platform.selection import charts
+from a1platform.services.image import with_image_of
 from a1platform.services.model import Capabilities
 from a1platform.services.render import dashboard_files, manifest_files
 from a1platform.services.resolve import resolve
@@ -68,7 +69,7 @@ def render(
 def _settings(file: StackFile | None, image: str | None, profile: Profile | None) -> ServicesSettings:
     if file:
         file.check()
-    given = file.services() if file else ServicesSettings()
+    given = with_image_of(file.bundle(), file.services()) if file else ServicesSettings()
     if not given.enabled:
         raise ValueError("services.enabled: found false, expected true, as only the services are rendered")
     said = {key: value for key, value in (("image", image), ("profile", profile)) if value is not None}

@@ -4,9 +4,14 @@ FAILED = "error|unavailable|timeout"
 """Values of `outcome` that are our fault; a refused or limited request is an answer as designed."""
 
 
-def request_rate(role: str, window: str = "1m") -> str:
+def request_rate(role: str, window: str) -> str:
     """Requests per second that a role answers, all pods together."""
     return f'sum(rate(mcp_requests_total{{role="{role}"}}[{window}]))'
+
+
+def requests_in_flight(role: str) -> str:
+    """Requests that a role is answering, all pods together: the mean of a minute, not what one look meets."""
+    return f'sum(avg_over_time(mcp_inflight_requests{{role="{role}"}}[1m]))'
 
 
 def error_ratio(role: str, window: str) -> str:

@@ -7,9 +7,21 @@ autoscaler would otherwise scale out for ever.
 CPU: a call costs 2.3 (gateway), 2.8 (policy) and 4.3 (orchestrator) thousandths of a core for a second, and a
 start 1400. What is reserved lets two pods carry 50 calls a second: with much less, a little load would make a
 small node busy with starting pods.
+
+Beside CPU and memory, requests in flight scale gateway, policy proxy and orchestrator. They show calls that
+wait for a tool, which cost no CPU; how many requests per second a pod can answer is a matter of its CPU
+alone. Why 8 in a pod: at its limit on two cores the chain has 32 calls in flight (docs/measurements.md: 32
+connections, 116 to 137 calls a second), which are 16 in each of two pods, so 8 come before it; and 50 calls a
+second within 40 ms are one in each. Of quick calls CPU tells first: at 70 % a pod of the small profile
+answers 24 a second, of which 8 are in flight when each takes a third of a second. A gateway's pod has places
+for 128 of one caller and 256 of all (`Limits` in services/mcp_services/documents.py), the other two have no
+bound.
+
+For mcp-config it would be wrong: whoever follows it has a request there for as long as nothing changes. So it
+would for mcp-tracehub, which waits for nobody when it takes spans in.
 """
 
-from a1platform.observability.queries import request_rate
+from a1platform.observability.queries import requests_in_flight
 from a1platform.services.model import HTTP_PORT, CatalogEntry, SecretFile, Size, Trigger
 from a1platform.settings.services import Profile
 
@@ -24,7 +36,7 @@ JAEGER_NAMESPACE, JAEGER_PORT = "tracing", 4318
 JAEGER_URL = f"http://jaeger.{JAEGER_NAMESPACE}.svc:{JAEGER_PORT}"
 """Where mcp-tracehub forwards spans to, where Jaeger is installed; OTLP over HTTP."""
 
-REQUESTS_PER_POD = 250
+IN_FLIGHT_PER_POD = 8
 _SPANS_PER_POD = 2000
 _API_KEYS = SecretFile("mcp-auth", "api-keys.json", "/etc/mcp/auth")
 _INTERNAL_KEY = SecretFile("mcp-internal", "key", "/etc/mcp/internal")
@@ -68,7 +80,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         },
         secrets=(SecretFile("mcp-auth", "jwks.json", "/etc/mcp/auth"), _API_KEYS, _INTERNAL_KEY),
         keeps_state=True,
-        trigger=Trigger(request_rate(GATEWAY), REQUESTS_PER_POD),
+        trigger=Trigger(requests_in_flight(GATEWAY), IN_FLIGHT_PER_POD),
     ),
     CatalogEntry(
         name=POLICY,
@@ -83,7 +95,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         },
         secrets=(_INTERNAL_KEY,),
         keeps_state=True,
-        trigger=Trigger(request_rate(POLICY), REQUESTS_PER_POD),
+        trigger=Trigger(requests_in_flight(POLICY), IN_FLIGHT_PER_POD),
     ),
     CatalogEntry(
         name=ORCHESTRATOR,
@@ -98,7 +110,7 @@ CATALOG: tuple[CatalogEntry, ...] = (
         },
         secrets=(_INTERNAL_KEY,),
         keeps_state=True,
-        trigger=Trigger(request_rate(ORCHESTRATOR), REQUESTS_PER_POD),
+        trigger=Trigger(requests_in_flight(ORCHESTRATOR), IN_FLIGHT_PER_POD),
     ),
     CatalogEntry(
         name=CONFIG,

@@ -8,6 +8,7 @@ from a1platform.platform.selection import charts, has_services, report
 from a1platform.services.capacity import Room, Taken, capacity_problems, taken
 from a1platform.services.catalog import CATALOG, GENERATED
 from a1platform.services.checks import catalog_problems, settings_problems
+from a1platform.services.image import with_image_of
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
 from a1platform.services.registries import registry_problems
 from a1platform.services.resolve import resolve
@@ -93,7 +94,7 @@ def _image_problems(
         return []
     if not has_services(platform, services, bundle):
         return []
-    return list(registry_problems(policies, services, catalog))
+    return list(registry_problems(policies, with_image_of(bundle, services), catalog))
 
 
 def _pull_problems(settings: A1Settings) -> list[str]:

@@ -13,7 +13,7 @@ from a1platform.settings.shown import shown
 from a1platform.settings.together import Problem, gives
 
 DEFAULT_IMAGE = "a1platform/mcp-services:0.1.0"
-"""The one image of all roles, as the bundle holds it."""
+"""The one image of all roles by its version, which says nothing of its content: `services/image.py`."""
 
 _OF_THE_BUNDLE = re.compile(r"(docker\.io/)?a1platform/mcp-services")
 _IMAGE = re.compile(
@@ -229,7 +229,8 @@ class ServicesSettings(Settings):
     Attributes:
         enabled: Whether they are installed.
         delivery: Whether Pulumi declares the objects or Argo CD syncs them from `manifests/`.
-        image: The image of all roles: that of the bundle, or another by digest.
+        image: The image of all roles, by digest; from a bundle that of the bundle, by the name that tells its
+            content, if nothing is said.
         pull_secret: Secret in the store whose key `dockerconfigjson` opens a private registry.
         profile: The column of the catalog's size table.
         min_replicas: Fewest pods of each service; one alone is interrupted when its node is drained.

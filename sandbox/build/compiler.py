@@ -1,11 +1,7 @@
 """The C compiler, which some of the programs need beside Go's."""
 
-import shutil
-
-from sandbox.apt import apt_install
-from sandbox.progress import Progress, step
-
-_PACKAGES = ("gcc", "libc6-dev")
+from sandbox.apt import ensure_program
+from sandbox.progress import Progress
 
 
 def ensure_compiler(progress: Progress) -> None:
@@ -18,7 +14,4 @@ def ensure_compiler(progress: Progress) -> None:
         UnfitError: It is missing, and whoever runs this cannot install it.
         AptError: apt cannot.
     """
-    if shutil.which("gcc"):
-        return
-    with step(progress, f"installing the Debian packages {' and '.join(_PACKAGES)}"):
-        apt_install(*_PACKAGES)
+    ensure_program(progress, "gcc", "libc6-dev")

@@ -7,7 +7,7 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
-from sandbox.apt import apt_install
+from sandbox.apt import ensure_program
 from sandbox.build.process import StalledError, run_in_order
 from sandbox.cache import Cache
 from sandbox.engine import Engine, EngineError
@@ -130,9 +130,7 @@ def _digest() -> str:
 def _bootstrap(folder: Path, cache: Cache, progress: Progress) -> None:
     if os.geteuid() != 0:
         raise UnfitError("making the node's image needs root, for debootstrap")
-    if not shutil.which("debootstrap"):
-        with step(progress, "installing the Debian package debootstrap"):
-            apt_install("debootstrap")
+    ensure_program(progress, "debootstrap")
     root, log = folder / "root", cache.folder("logs") / "node-image.log"
     log.unlink(missing_ok=True)
     make = partial(_logged, log, progress)

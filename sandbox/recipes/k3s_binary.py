@@ -2,13 +2,12 @@
 
 import hashlib
 import io
-import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 
-from sandbox.apt import apt_install
+from sandbox.apt import ensure_program
 from sandbox.build import debian
 from sandbox.build.go import build, built_folder, download
 from sandbox.cache import Cache
@@ -48,7 +47,7 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
     target = built_k3s(cache)
     with cache.lock("k3s-binary"):
         if not target.exists():
-            _ensure_compressor(progress)
+            ensure_program(progress, "zstd")
             with step(progress, "packing k3s"), cache.making(target.parent) as work:
                 check_config = download(PROGRAMS, cache) / "contrib" / "util" / "check-config.sh"
                 contents = {path.name: path for folder in folders for path in folder.iterdir()}
@@ -56,12 +55,6 @@ def k3s_binary(cache: Cache, progress: Progress) -> Path:
                     contents |= {"runc": _runc(cache, progress, Path(unpacked)), "check-config": check_config}
                     _pack(contents, wrapper / "k3s", work / "k3s")
     return target
-
-
-def _ensure_compressor(progress: Progress) -> None:
-    if not shutil.which("zstd"):
-        with step(progress, "installing the Debian package zstd"):
-            apt_install("zstd")
 
 
 def _runc(cache: Cache, progress: Progress, folder: Path) -> Path:

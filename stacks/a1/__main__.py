@@ -71,6 +71,7 @@ from a1platform.platform.component import Platform, PlatformArgs  # noqa: E402
 from a1platform.platform.recovery import on_server  # noqa: E402
 from a1platform.services.component import McpServices, McpServicesArgs  # noqa: E402
 from a1platform.services.credentials import Credentials  # noqa: E402
+from a1platform.services.image import with_image_of  # noqa: E402
 from a1platform.services.model import Capabilities  # noqa: E402
 from a1platform.services.resolve import NAMESPACE, accounts_with_token  # noqa: E402
 
@@ -97,7 +98,7 @@ services = (
     McpServices(
         "services",
         McpServicesArgs(
-            settings.services,
+            with_image_of(bundle, settings.services),
             Capabilities(platform.has_keda, platform.has_monitoring, platform.has_tracing),
             after=[*platform.services_need, *cluster.images.get(SERVICES, ())],
             on_server=on_server(cluster.server),

@@ -16,6 +16,8 @@ from sandbox.fitness import UnfitError
 from sandbox.node import Node, nodes, start, stop
 from sandbox.prepare import require_fit
 from sandbox.progress import to_terminal
+from tests.sandbox.deployment import DESTROY, UP, Deployment, all_concerns, deployment
+from tests.sandbox.snapshot import snapshot
 
 StartNode = Callable[[str], Node]
 _WHOLE_BUNDLE = Path(__file__).with_name("test_bundle.py")
@@ -87,3 +89,27 @@ def group(engine: Engine, cache: Cache) -> Iterator[str]:
 def start_node(engine: Engine, cache: Cache, group: str) -> StartNode:
     """Return a function that starts a node by name in the module's group."""
     return lambda name: start(engine, cache, name, to_terminal, group)
+
+
+@pytest.fixture(scope="module")
+def bare(cache: Cache, start_node: StartNode, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """Return a stack with every concern, for a node that nothing has touched yet."""
+    made = deployment(cache, start_node("a1"), tmp_path_factory.mktemp("state"))
+    made.configure(all_concerns)
+    return made
+
+
+@pytest.fixture(scope="module")
+def before(bare: Deployment) -> dict[str, str]:
+    """Return what the node holds before anything touches it."""
+    return snapshot(bare.node)
+
+
+@pytest.fixture(scope="module")
+def hardened(bare: Deployment, before: dict[str, str]) -> Iterator[Deployment]:
+    """Give the node hardened, with K3s; unless a test has done so, it is given back in the end."""
+    assert before
+    bare.stack.read(*UP)
+    yield bare
+    if bare.stack.exists():
+        bare.stack.read(*DESTROY)

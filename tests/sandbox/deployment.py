@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from a1platform import versions
+from a1platform.cli.audit import Deviation, audit_node, declared
+from a1platform.cli.stack_file import StackFile
 from a1platform.naming import PROJECT
 from sandbox.bundle import make_bundle
 from sandbox.bundle_list import add_k3s
@@ -97,6 +99,25 @@ def three_servers_and_an_agent(cache: Cache, start_node: Callable[[str], Node], 
     made = deployment(cache, first, state, others)
     made.configure(lambda config: config[f"{PROJECT}:nodes"][3].update(role="agent"))
     return made
+
+
+def all_concerns(config: dict[str, Any]) -> None:
+    """Switch also on what the sandbox leaves out only because it would load the machine."""
+    del config[f"{PROJECT}:hardening"]["updates"]
+
+
+def audit(deployment: Deployment) -> tuple[Deviation, ...]:
+    """Return what is not as declared on the first node."""
+    assert deployment.stack.config
+    wanted = declared(StackFile(deployment.stack.config))
+    return audit_node(wanted.nodes[0], wanted)
+
+
+def started_since(deployment: Deployment) -> str:
+    """Return since when K3s, then sshd, runs on the first node, and as which process."""
+    return deployment.on_node(
+        "systemctl show k3s ssh --property ActiveEnterTimestampMonotonic,MainPID,NRestarts"
+    )
 
 
 def traces(deployment: Deployment, node: Node | None = None) -> dict[str, str]:

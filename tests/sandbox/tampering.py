@@ -15,7 +15,6 @@ TAMPER = {
         "systemctl mask apt-daily-upgrade.service",
         "updates apt-daily-upgrade.service",
     ),
-    "k3s binary's mode": ("chmod 777 /usr/local/bin/k3s", "k3s binary's mode"),
     "integrity": ("systemctl disable --now a1-integrity.timer", "integrity a1-integrity.timer"),
     "sshd": (
         "sed -i /^Password/s/no/yes/ /etc/ssh/sshd_config.d/00-a1.conf && systemctl reload ssh",
@@ -29,7 +28,10 @@ TAMPER = {
         'echo "#clear Unattended-Upgrade::Package-Blacklist;" >> /etc/apt/apt.conf.d/52a1-security-updates',
         "updates lists",
     ),
-    "k3s file mode": (f"chmod 644 {_CERTIFICATE}", f"k3s {_CERTIFICATE}"),
+}
+TAMPER_K3S_MODES = {
+    "binary": ("chmod 777 /usr/local/bin/k3s", "k3s binary's mode"),
+    "file": (f"chmod 644 {_CERTIFICATE}", f"k3s {_CERTIFICATE}"),
 }
 TAMPER_K3S = {
     "configuration": ("sed -i /max-pods/d /etc/rancher/k3s/config.yaml", "k3s /etc/rancher/k3s/config.yaml"),

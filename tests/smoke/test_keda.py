@@ -1,4 +1,4 @@
-"""KEDA: it makes autoscalers, and the services scale by CPU, by memory and by what they are asked."""
+"""KEDA: it makes autoscalers, and the services scale by CPU, by memory and by what they are at."""
 
 import secrets
 
@@ -6,7 +6,7 @@ import kr8s
 import pytest
 from kr8s.objects import Deployment, HorizontalPodAutoscaler, new_class
 
-from a1platform.services.catalog import CATALOG, GATEWAY, REQUESTS_PER_POD
+from a1platform.services.catalog import CATALOG, GATEWAY, IN_FLIGHT_PER_POD
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
 from tests.smoke.rest import Manifest, Rest
@@ -105,7 +105,7 @@ def test_every_service_with_a_metric_of_its_own_has_a_scaled_object_that_is_read
 
 
 @pytest.mark.part("mcp-services", "monitoring")
-def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr8s.Api) -> None:
+def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests_in_flight(api: kr8s.Api) -> None:
     spec = HorizontalPodAutoscaler.get(GATEWAY, namespace=NAMESPACE, api=api).raw["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 10)
     resources = {
@@ -115,7 +115,7 @@ def test_the_gateway_scales_from_2_to_10_pods_by_cpu_memory_and_requests(api: kr
     }
     assert resources == {"cpu": 70, "memory": 80}
     [external] = [one["external"] for one in spec["metrics"] if one["type"] == "External"]
-    assert external["target"]["averageValue"] == str(REQUESTS_PER_POD)
+    assert external["target"]["averageValue"] == str(IN_FLIGHT_PER_POD)
 
 
 @_of_services

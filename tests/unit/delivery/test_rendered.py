@@ -19,10 +19,12 @@ from a1platform.services.render import dashboard_files, manifest_files
 from a1platform.services.resolve import resolve
 from a1platform.services.shared import shared_objects
 from a1platform.settings.services import GitopsSettings, ServicesSettings
+from tests.services_bundle import SERVICES_IMAGE, services_bundle
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = manifest_files(resolve(ServicesSettings()), GitopsSettings())
 PROJECT = "root/appproject-a1.yaml"
+OWN = f"registry.example.com/mcp-services@sha256:{'0' * 64}"
 
 
 def _documents() -> dict[str, Manifest]:
@@ -181,6 +183,26 @@ def test_a_stacks_own_settings_and_parts_are_rendered_without_its_secrets(tmp_pa
     assert not (rendered / "mcp-example-tools").exists()
     assert not [one for one in rendered.rglob("*.yaml") if "encrypted" in one.read_text()]
     assert _run("--root", str(tmp_path), "--stack", stack, "--check") == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("services", "arguments", "image"),
+    [
+        ({}, (), f"{SERVICES_IMAGE}-a"),
+        ({"image": OWN}, (), OWN),
+        ({}, ("--image", OWN), OWN),
+    ],
+    ids=["of the bundle", "of the site", "of the command line"],
+)
+def test_a_stack_with_a_bundle_is_rendered_with_the_image_that_pulumi_would_declare(
+    tmp_path: Path, services: dict[str, object], arguments: tuple[str, ...], image: str
+) -> None:
+    bundle = services_bundle(tmp_path / "bundle", "a")
+    stack = _stack(tmp_path, bundle=str(bundle.folder), services=services)
+    assert _run("--root", str(tmp_path), "--stack", stack, *arguments)[0] == 0
+    deployment = yaml.safe_load((tmp_path / "manifests/mcp-gateway/deployment.yaml").read_text())
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == image
 
 
 def test_a_stack_whose_settings_contradict_the_catalog_is_refused_with_the_key(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_dashboards_ask_only_for_metrics_that_exist() -> None:
 
 def test_business_metrics_that_scale_a_service_exist() -> None:
     asked = _asked([one.trigger.query for one in CATALOG if one.trigger])
-    assert asked == {"mcp_requests_total", "mcp_tracehub_spans_total"}
+    assert asked == {"mcp_inflight_requests", "mcp_tracehub_spans_total"}
     assert asked <= _exposed()
 
 

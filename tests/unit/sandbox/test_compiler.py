@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.build import compiler
+from sandbox import apt
 from sandbox.build.compiler import ensure_compiler
 
 
@@ -13,7 +13,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
     """The packages that are asked for, on a machine whose PATH is the test's folder."""
     monkeypatch.setenv("PATH", str(tmp_path))
     packages: list[tuple[str, ...]] = []
-    monkeypatch.setattr(compiler, "apt_install", lambda *names: packages.append(names))
+    monkeypatch.setattr(apt, "apt_install", lambda *names: packages.append(names))
     return packages
 
 

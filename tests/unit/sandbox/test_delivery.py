@@ -1,6 +1,5 @@
 """Who delivers the services on the sandbox, what is in the repository, and when Argo CD is done."""
 
-import json
 import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -27,7 +26,6 @@ from sandbox.delivery import (
     git_folder,
     offered_by,
     rendered,
-    services_image,
 )
 from sandbox.git_repository import head, paths, run
 from sandbox.git_server import stop
@@ -36,6 +34,7 @@ from sandbox.parts import PARTS
 from sandbox.stack_settings import installed_parts, stack_settings
 from sandbox.syncing import SyncError, missing_to
 from tests.no_cluster import NO_CLUSTER
+from tests.services_bundle import SERVICES_IMAGE, services_bundle
 
 ROOT = Path(__file__).parents[3]
 NODE = Node("a1", "192.0.2.2", 22, "a1", Path("/key"), "ssh-ed25519 AAAA")
@@ -229,30 +228,12 @@ def test_what_is_not_well_is_named_with_what_argo_cd_says(found: dict[str, Any] 
     assert missing_to("c" * 40, ["one"], applications) == [f"one: {said}"]
 
 
-def test_another_image_of_the_services_is_another_commit_and_so_other_pods(place: tuple[str, int]) -> None:
-    first, second = (
-        deliver(PARTS, *place, image=f"docker.io/a1platform/mcp-services:0.1.0-{one}") for one in "ab"
-    )
+def test_another_image_of_the_services_is_another_commit_and_so_other_pods(
+    place: tuple[str, int], tmp_path: Path
+) -> None:
+    first, second = (deliver(PARTS, *place, bundle=services_bundle(tmp_path / one, one)) for one in "ab")
     assert commit_files(first.files) != commit_files(second.files)
-    assert second.settings["image"].endswith("-b")
-
-
-def test_the_image_of_the_services_is_named_by_its_content(tmp_path: Path) -> None:
-    assert services_image(_bundle(tmp_path, {})) == ""
-    names = [
-        "docker.io/a1platform/mcp-services:0.1.0",
-        "docker.io/a1platform/mcp-services:0.1.0-b9baed5f8253",
-    ]
-    image = {"path": "images/a.tar", "sha256": "0" * 64, "references": names}
-    part = {"chart": None, "images": [image], "origin": "this repository"}
-    assert services_image(_bundle(tmp_path, {"mcp-services": part})) == names[1]
-
-
-def _bundle(folder: Path, parts: dict[str, Any]) -> Path:
-    k3s = {"version": "v1.30.5+k3s1", "path": "k3s", "sha256": "0" * 64, "origin": "a test"}
-    content = {"schema": 1, "k3s": k3s, "parts": parts, "leftOut": {}}
-    (folder / "bundle.json").write_text(json.dumps(content), encoding="utf-8")
-    return folder
+    assert f"image: {SERVICES_IMAGE}-b\n" in second.files["manifests/mcp-gateway/deployment.yaml"]
 
 
 def test_what_is_never_healthy_ends_the_wait_with_what_its_pods_say(

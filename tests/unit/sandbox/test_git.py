@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import git_repository
+from sandbox import apt, git_repository
 from sandbox.git_repository import GitError, ensure_git, head, publish, run
 from sandbox.git_server import GitServer, stop
 
@@ -26,7 +26,7 @@ def test_git_is_installed_where_it_is_missing_and_only_there(
 ) -> None:
     packages: list[str] = []
     said: list[str] = []
-    monkeypatch.setattr(git_repository, "apt_install", packages.append)
+    monkeypatch.setattr(apt, "apt_install", packages.append)
     ensure_git(said.append)
     assert (packages, said) == ([], [])
     monkeypatch.setitem(git_repository.ENVIRONMENT, "PATH", str(tmp_path))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import apt
 from sandbox.build import debian
 from sandbox.cache import Cache
 from sandbox.recipes import k3s_binary as packing
@@ -28,7 +29,7 @@ class Bench:
         monkeypatch.setattr(packing, "build", lambda *_: folder)
         monkeypatch.setattr(packing, "download", lambda *_: folder)
         monkeypatch.setattr(packing, "_pack", self._pack)
-        monkeypatch.setattr(packing, "apt_install", lambda *names: self.installed.extend(names))
+        monkeypatch.setattr(apt, "apt_install", lambda *names: self.installed.extend(names))
         monkeypatch.setattr(debian, "download", lambda *_: [folder / "runc.deb"])
         monkeypatch.setattr(debian, "unpack", self._unpack)
 

@@ -47,7 +47,7 @@ def test_the_number_of_replicas_is_left_to_the_autoscaler(service: McpServiceArg
     assert "replicas" not in deployment(service)["spec"]
 
 
-def test_the_gateway_scales_on_cpu_memory_and_its_request_rate_between_2_and_10() -> None:
+def test_the_gateway_scales_on_cpu_memory_and_its_requests_in_flight_between_2_and_10() -> None:
     spec = autoscaler(SERVICES[0])["spec"]
     assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 10)
     triggers = {one["type"]: one["metadata"] for one in spec["triggers"]}
@@ -55,8 +55,8 @@ def test_the_gateway_scales_on_cpu_memory_and_its_request_rate_between_2_and_10(
     assert triggers["memory"] == {"value": "80"}
     assert triggers["prometheus"] == {
         "serverAddress": "http://prometheus.prometheus.svc:9090",
-        "query": 'sum(rate(mcp_requests_total{role="mcp-gateway"}[1m]))',
-        "threshold": "250",
+        "query": 'sum(avg_over_time(mcp_inflight_requests{role="mcp-gateway"}[1m]))',
+        "threshold": "8",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from mcp_services.documents import Limits
 
 from a1platform.observability.slo import Slo
 from a1platform.services.builders import service_objects
@@ -273,6 +274,19 @@ def test_fifty_calls_a_second_start_no_pod_in_the_small_profile() -> None:
             used = 50 * MILLI_PER_CALL[one.entry.name] / one.autoscaling.min_replicas
             percent = 100 * used / one.size.cpu_milli
             assert percent <= one.autoscaling.cpu_percent * AUTOSCALER_TOLERANCE, one.entry.name
+
+
+def test_requests_in_flight_ask_for_pods_before_the_chain_is_at_its_limit_and_not_at_fifty_a_second() -> None:
+    # Of docs/measurements.md: the connections at the limit, and P95 at 50 calls a second.
+    at_the_limit, seconds = 32, 0.040
+    scaled = {
+        one.name: one.trigger.per_pod for one in CATALOG if one.trigger and "inflight" in one.trigger.query
+    }
+    # Not mcp-config, where long polls are in flight, nor mcp-tracehub, where nothing waits.
+    assert scaled.keys() == MILLI_PER_CALL.keys()
+    for per_pod in scaled.values():
+        assert 50 * seconds < 2 * per_pod * AUTOSCALER_TOLERANCE < at_the_limit
+        assert per_pod < Limits().share
 
 
 def test_critical_services_are_guaranteed_in_the_standard_profile() -> None:

@@ -1,6 +1,7 @@
 """An image that the policy `image-registry` would refuse is told before a machine is touched."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from a1platform.services.refusal import service_problems
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.model import A1Settings
 from a1platform.settings.together import Right
+from tests.services_bundle import SERVICES_IMAGE, services_bundle
 
 DIGEST = f"@sha256:{'3f' * 32}"
 OWN = f"registry.example.org/a1/mcp-services{DIGEST}"
@@ -47,6 +49,13 @@ def test_the_image_of_the_bundle_is_refused_where_only_another_registry_is_trust
     assert _problems(policies=TRUSTS) == [told]
     nothing: dict[str, Any] = {"parameters": {"image-registry": {"registries": []}}}
     assert _problems(policies=nothing) == [f"services.image: found {image}, expected it from {KEYS}: none"]
+
+
+def test_an_image_of_a_bundle_is_judged_by_the_name_that_the_pods_get(tmp_path: Path) -> None:
+    bundle = services_bundle(tmp_path, "a", ["gatekeeper", "external-secrets"])
+    given = A1Settings.model_validate({"bundle": str(bundle.folder), "policies": TRUSTS})
+    told = f"services.image: found {SERVICES_IMAGE}-a, expected it from {KEYS}: registry.example.org/a1/"
+    assert service_problems(Right(given)) == [told]
 
 
 def test_a_registry_whose_name_begins_alike_is_another_one() -> None:
