@@ -34,6 +34,37 @@ _FINE_BUCKETS = {
     "regex": r"(apiserver_request_sl[io]|apiserver_request)_duration_seconds_bucket;"
     r"(0\.15|0\.[23]|0\.35|0\.4|0\.45|0\.[6-9]|1\.25|1\.5|1\.75|[2346789]|[34]\.5|15|20|4[05]|50)(\.0)?",
 }
+# What kube-state-metrics counts: its defaults but Secrets. To count them it reads all of each, those of the
+# secret store too, and no rule and no dashboard asks for `kube_secret_*`.
+_COUNTED = (
+    "certificatesigningrequests",
+    "configmaps",
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "endpoints",
+    "horizontalpodautoscalers",
+    "ingresses",
+    "jobs",
+    "leases",
+    "limitranges",
+    "mutatingwebhookconfigurations",
+    "namespaces",
+    "networkpolicies",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "poddisruptionbudgets",
+    "pods",
+    "replicasets",
+    "replicationcontrollers",
+    "resourcequotas",
+    "services",
+    "statefulsets",
+    "storageclasses",
+    "validatingwebhookconfigurations",
+    "volumeattachments",
+)
 _SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
 
 
@@ -74,7 +105,7 @@ def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> di
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
             },
         },
-        "kube-state-metrics": sized("kube-state-metrics", sizing),
+        "kube-state-metrics": {**sized("kube-state-metrics", sizing), "collectors": [*_COUNTED]},
         "prometheus-node-exporter": {
             "namespaceOverride": NODE_EXPORTER,
             **sized("node-exporter", sizing),

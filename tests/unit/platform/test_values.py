@@ -164,6 +164,12 @@ def test_what_rules_and_dashboards_ask_for_is_kept_and_what_k3s_offers_twice_is_
         assert re.fullmatch(server["regex"], name)
 
 
+def test_what_counts_objects_reads_no_secrets() -> None:
+    counted = values_of(Profile.SMALL)["monitoring"]["kube-state-metrics"]["collectors"]
+    assert {"deployments", "nodes", "pods", "persistentvolumeclaims"} <= set(counted)
+    assert "secrets" not in counted
+
+
 @pytest.mark.parametrize(
     ("settings", "profile", "size", "kept"),
     [
