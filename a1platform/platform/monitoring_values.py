@@ -159,9 +159,12 @@ def _grafana(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
         # It would run as root to change the owner of a volume that needs no such change.
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},
+        # The chart's role would let the sidecars read every Secret: see `monitoring.grafana_rights`.
+        "rbac": {"create": False},
         "sidecar": {
             "resources": sidecar,
-            "datasources": {"url": "http://prometheus:9090/"},
+            "dashboards": {"resource": "configmap"},
+            "datasources": {"url": "http://prometheus:9090/", "resource": "configmap"},
         },
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
     }

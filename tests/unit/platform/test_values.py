@@ -188,6 +188,11 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
     assert spec["retentionSize"] == kept
 
 
+def test_grafana_looks_for_dashboards_and_data_sources_in_configmaps_alone() -> None:
+    sidecar = values_of(Profile.SMALL)["monitoring"]["grafana"]["sidecar"]
+    assert {sidecar[one]["resource"] for one in ("dashboards", "datasources")} == {"configmap"}
+
+
 def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:
     chosen = PlatformSettings.model_validate({"monitoring": {"grafanaStorage": "3Gi"}})
     grafana = values_of(Profile.SMALL, chosen)["monitoring"]["grafana"]
