@@ -164,6 +164,13 @@ def test_what_rules_and_dashboards_ask_for_is_kept_and_what_k3s_offers_twice_is_
         assert re.fullmatch(server["regex"], name)
 
 
+def test_keda_reads_secrets_of_its_own_namespace_only() -> None:
+    values = values_of(Profile.SMALL)["keda"]
+    assert values["permissions"]["operator"]["restrict"]["secret"] is True
+    # Else it may `get` everything: keda/templates/manager/clusterrole.yaml of kedacore/charts v2.17.2.
+    assert values["rbac"]["enabledCustomScaledRefKinds"] is False
+
+
 def test_what_counts_objects_reads_no_secrets() -> None:
     counted = values_of(Profile.SMALL)["monitoring"]["kube-state-metrics"]["collectors"]
     assert {"deployments", "nodes", "pods", "persistentvolumeclaims"} <= set(counted)

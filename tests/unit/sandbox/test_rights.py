@@ -40,6 +40,62 @@ rules:
   verbs: [get, list, watch]
 """
 
+# As `kustomize build config/default` of kedacore/keda has it, shortened.
+_KEDA = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: keda-operator
+rules:
+- apiGroups: [""]
+  resources: [configmaps, pods, secrets]
+  verbs: [get, list, watch]
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [get]
+- apiGroups: ["*"]
+  resources: ["*/scale"]
+  verbs: [get, list, patch, update, watch]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: keda-operator
+  namespace: keda
+rules:
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: keda-operator
+  namespace: keda
+spec:
+  template:
+    spec:
+      containers:
+      - name: keda-operator
+        readinessProbe: {httpGet: {path: /readyz, port: 8081}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: keda-metrics-apiserver
+  namespace: keda
+spec:
+  template:
+    spec:
+      containers:
+      - name: keda-metrics-apiserver
+        args: [/usr/local/bin/keda-adapter]
+        readinessProbe: {httpGet: {path: /readyz, port: 6443}}
+"""
+
 
 def _made(part: str, upstream: str, folder: Path, **values: dict[str, Any]) -> list[Manifest]:
     """Return what Helm makes of one of our charts round upstream's manifests, as it is installed."""
@@ -78,3 +134,42 @@ def test_the_operator_that_writes_configurations_into_secrets_keeps_its_rights(
     monitoring: list[Manifest],
 ) -> None:
     assert _resources(_one(monitoring, "ClusterRole", "kps-operator")) == ["configmaps", "secrets"]
+
+
+def _verbs(role: Manifest, group: str, resource: str) -> set[str]:
+    """Return what a role may do to what is in a group."""
+    return {
+        verb
+        for rule in role["rules"]
+        if {group, "*"} & set(rule["apiGroups"]) and {resource, "*"} & set(rule["resources"])
+        for verb in rule["verbs"]
+    }
+
+
+def test_keda_reads_secrets_of_its_own_namespace_only_and_knows_it(tmp_path: Path) -> None:
+    made = _made("keda", _KEDA, tmp_path)
+    role = _one(made, "ClusterRole", "keda-operator")
+    assert _verbs(role, "", "secrets") == set()
+    assert _verbs(_one(made, "Role", "keda-operator"), "", "secrets") == {"get", "list", "watch"}
+    assert _restricted(made, "keda-operator")
+    assert not _restricted(made, "keda-metrics-apiserver")
+    # It still finds and scales what the services are.
+    assert _verbs(role, "apps", "deployments") == {"get", "list", "watch"}
+    assert {"get", "update"} <= _verbs(role, "apps", "deployments/scale")
+    assert _verbs(role, "argoproj.io", "rollouts/scale") == set()
+
+
+def test_keda_may_scale_a_further_kind_that_is_named(tmp_path: Path) -> None:
+    named = {
+        "enabledCustomScaledRefKinds": True,
+        "scaledRefKinds": [{"apiGroup": "argoproj.io", "kind": "rollouts"}],
+    }
+    role = _one(_made("keda", _KEDA, tmp_path, rbac=named), "ClusterRole", "keda-operator")
+    assert _verbs(role, "argoproj.io", "rollouts") == {"get"}
+    assert {"get", "update"} <= _verbs(role, "argoproj.io", "rollouts/scale")
+    assert _verbs(role, "", "secrets") == set()
+
+
+def _restricted(made: list[Manifest], deployment: str) -> bool:
+    (container,) = _one(made, "Deployment", deployment)["spec"]["template"]["spec"]["containers"]
+    return {"name": "KEDA_RESTRICT_SECRET_ACCESS", "value": "true"} in (container["env"] or [])
