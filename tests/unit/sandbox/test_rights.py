@@ -96,6 +96,46 @@ spec:
         readinessProbe: {httpGet: {path: /readyz, port: 6443}}
 """
 
+# As argoproj/argo-cd's `manifests/cluster-install` has them, shortened.
+_ARGO_CD = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: argocd-applicationset-controller
+rules:
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: argocd-applicationset-controller
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: argocd-applicationset-controller}
+subjects:
+- kind: ServiceAccount
+  name: argocd-applicationset-controller
+  namespace: argocd
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: argocd-applicationset-controller
+rules:
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [get, list, watch]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: argocd-server
+rules:
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [delete, get, patch]
+"""
+
 
 def _made(part: str, upstream: str, folder: Path, **values: dict[str, Any]) -> list[Manifest]:
     """Return what Helm makes of one of our charts round upstream's manifests, as it is installed."""
@@ -173,3 +213,11 @@ def test_keda_may_scale_a_further_kind_that_is_named(tmp_path: Path) -> None:
 def _restricted(made: list[Manifest], deployment: str) -> bool:
     (container,) = _one(made, "Deployment", deployment)["spec"]["template"]["spec"]["containers"]
     return {"name": "KEDA_RESTRICT_SECRET_ACCESS", "value": "true"} in (container["env"] or [])
+
+
+def test_argo_cds_controller_that_does_not_run_has_no_rights_on_other_namespaces(tmp_path: Path) -> None:
+    there = {(one["kind"], one["metadata"]["name"]) for one in _made("argo-cd", _ARGO_CD, tmp_path)}
+    assert {one for one in there if one[0] in {"ClusterRole", "ClusterRoleBinding", "Role"}} == {
+        ("ClusterRole", "argocd-server"),
+        ("Role", "argocd-applicationset-controller"),
+    }
