@@ -65,6 +65,20 @@ _COUNTED = (
     "validatingwebhookconfigurations",
     "volumeattachments",
 )
+# 1000 of 64 KiB are 64 MiB, twice that while they are written anew. Alertmanager's own flags: the operator's
+# `limits.maxPerSilenceBytes` gives one that Alertmanager 0.28 does not know, and does not start with.
+_SILENCES = {"silences.max-silences": "1000", "silences.max-silence-size-bytes": "65536"}
+# Of what is made in Grafana itself; dashboards from files, about fifty, count too. The rest of what a quota
+# limits where it is on takes little room and gets enough of it; a dashboard has 20 versions at most anyway.
+_QUOTA = {
+    "enabled": True,
+    "org_dashboard": 500,
+    "org_alert_rule": 500,
+    "org_data_source": 100,
+    "org_api_key": 100,
+    "org_user": -1,
+}
+_ANNOTATIONS = {"max_annotations_to_keep": 10000}
 _SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
 
 
@@ -102,6 +116,7 @@ def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> di
                 "replicas": settings.alertmanager_replicas,
                 **sized("alertmanager", sizing),
                 "storage": _volume(settings.alertmanager_storage),
+                "additionalArgs": [{"name": name, "value": value} for name, value in _SILENCES.items()],
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
             },
         },
@@ -154,6 +169,11 @@ def _grafana(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
         **sized("grafana", sizing),
         "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "user", "passwordKey": "password"},
         "persistence": {"enabled": True, "size": settings.grafana_storage},
+        "grafana.ini": {
+            "quota": _QUOTA,
+            "annotations.dashboard": _ANNOTATIONS,
+            "annotations.api": _ANNOTATIONS,
+        },
         # Two pods must never write to the one database at once.
         "deploymentStrategy": {"type": "Recreate"},
         # It would run as root to change the owner of a volume that needs no such change.

@@ -200,6 +200,20 @@ def test_grafana_looks_for_dashboards_and_data_sources_in_configmaps_alone() -> 
     assert {sidecar[one]["resource"] for one in ("dashboards", "datasources")} == {"configmap"}
 
 
+def test_silences_and_what_is_made_in_grafana_cannot_fill_their_volumes() -> None:
+    values = values_of(Profile.SMALL)["monitoring"]
+    given = values["alertmanager"]["alertmanagerSpec"]["additionalArgs"]
+    limits = {one["name"]: int(one["value"]) for one in given}
+    # Expired ones included, which are kept for the retention; the file is written beside the old one.
+    most = limits["silences.max-silences"] * limits["silences.max-silence-size-bytes"]
+    assert 2 * most < 2**30
+    ini = values["grafana"]["grafana.ini"]
+    assert ini["quota"]["enabled"] is True
+    assert ini["quota"]["org_dashboard"] == 500
+    kept = {ini[f"annotations.{kind}"]["max_annotations_to_keep"] for kind in ("dashboard", "api")}
+    assert kept == {10000}
+
+
 def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:
     chosen = PlatformSettings.model_validate({"monitoring": {"grafanaStorage": "3Gi"}})
     grafana = values_of(Profile.SMALL, chosen)["monitoring"]["grafana"]
