@@ -1,8 +1,9 @@
-"""What the named roles may and may not do; asked of their rules, and of the API server of a cluster."""
+"""Who may do what; asked of the roles' rules and of the documents, and of the API server of a cluster."""
 
 from dataclasses import dataclass
 
 from a1platform.platform.access import PLATFORM_ENGINEER, READ_ONLY, SERVICE_DEVELOPER
+from a1platform.platform.external_secrets import READER
 from a1platform.platform.network import REACHES
 from a1platform.services.resolve import NAMESPACE
 
@@ -45,6 +46,19 @@ RBAC, APPS, CONSTRAINTS = "rbac.authorization.k8s.io", "apps", "constraints.gate
 ARGO, STORES, MONITORS = "argoproj.io", "external-secrets.io", "monitoring.coreos.com"
 _ALL = (PLATFORM_ENGINEER, SERVICE_DEVELOPER, READ_ONLY)
 _SECRETS = "a1-secrets"
+
+STORE_READERS = frozenset(
+    {
+        (_SECRETS, READER),
+        ("argocd", "argocd-application-controller"),
+        ("argocd", "argocd-server"),
+        ("external-secrets", "external-secrets"),
+        ("external-secrets", "external-secrets-cert-controller"),
+        ("gatekeeper-system", "gatekeeper-admin"),
+        ("prometheus", "kps-operator"),
+    }
+)
+"""The parts' accounts, by namespace and name, that may read the cluster-local store: docs/platform.md."""
 
 QUESTIONS = [
     # Everybody sees the services, nobody their secrets.

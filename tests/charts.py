@@ -57,20 +57,33 @@ def brought(
 
     Without Helm the test is skipped.
     """
-    built = sorted(Cache.default().root.glob("programs/*/helm"), key=lambda path: path.stat().st_mtime)
-    helm = built[-1] if built else shutil.which("helm")
-    if helm is None:
-        pytest.skip("helm is neither in the sandbox's cache nor on PATH")
+    helm = helm_program()
     declared = declare(lambda: Platform("platform", PlatformArgs(bundle=bundle)).parts)
     folder = tmp_path_factory.mktemp("values")
     releases = [one.inputs for one in declared.values() if one.type == _RELEASE]
-    found = [entry for one in releases for entry in _rendered(str(helm), one, folder)]
+    found = [entry for one in releases for entry in rendered(helm, one, folder)]
     if not found:
         pytest.skip("the sandbox's bundle holds no chart of a part")
     return found + [one.inputs for one in declared.values() if one.inputs.get("kind") == "PodMonitor"]
 
 
-def _rendered(helm: str, release: dict[str, Any], folder: Path) -> list[Manifest]:
+def helm_program() -> str:
+    """Return Helm: as the sandbox has built it, or from PATH; without either the test is skipped."""
+    built = sorted(Cache.default().root.glob("programs/*/helm"), key=lambda path: path.stat().st_mtime)
+    found = built[-1] if built else shutil.which("helm")
+    if found is None:
+        pytest.skip("helm is neither in the sandbox's cache nor on PATH")
+    return str(found)
+
+
+def rendered(helm: str, release: dict[str, Any], folder: Path) -> list[Manifest]:
+    """Return what Helm would apply of a release, but for kinds.
+
+    Args:
+        helm: The program.
+        release: Its `name`, `namespace`, `chart` and `values`.
+        folder: For the file of values.
+    """
     values = folder / f"{release['name']}.yaml"
     values.write_text(yaml.safe_dump(release["values"]))
     version = versions.K3S.partition("+")[0]

@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from a1platform.cli.profile import fitting
 from a1platform.cli.stack_file import StackFile, StackFileError
 from a1platform.naming import PRODUCTION
 from a1platform.node.connection import (
@@ -20,10 +21,11 @@ from a1platform.node.connection import (
     run_script,
     user_key,
 )
-from a1platform.node.facts import parse_facts
+from a1platform.node.facts import HostFacts, parse_facts
 from a1platform.node.preflight import render_preflight
 from a1platform.settings import problems
 from a1platform.settings.node import READ_KEYS, NodeSettings, fingerprint
+from a1platform.settings.services import Profile
 
 _console = Console(highlight=False)
 _PORT = 22
@@ -65,16 +67,16 @@ def init(  # noqa: PLR0913 - one option each
     """Read each machine's host key, ask to confirm it, run the preflight and write the configuration.
 
     Machines that only go together, such as three servers, are given in one call. What stands in the file
-    about a machine stays, unless an option says otherwise.
+    about a machine stays, unless an option says otherwise. The parts' sizes follow from the first machines.
     """
-    if expected and len(expected) != len(hosts):
-        _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
+    _check_fingerprints(expected, hosts)
     _check_place(folder, stack)
     names = _names(name, len(hosts))
     given = {"port": port, "user": user, "privateKeyFile": _portable(key), "role": role}
     try:
         file = StackFile(folder / f"Pulumi.{stack}.yaml")
         file.check()
+        is_first = not file.nodes()
         planned = [
             _planned(file, one, host, given, together=len(hosts) > 1, replace=replace)
             for one, host in zip(names, hosts, strict=True)
@@ -83,14 +85,20 @@ def init(  # noqa: PLR0913 - one option each
         nodes = [
             _pinned(node, expected[index] if expected else "", yes=yes) for index, node in enumerate(planned)
         ]
-        for node in nodes:
-            _preflight(node, file)
+        facts = [_preflight(node, file) for node in nodes]
+        if is_first:
+            _choose_profile(file, facts)
         file.put_nodes(nodes)
     except ValidationError as error:
         _stop("\n".join(problems.lines(error, NodeSettings)))
     except (HostUnreachableError, StackFileError) as error:
         _stop(str(error))
     _console.print(f"wrote {', '.join(names)} to {file.path}: {_provisioning(stack)} provisions what is new")
+
+
+def _check_fingerprints(expected: Sequence[str] | None, hosts: Sequence[str]) -> None:
+    if expected and len(expected) != len(hosts):
+        _stop(f"--fingerprint: found {len(expected)}, expected one for each of {len(hosts)} machines")
 
 
 def _check_place(folder: Path, stack: str) -> None:
@@ -190,7 +198,7 @@ def _pinned(node: NodeSettings, expected: str, *, yes: bool) -> NodeSettings:
     return node.model_copy(update={"host_key": host_key})
 
 
-def _preflight(node: NodeSettings, file: StackFile) -> None:
+def _preflight(node: NodeSettings, file: StackFile) -> HostFacts:
     with connected(node) as client:
         script = render_preflight(file.preflight(), node, firewall=file.hardening().firewall.enabled)
         answer = run_script(client, node, script)
@@ -201,6 +209,22 @@ def _preflight(node: NodeSettings, file: StackFile) -> None:
         f"{node.name}: {facts.distribution} on {facts.architecture}, {facts.vcpus} vCPUs, "
         f"{facts.memory_mib} MiB memory, {facts.disk_mib} MiB free"
     )
+    return facts
+
+
+def _choose_profile(file: StackFile, machines: Sequence[HostFacts]) -> None:
+    """Say the larger sizes of the parts where the machines have room for them and nobody has said any."""
+    try:
+        platform, services = file.platform(), file.services()
+    except StackFileError:
+        # Encrypted, as everything else was checked: what Pulumi alone can read is left as it is.
+        return
+    if "profile" in platform.model_fields_set:
+        return
+    profile, why = fitting(machines, platform, services, file.preflight())
+    if profile is Profile.STANDARD:
+        file.choose(profile)
+    _console.print(f"platform.profile: {profile} ({why})")
 
 
 def _stop(text: str) -> NoReturn:

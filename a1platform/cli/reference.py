@@ -45,7 +45,8 @@ sandbox does not follow them, and `make up` says so.
 # Pulumi.a1.yaml
 {EXAMPLE}```
 
-`a1 init HOST` writes `{PROJECT}:nodes`. Secrets are set with `pulumi config set --secret --path`.
+`a1 init HOST` writes `{PROJECT}:nodes`, and with the first machines `platform.profile: standard` where they
+have room for it. Secrets are set with `pulumi config set --secret --path`.
 
 A private key is read only by what connects to its machine: `up`, `a1 init` and `a1 audit`. A preview needs
 none, and writes nothing where nothing is deployed.

@@ -26,7 +26,7 @@ from a1platform.settings.node import READ_KEYS, HardeningSettings, NodeSettings,
 from a1platform.settings.nodes import Nodes
 from a1platform.settings.plain import plain
 from a1platform.settings.platform import PlatformSettings
-from a1platform.settings.services import ServicesSettings
+from a1platform.settings.services import Profile, ServicesSettings
 from a1platform.settings.words import one_of
 
 _T = TypeVar("_T")
@@ -171,6 +171,19 @@ class StackFile:
             else:
                 _update(there, entry, node.model_dump(mode="json", by_alias=True))
         self.nodes()
+
+    def choose(self, profile: Profile) -> None:
+        """Say the profile of the third-party parts, without writing the file.
+
+        Args:
+            profile: The profile.
+        """
+        key = f"{PROJECT}:platform"
+        said: Any = self._content["config"].get(key) or {}
+        if isinstance(said, str):
+            said = plain(said)
+        said["profile"] = profile.value
+        self._content["config"][key] = said
 
     def put_nodes(self, nodes: Iterable[NodeSettings]) -> None:
         """Do what `stage` does, and write the file; what else stands in it, comments too, stays as it is.

@@ -1,8 +1,8 @@
 """External Secrets: one store for the cluster, filled from Pulumi's secrets unless another is configured.
 
 The cluster-local store is a namespace whose Secrets no service may read, but the store's own account and the
-parts that read those of all namespaces (docs/a1-architecture.md). A service gets what it needs by an
-ExternalSecret, so that moving to Vault or a cloud changes the store and no service.
+parts that need those of all namespaces (docs/platform.md, Who reads the store). A service gets what it needs
+by an ExternalSecret, so that moving to Vault or a cloud changes the store and no service.
 """
 
 from collections.abc import Mapping

@@ -64,5 +64,9 @@ def values(args: PartArgs[KedaSettings]) -> dict[str, Any]:
         "webhooks": {"replicaCount": replicas},
         "podDisruptionBudget": {"operator": spare, "webhooks": spare},
         "prometheus": dict.fromkeys(_ROLES, monitor),
+        # Secrets of its own namespace only. By itself that leaves the operator `get` on everything, which the
+        # chart gives it for whatever somebody may want to scale: Deployments and StatefulSets need neither.
+        "permissions": {"operator": {"restrict": {"secret": True}}},
+        "rbac": {"enabledCustomScaledRefKinds": False},
     }
     return merged(ours, args.settings.values)

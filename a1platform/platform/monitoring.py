@@ -18,6 +18,8 @@ from a1platform.platform.release import ReleaseArgs, release
 from a1platform.settings.platform import MonitoringSettings
 
 PORT = 9090
+_GRAFANA = "a1-grafana"
+_RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -61,19 +63,22 @@ class Monitoring(pulumi.ComponentResource):
         self.crds = release(
             f"{name}-crds", ReleaseArgs("monitoring-crds", PROMETHEUS, args.crds, {}), self, part.after
         )
-        secrets = [_webhooks(name, part.settings, own)] if part.settings.webhooks else []
+        before: list[pulumi.Resource] = []
+        if part.settings.webhooks:
+            before.append(_webhooks(name, part.settings, own))
         self.grafana_password = pulumi.Output.secret("")
         if args.grafana:
             self.grafana_password = random_text(
                 f"{name}-grafana-password", pulumi.ResourceOptions(parent=self)
             )
-            secrets.append(_grafana(name, self.grafana_password, own))
+            before.append(_grafana(name, self.grafana_password, own))
+            before += [declare(manifest, own) for manifest in grafana_rights()]
         wanted = values(part.settings, part.sizing, grafana=args.grafana)
         self.release = release(
             f"{name}-release",
             ReleaseArgs(NAME, PROMETHEUS, part.chart, wanted, part.settings.timeout),
             self,
-            [self.crds, *secrets, *part.before],
+            [self.crds, *before, *part.before],
         )
         declare(service(part.settings), pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
         self.origin = pulumi.Output.from_input(part.chart.origin)
@@ -111,6 +116,26 @@ def service(settings: MonitoringSettings) -> Manifest:
             "ports": [{"name": "http-web", "protocol": "TCP", "port": PORT, "targetPort": PORT}],
         },
     }
+
+
+def grafana_rights() -> list[Manifest]:
+    """Return what Grafana's sidecars may read: dashboards and data sources, ConfigMaps of any namespace.
+
+    The chart's own role gives them every Secret of the cluster too, those of the secret store among them.
+    """
+    metadata = {"name": _GRAFANA, "labels": labels("grafana", "monitoring")}
+    rules = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]}]
+    return [
+        {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": _GRAFANA},
+            # As the chart names it by `fullnameOverride`.
+            "subjects": [{"kind": "ServiceAccount", "name": "grafana", "namespace": PROMETHEUS}],
+        },
+    ]
 
 
 def _webhooks(name: str, settings: MonitoringSettings, opts: pulumi.ResourceOptions) -> pulumi.CustomResource:

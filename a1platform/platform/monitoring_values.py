@@ -34,6 +34,51 @@ _FINE_BUCKETS = {
     "regex": r"(apiserver_request_sl[io]|apiserver_request)_duration_seconds_bucket;"
     r"(0\.15|0\.[23]|0\.35|0\.4|0\.45|0\.[6-9]|1\.25|1\.5|1\.75|[2346789]|[34]\.5|15|20|4[05]|50)(\.0)?",
 }
+# What kube-state-metrics counts: its defaults but Secrets. To count them it reads all of each, those of the
+# secret store too, and no rule and no dashboard asks for `kube_secret_*`.
+_COUNTED = (
+    "certificatesigningrequests",
+    "configmaps",
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "endpoints",
+    "horizontalpodautoscalers",
+    "ingresses",
+    "jobs",
+    "leases",
+    "limitranges",
+    "mutatingwebhookconfigurations",
+    "namespaces",
+    "networkpolicies",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "poddisruptionbudgets",
+    "pods",
+    "replicasets",
+    "replicationcontrollers",
+    "resourcequotas",
+    "services",
+    "statefulsets",
+    "storageclasses",
+    "validatingwebhookconfigurations",
+    "volumeattachments",
+)
+# 1000 of 64 KiB are 64 MiB, twice that while they are written anew. Alertmanager's own flags: the operator's
+# `limits.maxPerSilenceBytes` gives one that Alertmanager 0.28 does not know, and does not start with.
+_SILENCES = {"silences.max-silences": "1000", "silences.max-silence-size-bytes": "65536"}
+# Of what is made in Grafana itself; dashboards from files, about fifty, count too. The rest of what a quota
+# limits where it is on takes little room and gets enough of it; a dashboard has 20 versions at most anyway.
+_QUOTA = {
+    "enabled": True,
+    "org_dashboard": 500,
+    "org_alert_rule": 500,
+    "org_data_source": 100,
+    "org_api_key": 100,
+    "org_user": -1,
+}
+_ANNOTATIONS = {"max_annotations_to_keep": 10000}
 _SELECTORS = ("rule", "serviceMonitor", "podMonitor", "probe", "scrapeConfig")
 
 
@@ -71,10 +116,11 @@ def values(settings: MonitoringSettings, sizing: Sizing, *, grafana: bool) -> di
                 "replicas": settings.alertmanager_replicas,
                 **sized("alertmanager", sizing),
                 "storage": _volume(settings.alertmanager_storage),
+                "additionalArgs": [{"name": name, "value": value} for name, value in _SILENCES.items()],
                 **({"secrets": [WEBHOOKS_SECRET]} if settings.webhooks else {}),
             },
         },
-        "kube-state-metrics": sized("kube-state-metrics", sizing),
+        "kube-state-metrics": {**sized("kube-state-metrics", sizing), "collectors": [*_COUNTED]},
         "prometheus-node-exporter": {
             "namespaceOverride": NODE_EXPORTER,
             **sized("node-exporter", sizing),
@@ -123,14 +169,22 @@ def _grafana(settings: MonitoringSettings, sizing: Sizing) -> Manifest:
         **sized("grafana", sizing),
         "admin": {"existingSecret": GRAFANA_SECRET, "userKey": "user", "passwordKey": "password"},
         "persistence": {"enabled": True, "size": settings.grafana_storage},
+        "grafana.ini": {
+            "quota": _QUOTA,
+            "annotations.dashboard": _ANNOTATIONS,
+            "annotations.api": _ANNOTATIONS,
+        },
         # Two pods must never write to the one database at once.
         "deploymentStrategy": {"type": "Recreate"},
         # It would run as root to change the owner of a volume that needs no such change.
         "initChownData": {"enabled": False},
         "testFramework": {"enabled": False},
+        # The chart's role would let the sidecars read every Secret: see `monitoring.grafana_rights`.
+        "rbac": {"create": False},
         "sidecar": {
             "resources": sidecar,
-            "datasources": {"url": "http://prometheus:9090/"},
+            "dashboards": {"resource": "configmap"},
+            "datasources": {"url": "http://prometheus:9090/", "resource": "configmap"},
         },
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
     }

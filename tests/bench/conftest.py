@@ -94,7 +94,7 @@ def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as changed:
         # Also where machines are configured: nobody has asked for load on those.
         changed.setenv("A1_SANDBOX", "1")
-        deployed = _stack(cache)
+        deployed = sandbox_stack(cache)
         if deployed.exists():
             yield Platform(deployed)
             return
@@ -105,7 +105,7 @@ def platform(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 alone[part] = seconds(partial(up, cache, to_terminal, [part]))
                 down(cache, to_terminal)
             run = _measured(cache, alone)
-            yield Platform(_stack(cache), run)
+            yield Platform(sandbox_stack(cache), run)
         finally:
             down(cache, to_terminal)
 
@@ -117,8 +117,7 @@ def _measured(cache: Cache, alone: Mapping[str, float]) -> Run:
     engine = find_engine(cache)
     assert engine
     node = next(one for one in nodes(engine) if one.name == chosen.NODE)
-    client: kr8s.Api = kr8s.api(kubeconfig=str(kubeconfig_file(chosen.SANDBOX)))
-    return Run(taken, began, timeline(client), alone, connections(node), memory.mib)
+    return Run(taken, began, timeline(sandbox_api()), alone, connections(node), memory.mib)
 
 
 def empty_program(beside: Stack, folder: Path) -> Stack:
@@ -131,7 +130,14 @@ def empty_program(beside: Stack, folder: Path) -> Stack:
     return empty
 
 
-def _stack(cache: Cache) -> Stack:
+def sandbox_api() -> kr8s.Api:
+    """Return a client of the sandbox's cluster, as the last `make up` has left it."""
+    client: kr8s.Api = kr8s.api(kubeconfig=str(kubeconfig_file(chosen.SANDBOX)))
+    return client
+
+
+def sandbox_stack(cache: Cache) -> Stack:
+    """Return the sandbox's stack, whether it is there or not."""
     return chosen.sandbox(ensure(cache, to_terminal).environment(state_folder()))
 
 

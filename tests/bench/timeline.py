@@ -85,6 +85,16 @@ def spans(releases: list[Any], pods: list[Any]) -> dict[str, Span]:
     return {part: Span(min(begun[part]), max(healthy[part])) for part in begun.keys() & healthy.keys() - {""}}
 
 
+def together(parts: Mapping[str, Span]) -> float:
+    """Return how long the parts took together: from the first release that was begun to the last pod Ready.
+
+    Args:
+        parts: The time of each.
+    """
+    first, last = min(one.begun for one in parts.values()), max(one.healthy for one in parts.values())
+    return (last - first).total_seconds()
+
+
 def became_ready(one: Any) -> datetime:  # noqa: ANN401 - an object of the API, as JSON has it
     """Return when a node or a pod became Ready.
 

@@ -10,14 +10,15 @@ from typing import Any
 import httpx2
 import kr8s
 import pytest
-from kr8s.objects import Secret, new_class
+from kr8s.objects import Secret, ServiceAccount, new_class
 
 from a1platform.cli.stack_file import StackFile
-from a1platform.platform.external_secrets import STORE
-from a1platform.platform.namespaces import SECRETS
+from a1platform.platform.external_secrets import READER, STORE
+from a1platform.platform.namespaces import PARTS, SECRETS
 from a1platform.services.catalog import CATALOG, GATEWAY, store_keys
 from a1platform.services.credentials import api_keys
 from a1platform.services.resolve import NAMESPACE
+from tests.access import STORE_READERS
 from tests.smoke.conftest import Outputs, listed
 from tests.smoke.pods import running_since
 from tests.smoke.rest import Manifest, Rest, as_applied, is_applied
@@ -59,6 +60,25 @@ def test_only_the_stores_own_namespace_holds_what_it_was_made_from(api: kr8s.Api
     _skip_with_another_store(stack_file)
     held = {one.name for one in listed(Secret, api, namespace=SECRETS)}
     assert store_keys().keys() <= held
+
+
+def test_no_account_of_a_part_or_a_service_reads_the_store_but_those_that_are_documented(
+    rest: Rest, api: kr8s.Api, stack_file: Path
+) -> None:
+    ours = {NAMESPACE, *(name for names in PARTS.values() for name in names)}
+    accounts = [(one.namespace, one.name) for one in listed(ServiceAccount, api, namespace=kr8s.ALL)]
+    found = {one for one in accounts if one[0] in ours and _may_read_the_store(rest, *one)}
+    assert found - STORE_READERS == set()
+    # Else the question itself would be wrong.
+    _skip_with_another_store(stack_file)
+    assert (SECRETS, READER) in found
+
+
+def _may_read_the_store(rest: Rest, namespace: str, account: str) -> bool:
+    user = f"system:serviceaccount:{namespace}:{account}"
+    groups = ("system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}")
+    rights = ((verb, "", "secrets") for verb in ("get", "list", "watch"))
+    return any(rest.allowed(user, groups, right, namespace=SECRETS) for right in rights)
 
 
 @pytest.fixture

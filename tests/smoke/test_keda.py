@@ -47,7 +47,7 @@ def _objects(name: str) -> tuple[Manifest, Manifest, Manifest]:
     pod = {**waiting, "containers": [{"name": "none", "image": "none.invalid/none:1"}]}
     target = {
         "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
+        "kind": "Deployment",
         "metadata": where,
         "spec": {
             "replicas": 2,
@@ -62,7 +62,7 @@ def _objects(name: str) -> tuple[Manifest, Manifest, Manifest]:
         "kind": "ScaledObject",
         "metadata": where,
         "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
             "minReplicaCount": 2,
             "maxReplicaCount": 3,
             "triggers": [{"type": "cron", "metadata": hours}],

@@ -1,11 +1,12 @@
 """What the figures of `make bench` are made from."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.namespaces import ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS
-from tests.bench.timeline import spans
+from tests.bench.timeline import Span, spans, together
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +43,13 @@ def test_a_parts_own_time_goes_from_its_release_to_its_last_pod() -> None:
         "monitoring": 30.0,
         "keda": 20.0,
     }
+
+
+def test_the_parts_time_together_goes_from_the_first_release_to_the_last_pod() -> None:
+    def span(begun: int, healthy: int) -> Span:
+        return Span(*(datetime(2026, 11, 26, 10, minute, tzinfo=UTC) for minute in (begun, healthy)))
+
+    assert together({"keda": span(1, 2), "argo-cd": span(3, 7), "monitoring": span(2, 5)}) == 360.0
 
 
 def test_make_bench_leaves_the_services_by_themselves_to_their_own_target() -> None:

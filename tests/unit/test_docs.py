@@ -13,6 +13,7 @@ from a1platform.observability.rules import alerts
 from a1platform.observability.slo import Objective, Slo
 from a1platform.services.builders.secrets import REFRESH
 from a1platform.services.catalog import CATALOG
+from tests.access import STORE_READERS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "services" / "README.md"])
@@ -77,6 +78,13 @@ def test_a_step_of_the_key_s_rotation_is_longer_than_the_new_key_s_way_to_the_la
     kubelet_minutes = 2
     assert waited
     assert int(waited[1]) > int(REFRESH.removesuffix("m")) + kubelet_minutes
+
+
+def test_the_guide_to_the_parts_names_every_account_that_reads_the_store_and_no_other() -> None:
+    section = _text("docs/platform.md").partition("### Who reads the store")[2].partition("\n#")[0]
+    rows = re.findall(r"^\| (`.+`) \|", section, re.MULTILINE)
+    named = {tuple(one.split("/")) for row in rows for one in re.findall(r"`([^`]+)`", row)}
+    assert named == STORE_READERS
 
 
 def _minutes(minutes: int) -> str:

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from a1platform.cli import init as init_module
 from a1platform.cli.main import app
+from a1platform.cli.stack_file import StackFile
+from a1platform.node.facts import HostFacts
 from a1platform.settings.node import fingerprint
-from tests.unit.node.conftest import HOST_KEY
+from tests.unit.node.conftest import HOST_KEY, facts
 
 OTHER_KEY = "ssh-ed25519 " + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"o" * 32).decode()
 
@@ -25,12 +27,16 @@ class _Place:
         self.file = folder / "Pulumi.a1.yaml"
         self.shown: dict[str, str] = {}
         self.asked: list[str] = []
+        self.memory = "6000"
         self.said = ""
 
     def host_key(self, host: str, port: int, preferred: str = "ssh-ed25519") -> str:
         assert preferred == "ssh-ed25519"
         self.asked.append(f"{host}:{port}")
         return self.shown.get(host, HOST_KEY)
+
+    def facts(self, *_: object) -> HostFacts:
+        return facts(memory_mib=self.memory)
 
     def init(self, *words: str, answer: str = "") -> int:
         folder = ("--folder", str(self.file.parent))
@@ -40,8 +46,12 @@ class _Place:
         return done.exit_code
 
     def nodes(self) -> list[dict[str, Any]]:
-        nodes: list[dict[str, Any]] = yaml.safe_load(self.file.read_text())["config"]["a1platform:nodes"]
+        nodes: list[dict[str, Any]] = self.config()["a1platform:nodes"]
         return nodes
+
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = yaml.safe_load(self.file.read_text())["config"]
+        return config
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Place:
     (tmp_path / "Pulumi.yaml").write_text("name: a1platform\n")
     made = _Place(tmp_path)
     monkeypatch.setattr(init_module, "read_host_key", made.host_key)
-    monkeypatch.setattr(init_module, "_preflight", lambda *_: None)
+    monkeypatch.setattr(init_module, "_preflight", made.facts)
     return made
 
 
@@ -219,3 +229,53 @@ def test_a_file_with_a_mistake_is_told_before_any_host_is_asked(place: _Place) -
     assert place.init("192.0.2.10", "--yes") == 1
     assert "a1platform:k3s.maxPods: found 'many'" in place.said
     assert place.asked == []
+
+
+def test_a_first_machine_with_room_for_them_gets_the_larger_sizes_and_the_reason_is_told(
+    place: _Place,
+) -> None:
+    place.memory = "15900"
+    assert place.init("192.0.2.10", "--yes") == 0
+    assert place.config()["a1platform:platform"] == {"profile": "standard"}
+    assert "platform.profile: standard (memory in MiB: 15900, standard asks for" in _line(place)
+    StackFile(place.file).check()
+
+
+def test_a_first_machine_without_room_for_them_keeps_the_small_ones_and_the_reason_is_told(
+    place: _Place,
+) -> None:
+    assert place.init("192.0.2.10", "--yes") == 0
+    assert "a1platform:platform" not in place.config()
+    assert "platform.profile: small (memory in MiB: 6000, standard asks for" in _line(place)
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("{profile: small}", {"profile": "small"}),
+        ("{profile: {secure: x}}", {"profile": {"secure": "x"}}),
+        ("{keda: {enabled: false}} # ours", {"keda": {"enabled": False}, "profile": "standard"}),
+        ('\'{"keda": {"replicas": 2}}\'', {"keda": {"replicas": 2}, "profile": "standard"}),
+        ("", {"profile": "standard"}),
+    ],
+)
+def test_sizes_that_somebody_has_said_stay_and_so_does_all_else(
+    place: _Place, said: str, written: dict[str, Any]
+) -> None:
+    place.memory = "15900"
+    place.file.write_text(f"config:\n  a1platform:platform: {said}\n")
+    assert place.init("192.0.2.10", "--yes") == 0, place.said
+    assert place.config()["a1platform:platform"] == written
+
+
+def test_a_further_machine_changes_no_sizes(place: _Place) -> None:
+    assert place.init("192.0.2.10", "--yes") == 0
+    place.memory = "64000"
+    assert place.init("192.0.2.11", "--yes", "--name", "a2", "--role", "agent") == 0, place.said
+    assert "a1platform:platform" not in place.config()
+    assert "platform.profile" not in place.said
+
+
+def _line(place: _Place) -> str:
+    """Return what was said as one line, which the terminal's width has broken."""
+    return " ".join(place.said.split())

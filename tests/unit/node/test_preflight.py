@@ -11,27 +11,8 @@ from a1platform.node.facts import HostFacts, parse_facts, render_facts
 from a1platform.node.preflight import render_preflight
 from a1platform.node.shell import guarded
 from a1platform.settings.node import NodeSettings, PreflightSettings
+from tests.unit.node.conftest import FIT
 
-_FIT = {
-    "kernel_name": "Linux",
-    "kernel_release": "6.1.0",
-    "machine": "x86_64",
-    "distribution": "debian 12",
-    "vcpus": "8",
-    "memory_mib": "15900",
-    "disk_mib": "90000",
-    "systemd": "yes",
-    "clock_synchronised": "yes",
-    "sudo": "yes",
-    "other_kubernetes": "",
-    "k3s_data": "",
-    "k3s_is_ours": "no",
-    "k3s_runs": "no",
-    "other_firewalls": "",
-    "listening": "22 10257 ",
-    "listening_local": "22 ",
-    "listening_udp": "68 ",
-}
 Entry = Callable[..., dict[str, Any]]
 
 
@@ -39,7 +20,7 @@ def _answer(
     node: dict[str, Any], minimum: PreflightSettings, **changes: str
 ) -> subprocess.CompletedProcess[str]:
     script = render_preflight(minimum, NodeSettings.model_validate(node))
-    facts = "\n".join(f"echo '{key}={value}'" for key, value in {**_FIT, **changes}.items())
+    facts = "\n".join(f"echo '{key}={value}'" for key, value in {**FIT, **changes}.items())
     faked = script.replace(render_facts(), facts)
     assert faked != script
     return subprocess.run(["bash", "-s"], input=guarded(faked), capture_output=True, text=True, check=False)

@@ -164,6 +164,19 @@ def test_what_rules_and_dashboards_ask_for_is_kept_and_what_k3s_offers_twice_is_
         assert re.fullmatch(server["regex"], name)
 
 
+def test_keda_reads_secrets_of_its_own_namespace_only() -> None:
+    values = values_of(Profile.SMALL)["keda"]
+    assert values["permissions"]["operator"]["restrict"]["secret"] is True
+    # Else it may `get` everything: keda/templates/manager/clusterrole.yaml of kedacore/charts v2.17.2.
+    assert values["rbac"]["enabledCustomScaledRefKinds"] is False
+
+
+def test_what_counts_objects_reads_no_secrets() -> None:
+    counted = values_of(Profile.SMALL)["monitoring"]["kube-state-metrics"]["collectors"]
+    assert {"deployments", "nodes", "pods", "persistentvolumeclaims"} <= set(counted)
+    assert "secrets" not in counted
+
+
 @pytest.mark.parametrize(
     ("settings", "profile", "size", "kept"),
     [
@@ -180,6 +193,25 @@ def test_prometheus_drops_its_oldest_data_before_its_volume_is_full(
     claim = spec["storageSpec"]["volumeClaimTemplate"]["spec"]
     assert claim["resources"]["requests"]["storage"] == size
     assert spec["retentionSize"] == kept
+
+
+def test_grafana_looks_for_dashboards_and_data_sources_in_configmaps_alone() -> None:
+    sidecar = values_of(Profile.SMALL)["monitoring"]["grafana"]["sidecar"]
+    assert {sidecar[one]["resource"] for one in ("dashboards", "datasources")} == {"configmap"}
+
+
+def test_silences_and_what_is_made_in_grafana_cannot_fill_their_volumes() -> None:
+    values = values_of(Profile.SMALL)["monitoring"]
+    given = values["alertmanager"]["alertmanagerSpec"]["additionalArgs"]
+    limits = {one["name"]: int(one["value"]) for one in given}
+    # Expired ones included, which are kept for the retention; the file is written beside the old one.
+    most = limits["silences.max-silences"] * limits["silences.max-silence-size-bytes"]
+    assert 2 * most < 2**30
+    ini = values["grafana"]["grafana.ini"]
+    assert ini["quota"]["enabled"] is True
+    assert ini["quota"]["org_dashboard"] == 500
+    kept = {ini[f"annotations.{kind}"]["max_annotations_to_keep"] for kind in ("dashboard", "api")}
+    assert kept == {10000}
 
 
 def test_what_is_made_in_grafana_outlives_its_pod_and_never_has_two_writers() -> None:

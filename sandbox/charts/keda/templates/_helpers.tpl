@@ -35,10 +35,41 @@ keda-admission: {image: webhooks, resources: webhooks, replicas: webhooks, servi
 {{- /* Upstream waits 20 s before it asks at all. */}}
 {{- $_ := set $container.readinessProbe "initialDelaySeconds" 3 }}
 {{- $_ := set $container.readinessProbe "periodSeconds" 3 }}
-{{- $_ := set $container "env" (concat ($container.env | default list) $root.Values.env) }}
+{{- $env := $container.env | default list }}
+{{- if and (eq $role.image "keda") $root.Values.permissions.operator.restrict.secret }}
+{{- $env = append $env (dict "name" "KEDA_RESTRICT_SECRET_ACCESS" "value" "true") }}
+{{- end }}
+{{- $_ := set $container "env" (concat $env $root.Values.env) }}
 {{- if eq $role.image "metricsApiServer" }}
 {{- $_ := set $container "command" (list "/keda-adapter") }}
 {{- $_ := set $container "args" (without $container.args "/usr/local/bin/keda-adapter") }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* Changes the operator's ClusterRole to what the values say, as in upstream's chart: its manifests alone would let it
+read everything, Secrets too, and scale everything. */ -}}
+{{- define "keda.rights" -}}
+{{- $root := index . 0 }}
+{{- $role := index . 1 }}
+{{- $rules := list (dict "apiGroups" (list "") "resources" (list "limitranges" "serviceaccounts") "verbs" (list "get")) }}
+{{- range $rule := $role.rules }}
+{{- if $root.Values.permissions.operator.restrict.secret }}
+{{- $_ := set $rule "resources" (without $rule.resources "secrets") }}
+{{- end }}
+{{- if not (has "*" $rule.apiGroups) }}
+{{- $rules = append $rules $rule }}
+{{- end }}
+{{- end }}
+{{- $targets := list (dict "apiGroup" "apps" "kind" "deployments") (dict "apiGroup" "apps" "kind" "statefulsets") }}
+{{- if $root.Values.rbac.enabledCustomScaledRefKinds }}
+{{- $targets = concat $targets $root.Values.rbac.scaledRefKinds }}
+{{- end }}
+{{- range $target := $targets }}
+{{- $groups := list $target.apiGroup }}
+{{- $scale := list (printf "%s/scale" $target.kind) }}
+{{- $rules = append $rules (dict "apiGroups" $groups "resources" (list $target.kind) "verbs" (list "get")) }}
+{{- $rules = append $rules (dict "apiGroups" $groups "resources" $scale "verbs" (list "get" "list" "patch" "update" "watch")) }}
+{{- end }}
+{{- $_ := set $role "rules" $rules }}
 {{- end }}

@@ -10,9 +10,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 release: {{ .Release.Name }}
 {{- end }}
 
-{{- /* The rules of a ClusterRole of upstream's manifests. */ -}}
+{{- /* The rules of a ClusterRole of upstream's manifests, without the Secrets that nobody counts. */ -}}
 {{- define "kps.rules" -}}
-{{ (index . 0).Files.Get (printf "files/objects/clusterrole-%s.yaml" (index . 1)) | fromYaml | dig "rules" list | toYaml }}
+{{- $root := index . 0 }}
+{{- $role := index . 1 }}
+{{- $rules := $root.Files.Get (printf "files/objects/clusterrole-%s.yaml" $role) | fromYaml | dig "rules" list }}
+{{- $counted := (index $root.Values "kube-state-metrics").collectors }}
+{{- if and (eq $role "kube-state-metrics") $counted (not (has "secrets" $counted)) }}
+{{- range $rule := $rules }}
+{{- $_ := set $rule "resources" (without ($rule.resources | default list) "secrets") }}
+{{- end }}
+{{- end }}
+{{ toYaml $rules }}
 {{- end }}
 
 {{- define "kps.account" -}}
