@@ -28,6 +28,8 @@ from tests.sandbox.deployment import UP, Deployment
 K3S_BEGINS = "until systemctl show k3s -P ActiveState | grep -qx activating; do sleep 0.1; done"
 """A command for a node that ends as soon as K3s is about to start."""
 
+_NODE_SECONDS = 240
+
 
 @dataclass
 class Lab:
@@ -119,6 +121,13 @@ class Lab:
         self.succeeds(*UP, "--expect-no-changes")
         wait = "KUBECACHEDIR=/run/k3s/kubectl k3s kubectl wait node/a1 --for condition=Ready --timeout 60s"
         return self.deployment.on_node(wait) == "node/a1 condition met"
+
+    def wait_until(self, test: str) -> None:
+        """Wait until a command on the node succeeds."""
+        until = time.monotonic() + _NODE_SECONDS
+        while self.deployment.on_node(f"{test} && echo so") != "so":
+            assert time.monotonic() < until, test
+            time.sleep(1)
 
     def cut_connections(self) -> None:
         """End every SSH connection to the node, this one too; what was begun there goes on."""

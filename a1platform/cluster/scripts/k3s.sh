@@ -125,6 +125,11 @@ a1_k3s_node_ready() { # node name, second of the start: Ready, said by a kubelet
     [ "$status" = True ] && [ "$(date --date "$heard" +%s)" -ge "$2" ]
 }
 
+a1_k3s_ready() { # node name, seconds, address of the DNS, second of the start
+    a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" "$4" &&
+        a1_k3s_wait "an answer of the cluster's DNS" "$2" a1_k3s_dns "$3"
+}
+
 a1_k3s_start() { # node name, seconds, address of the DNS
     local begun
     systemctl daemon-reload
@@ -132,9 +137,13 @@ a1_k3s_start() { # node name, seconds, address of the DNS
     # Else the starts that we ask for count against the limit of those that systemd makes by itself.
     systemctl reset-failed k3s 2>/dev/null || true
     begun=$(date +%s)
-    systemctl restart k3s &&
-        a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" "$begun" &&
-        a1_k3s_wait "an answer of the cluster's DNS" "$2" a1_k3s_dns "$3"
+    systemctl restart k3s && a1_k3s_ready "$@" "$begun"
+}
+
+a1_k3s_await() { # as a1_k3s_start, for K3s that has been started with what is there
+    # How often it has ended before says nothing: at boot it may have come before what it needs.
+    systemctl reset-failed k3s 2>/dev/null || true
+    a1_k3s_ready "$@" "$(a1_entered k3s ExecMainStartTimestamp)"
 }
 
 a1_k3s_report() { # why a start failed, for the person who reads the error; tokens never reach the journal's text
@@ -156,6 +165,13 @@ a1_k3s_keep() { # the files that K3s is known to start with, and the binary
     ln -- "$a1_k3s" "$binary" 2>/dev/null || cp -a -- "$a1_k3s" "$binary" || rm -f -- "$binary"
     rm -rf -- "$a1_k3s_kept"
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
+}
+
+a1_k3s_known() { # files of the change: succeeds when K3s has been ready with what is there, and that is kept
+    local path
+    for path in "$a1_k3s" "$@"; do cmp -s -- "$path" "$a1_k3s_kept/${path//\//%}" || return 1; done
+    # Which two names of one file say nothing of.
+    [ "$(a1_k3s_digest "$a1_k3s")" = "$(a1_k3s_expected "")" ]
 }
 
 a1_k3s_return() { # files of the change: puts back what K3s is known to start with, and nothing that came later
@@ -185,17 +201,21 @@ a1_k3s_return() { # files of the change: puts back what K3s is known to start wi
 }
 
 a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
-    local node=$1 seconds=$2 dns=$3 digest
+    local node=$1 seconds=$2 dns=$3 digest begin=a1_k3s_start
     shift 3
     a1_k3s_place
     systemctl enable --quiet k3s
     if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@"; then
-        a1_k3s_settle "$@"
-        a1_k3s_see "$(a1_k3s_digest "$a1_k3s")"
-        return
+        if a1_k3s_known "$@"; then
+            a1_k3s_settle "$@"
+            a1_k3s_see "$(a1_k3s_digest "$a1_k3s")"
+            return
+        fi
+        # A run that was cut has started it, or found no room to keep what it had learnt.
+        begin=a1_k3s_await
     fi
     a1_k3s_settle "$@"
-    if a1_k3s_start "$node" "$seconds" "$dns"; then
+    if "$begin" "$node" "$seconds" "$dns"; then
         # Again, as it has written its own meanwhile.
         a1_k3s_settle "$@"
         digest=$(a1_k3s_digest "$a1_k3s")

@@ -3,7 +3,9 @@
 import hashlib
 import re
 import shlex
+import shutil
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,26 +43,33 @@ def test_a_node_is_ready_when_a_kubelet_says_so_that_has_begun_since_the_start(
 
 
 class _Host:
-    """A folder that stands for a host, where K3s starts unless `bad` stands in one of its files."""
+    """A folder that stands for a host, where K3s gets ready unless `bad` stands in one of its files."""
 
     def __init__(self, root: Path, server: NodeSettings) -> None:
         self.root = root
         self.binary = root / "bin" / "k3s"
         self.binary.parent.mkdir()
         self.files: dict[str, str] = {}
+        self.kept = root / "a1" / "k3s" / "last-good"
         functions = k3s(K3sSettings(), server, [server], _DIGEST).functions
         for path, own in ((BINARY, self.binary), ("/var/lib/a1", root / "a1")):
             functions = functions.replace(path, str(own))
         self.script = f"""{library("host_change.sh")}
 {functions}
 a1_state={root}/state a1_verb=apply
-systemctl() {{ :; }}
+systemctl() {{
+    echo "$*" >>{root}/asked
+    case "$*" in *NRestarts*) echo 2 ;; esac
+}}
 journalctl() {{ :; }}
 a1_k3s_place() {{ :; }}
 a1_k3s_settle() {{ :; }}
 a1_k3s_overrides() {{ :; }}
-a1_k3s_runs() {{ false; }}
-a1_k3s_start() {{ ! grep -rqs bad {root}/etc {self.binary}; }}
+a1_k3s_node_ready() {{
+    echo ready >>{root}/asked
+    ! grep -rqs bad {root}/etc {self.binary}
+}}
+a1_k3s_dns() {{ :; }}
 mkdir -p "$a1_state/k3s/files"
 """
 
@@ -71,10 +80,25 @@ mkdir -p "$a1_state/k3s/files"
         new.chmod(0o755)
         new.replace(self.binary)
 
-    def apply(self, **files: str) -> subprocess.CompletedProcess[str]:
-        """Do what an apply of these files does; those that are declared no more are restored first."""
+    def apply(self, *, runs: bool = False, **files: str) -> subprocess.CompletedProcess[str]:
+        """Do what an apply of these files does; those that are declared no more are restored first.
+
+        Args:
+            runs: Whether K3s is active and was started after its files were written.
+            files: Name to content.
+        """
+        (self.root / "asked").write_text("")
+        script = self._script(files, runs=runs)
+        return subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=False)
+
+    def asked(self) -> list[str]:
+        """Return what the last apply has asked of systemd and, as `ready`, of the cluster."""
+        return (self.root / "asked").read_text().splitlines()
+
+    def _script(self, files: Mapping[str, str], *, runs: bool) -> str:
         paths = {f"{self.root}/etc/{name}.yaml": content for name, content in files.items()}
-        lines = [
+        lines = [f"a1_k3s_runs() {{ {str(runs).lower()}; }}"]
+        lines += [
             f'a1_restore "$a1_state/k3s/files/{old.replace("/", "%")}"'
             for old in self.files
             if old not in paths
@@ -83,19 +107,69 @@ mkdir -p "$a1_state/k3s/files"
             lines.append(f"a1_record k3s {path}; mkdir -p {self.root}/etc; echo {content} >{path}")
         self.files = paths
         call = shlex.join(("a1_k3s_apply", "a1", "9", "10.43.0.10", *paths))
-        script = "\n".join((self.script, *lines, call))
-        return subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=False)
+        return "\n".join((self.script, *lines, call))
 
     def there(self) -> dict[str, str]:
         return {path.stem: path.read_text().strip() for path in (self.root / "etc").iterdir()}
 
 
 @pytest.fixture
-def host(tmp_path: Path, server: NodeSettings) -> _Host:
+def bare(tmp_path: Path, server: NodeSettings) -> _Host:
+    """A host with a binary, on which K3s has never been ready."""
     made = _Host(tmp_path, server)
     made.install("first")
-    assert made.apply(config="good").returncode == 0
     return made
+
+
+@pytest.fixture
+def host(bare: _Host) -> _Host:
+    assert bare.apply(config="good").returncode == 0
+    return bare
+
+
+def test_a_start_that_nobody_has_awaited_is_awaited_without_another_and_kept(bare: _Host) -> None:
+    # As after a power cut in the middle of an installation: it starts at boot.
+    assert bare.apply(runs=True, config="good").returncode == 0
+    assert "ready" in bare.asked()
+    assert "restart k3s" not in bare.asked()
+    answer = bare.apply(config="bad")
+    assert "K3s runs with its previous configuration again" in answer.stderr
+    assert bare.there() == {"config": "good"}
+
+
+def test_a_start_that_nobody_has_awaited_is_told_when_it_does_not_get_ready(bare: _Host) -> None:
+    answer = bare.apply(runs=True, config="bad")
+    assert answer.returncode == 1
+    assert "it has never been ready on this node" in answer.stderr
+    assert "stop k3s" in bare.asked()
+    assert not bare.kept.exists()
+
+
+def test_a_change_whose_start_nobody_has_awaited_goes_when_it_does_not_get_ready(host: _Host) -> None:
+    answer = host.apply(runs=True, config="bad")
+    assert "K3s runs with its previous configuration again" in answer.stderr
+    assert host.there() == {"config": "good"}
+
+
+def test_k3s_that_is_known_to_have_been_ready_with_what_is_there_is_asked_nothing(host: _Host) -> None:
+    assert host.apply(runs=True, config="good").returncode == 0
+    assert host.asked() == ["enable --quiet k3s"]
+
+
+@pytest.mark.parametrize(
+    "lost", ["state/k3s/binary", "a1/k3s/last-good", "a1/k3s/last-good/{binary}", "a1/k3s/last-good/{config}"]
+)
+def test_what_a_full_disk_had_no_room_for_is_kept_by_the_next_run(host: _Host, lost: str) -> None:
+    names = {"binary": host.binary, "config": f"{host.root}/etc/config.yaml"}
+    path = host.root / lost.format(**{name: str(one).replace("/", "%") for name, one in names.items()})
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    assert host.apply(runs=True, config="good").returncode == 0
+    assert path.exists()
+    assert "ready" in host.asked()
+    assert "restart k3s" not in host.asked()
 
 
 def test_a_file_that_a_failed_run_has_added_goes_with_it(host: _Host) -> None:
