@@ -174,6 +174,16 @@ a1_k3s_known() { # files of the change: succeeds when K3s has been ready with wh
     [ "$(a1_k3s_digest "$a1_k3s")" = "$(a1_k3s_expected "")" ]
 }
 
+a1_k3s_dropped() { # files of the change: succeeds when K3s was last ready with one that is declared no more
+    local entry path
+    for entry in "$a1_k3s_kept"/*; do
+        path=$(basename -- "$entry")
+        path=${path//%//}
+        if [ -e "$entry" ] && ! printf '%s\n' "$a1_k3s" "$@" | grep -qxF -- "$path"; then return 0; fi
+    done
+    return 1
+}
+
 a1_k3s_return() { # files of the change: puts back what K3s is known to start with, and nothing that came later
     local entry path
     for path in "$@"; do
@@ -205,7 +215,8 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
     shift 3
     a1_k3s_place
     systemctl enable --quiet k3s
-    if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@"; then
+    # No file that is there tells by its time of one that is not.
+    if [ -z "$(a1_k3s_overrides "$@")" ] && a1_k3s_runs "$@" && ! a1_k3s_dropped "$@"; then
         if a1_k3s_known "$@"; then
             a1_k3s_settle "$@"
             a1_k3s_see "$(a1_k3s_digest "$a1_k3s")"

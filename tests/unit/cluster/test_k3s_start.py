@@ -195,6 +195,15 @@ def test_a_file_that_a_failed_run_has_dropped_comes_back_until_one_succeeds_with
     assert (entry / "path").read_text().strip() == f"{host.root}/etc/extra.yaml"
 
 
+def test_a_file_that_is_declared_no_more_is_one_that_k3s_runs_without(host: _Host) -> None:
+    assert host.apply(config="good", extra="fine").returncode == 0
+    assert host.apply(runs=True, config="good").returncode == 0
+    assert "restart k3s" in host.asked()
+    assert host.there() == {"config": "good"}
+    assert host.apply(runs=True, config="good").returncode == 0
+    assert "restart k3s" not in host.asked()
+
+
 def test_a_binary_that_does_not_start_gives_its_place_back(host: _Host) -> None:
     host.install("bad")
     answer = host.apply(config="other")
