@@ -28,6 +28,7 @@ _KILLS = int(os.environ.get("A1_KILLS", "2"))
 _TRIES = 4
 # The shortest from the start of K3s to the end of its installation.
 _INSTALLING_SECONDS = 6.0
+_NO_SUCH_FLAG = "no-such-flag"
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +144,11 @@ def test_destroy_undoes_what_a_run_that_failed_in_the_middle_has_left(
 
 def test_a_first_configuration_that_k3s_refuses_shows_why(lab: Lab) -> None:
     def break_it(config: dict[str, Any]) -> None:
-        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = ["no-such-flag=1"]
+        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = [f"{_NO_SUCH_FLAG}=1"]
 
     lab.deployment.configure(break_it)
     said = lab.refused()
-    assert "no-such-flag" in said
+    assert _NO_SUCH_FLAG in said
     assert "it has never been ready on this node. Correct the settings, then run up again" in said
     lab.deployment.configure()
 
@@ -175,6 +176,23 @@ def test_up_succeeds_after_power_was_cut_during_the_install(
         assert lab.converged()
 
 
+def test_a_configuration_that_k3s_refuses_goes_also_when_the_connection_was_cut_meanwhile(lab: Lab) -> None:
+    def break_it(config: dict[str, Any]) -> None:
+        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = [f"{_NO_SUCH_FLAG}=1"]
+
+    lab.deployment.configure()
+    lab.succeeds()
+    lab.deployment.configure(break_it)
+    said = lab.refused_while(K3S_BEGINS, lab.cut_connections)
+    lab.deployment.configure()
+    assert "cluster-a1-k3s: the connection was cut in the middle" in said
+    # By what the node goes on with alone.
+    gone = f"! grep -q {_NO_SUCH_FLAG} /etc/rancher/k3s/config.yaml"
+    lab.wait_until(f"{gone} && systemctl is-active --quiet k3s")
+    lab.succeeds()
+    assert lab.converged()
+
+
 @pytest.mark.long
 def test_what_came_with_a_configuration_that_k3s_refuses_goes_and_the_previous_state_goes_on(
     lab: Lab,
@@ -184,14 +202,14 @@ def test_what_came_with_a_configuration_that_k3s_refuses_goes_and_the_previous_s
     def break_it(config: dict[str, Any]) -> None:
         file = {"path": added, "content": "one: 1\n", "mode": "0600"}
         config[f"{PROJECT}:k3s"]["extraFiles"].append(file)
-        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = ["no-such-flag=1"]
+        config[f"{PROJECT}:k3s"]["extraConfig"]["kube-apiserver-arg"] = [f"{_NO_SUCH_FLAG}=1"]
 
     lab.deployment.configure()
     lab.succeeds()
     lab.deployment.configure(break_it)
     said = lab.refused()
     lab.deployment.configure()
-    assert "no-such-flag" in said
+    assert _NO_SUCH_FLAG in said
     assert "K3s runs with its previous configuration again" in said
     assert lab.deployment.on_node(f"test -e {added} || systemctl is-active k3s") == "active"
     lab.succeeds()

@@ -104,11 +104,11 @@ a1_k3s_wait() { # what, seconds, then the test
     until "$@" >/dev/null 2>&1; do
         # It tells systemd that it is ready before the kubelet has started, so it can still end in a loop.
         if [ "$(systemctl show k3s --property NRestarts --value)" -ge 2 ]; then
-            echo "K3s: it ended again and again while $what was awaited" >&2
+            echo "K3s: it ended again and again while $what was awaited" >&2 || true
             return 1
         fi
         if [ "$SECONDS" -ge "$until" ]; then
-            echo "K3s: $what did not come within the time limit" >&2
+            echo "K3s: $what did not come within the time limit" >&2 || true
             return 1
         fi
         sleep 0.5
@@ -147,7 +147,8 @@ a1_k3s_await() { # as a1_k3s_start, for K3s that has been started with what is t
 }
 
 a1_k3s_report() { # why a start failed, for the person who reads the error; tokens never reach the journal's text
-    echo "K3s did not become ready; the last lines of its journal:" >&2
+    # Where that one is gone, what is to come back comes back all the same.
+    echo "K3s did not become ready; the last lines of its journal:" >&2 || true
     # Each once, without its time: some are said every second, and hide the one that tells why.
     journalctl --unit k3s --lines 400 --no-pager --output cat 2>/dev/null |
         grep -E 'level=(error|fatal)|^E[0-9]{4}|[Ff]ailed|invalid|unknown|is not ready:' |

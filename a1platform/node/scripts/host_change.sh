@@ -7,6 +7,9 @@ shopt -s inherit_errexit
 umask 077
 export LC_ALL=C
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Whoever began a run may be gone before its end, and a word to nobody is else this shell's last: what it has broken would
+# stay so. Handled, not ignored: programs that it starts would inherit that.
+trap : PIPE
 
 a1_fail() {
     printf '%s\n' "$*" >&2

@@ -1,6 +1,7 @@
 """When a start of K3s counts, what is kept of it, and what comes back after one that is refused."""
 
 import hashlib
+import os
 import re
 import shlex
 import shutil
@@ -91,6 +92,19 @@ mkdir -p "$a1_state/k3s/files"
         script = self._script(files, runs=runs)
         return subprocess.run(["bash", "-s"], input=script, capture_output=True, text=True, check=False)
 
+    def apply_unheard(self, **files: str) -> int:
+        """Do the same with nobody to hear it, as when a connection was cut; return the exit status."""
+        script = self._script(files, runs=False)
+        read, write = os.pipe()
+        os.close(read)
+        try:
+            done = subprocess.run(
+                ["bash", "-s"], input=script, stdout=write, stderr=write, text=True, check=False
+            )
+        finally:
+            os.close(write)
+        return done.returncode
+
     def asked(self) -> list[str]:
         """Return what the last apply has asked of systemd and, as `ready`, of the cluster."""
         return (self.root / "asked").read_text().splitlines()
@@ -179,6 +193,12 @@ def test_a_file_that_a_failed_run_has_added_goes_with_it(host: _Host) -> None:
     assert host.there() == {"config": "good"}
     assert host.apply(config="better", extra="fine").returncode == 0
     assert host.there() == {"config": "better", "extra": "fine"}
+
+
+def test_a_configuration_that_is_refused_goes_also_when_nobody_listens_any_more(host: _Host) -> None:
+    assert host.apply_unheard(config="other", extra="bad") == 1
+    assert host.there() == {"config": "good"}
+    assert host.apply(config="better").returncode == 0
 
 
 def test_a_file_that_was_there_before_us_comes_back(host: _Host) -> None:
