@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sandbox.fitness import UnfitError, require_debian
 from sandbox.git_repository import ensure_git
 from sandbox.k3s_source import held_k3s, k3s_source
 from sandbox.leftovers import remove_leftovers
-from sandbox.node.image import ensure_root
+from sandbox.node.image import ensure_root, require_image
 from sandbox.progress import Progress
 from sandbox.recipes.crane import PROGRAM as CRANE
 from sandbox.recipes.gatekeeper import GATEKEEPER
@@ -105,15 +106,18 @@ def _make_sandbox(cache: Cache, progress: Progress) -> None:
         progress(f"no sandbox can be made here, and tests that need one are skipped: {error}")
 
 
-def require_fit(cache: Cache) -> None:
-    """Return where an engine and what a sandbox is made from are there, or can be had.
+def require_fit(cache: Cache, parts: Iterable[str] | None = None) -> None:
+    """Return where an engine and what a sandbox is made from are there, or can be had; makes nothing.
 
     Args:
         cache: Where they are kept.
+        parts: Names of the bundle's parts that are wanted; all by default.
 
     Raises:
         UnfitError: Something is missing, and this machine is not one that it can be made on.
+        BundleError: A name is unknown, or there is too little disk or memory to make what is missing.
     """
     require_engine(cache)
-    if held_k3s(cache) is None or ready_parts(cache)[1]:
+    if held_k3s(cache) is None or ready_parts(cache, parts)[1]:
         require_debian()
+    require_image(cache)

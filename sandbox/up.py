@@ -29,6 +29,7 @@ from sandbox.k3s_source import k3s_source
 from sandbox.leftovers import remove_leftovers
 from sandbox.node import KERNEL, Node, nodes, start, stop
 from sandbox.node.network import bridge_address
+from sandbox.prepare import require_fit
 from sandbox.progress import Progress, step
 from sandbox.pulumi import PulumiError, Stack
 from sandbox.reach import out_of_reach
@@ -90,6 +91,7 @@ def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
+    require_fit(cache, parts)
     require_capacity(parts)
     ready, missing = ready_parts(cache, parts)
     if delivers_from_git([*ready, *missing]):

@@ -10,7 +10,7 @@ from pathlib import Path
 from sandbox.apt import ensure_program
 from sandbox.build.process import StalledError, run_in_order
 from sandbox.cache import Cache
-from sandbox.engine import Engine, EngineError
+from sandbox.engine import Engine, EngineError, find_engine
 from sandbox.fitness import UnfitError
 from sandbox.mounts import unmount_below
 from sandbox.progress import Progress, now_and_then, step
@@ -93,14 +93,30 @@ def ensure_image(engine: Engine, cache: Cache, progress: Progress) -> str:
     Raises:
         EngineError: The engine does not take it, or as `ensure_root` says, whose other errors it raises too.
     """
-    reference = f"a1-sandbox-node:{_digest()}"
+    reference = _reference()
     with cache.lock("node-image-import"):
-        if engine.run("image", "ls", "--quiet", reference):
+        if _is_held(engine):
             return reference
         tar = ensure_root(cache, progress)
         with step(progress, "importing the node's image"):
             engine.run("import", "--change", "ENV container=docker", str(tar), reference)
     return reference
+
+
+def require_image(cache: Cache) -> None:
+    """Return where the node's image is there or can be made by whoever runs this; makes nothing.
+
+    Args:
+        cache: Keeps what it is imported from.
+
+    Raises:
+        UnfitError: It is not there, and takes another user to be made.
+    """
+    if os.geteuid() == 0 or _root_tar(cache).exists():
+        return
+    engine = find_engine(cache)
+    if engine is None or not _is_held(engine):
+        _require_root()
 
 
 def ensure_root(cache: Cache, progress: Progress) -> Path:
@@ -115,7 +131,7 @@ def ensure_root(cache: Cache, progress: Progress) -> Path:
         AptError: debootstrap cannot be installed.
         EngineError: It could be made here, and was not: a program failed, or the mirror does not answer.
     """
-    tar = cache.root / "node-image" / _digest() / "root.tar"
+    tar = _root_tar(cache)
     with cache.lock("node-image"):
         if not tar.exists():
             with cache.making(tar.parent) as folder:
@@ -123,13 +139,29 @@ def ensure_root(cache: Cache, progress: Progress) -> Path:
     return tar
 
 
+def _root_tar(cache: Cache) -> Path:
+    return cache.root / "node-image" / _digest() / "root.tar"
+
+
+def _reference() -> str:
+    return f"a1-sandbox-node:{_digest()}"
+
+
+def _is_held(engine: Engine) -> bool:
+    return bool(engine.run("image", "ls", "--quiet", _reference()))
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        raise UnfitError("making the node's image needs root, for debootstrap")
+
+
 def _digest() -> str:
     return hashlib.sha256("\0".join((SUITE, *_PACKAGES, _CUSTOMISE)).encode()).hexdigest()[:12]
 
 
 def _bootstrap(folder: Path, cache: Cache, progress: Progress) -> None:
-    if os.geteuid() != 0:
-        raise UnfitError("making the node's image needs root, for debootstrap")
+    _require_root()
     ensure_program(progress, "debootstrap")
     root, log = folder / "root", cache.folder("logs") / "node-image.log"
     log.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from sandbox.cache import Cache
 from sandbox.engine import EngineError
 from sandbox.fitness import UnfitError, require_debian
 from sandbox.k3s_source import K3sSource
-from sandbox.prepare import prepare
+from sandbox.prepare import prepare, require_fit
 from tests.sandbox.conftest import pytest_runtest_setup
 
 _DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
@@ -59,10 +59,11 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         ("add_k3s", None),
     ):
         monkeypatch.setattr(module, name, notes(name, given))
-    monkeypatch.setattr(module, "ready_parts", lambda _: ([], ["system"]))
+    monkeypatch.setattr(module, "ready_parts", lambda *_: ([], ["system"]))
     monkeypatch.setattr(module, "held_k3s", lambda _: None)
     monkeypatch.setattr(module, "require_debian", lambda: None)
     monkeypatch.setattr(module, "require_engine", lambda _: None)
+    monkeypatch.setattr(module, "require_image", lambda _: None)
     monkeypatch.setattr(module, "remove_leftovers", lambda *_: None)
     return done
 
@@ -74,7 +75,7 @@ def _raises(error: Exception) -> Callable[..., object]:
     return fails
 
 
-@pytest.mark.parametrize("lacking", ["require_debian", "require_engine"])
+@pytest.mark.parametrize("lacking", ["require_debian", "require_engine", "require_image"])
 def test_tests_that_need_no_sandbox_run_where_none_can_be_made(
     lacking: str, made: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -101,12 +102,27 @@ def test_what_breaks_where_it_can_be_made_keeps_the_tests_from_beginning(
 def test_what_is_there_already_is_taken_on_any_distribution(
     made: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "ready_parts", lambda _: (["system"], []))
+    monkeypatch.setattr(module, "ready_parts", lambda *_: (["system"], []))
     monkeypatch.setattr(module, "held_k3s", lambda _: K3sSource(tmp_path, "built"))
     monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
     prepare(Cache(tmp_path), lambda _: None)
     of_nodes = ["ensure_git", "k3s_source", "make_bundle", "add_k3s"]
     assert made == ["ensure", "build", "build", *of_nodes, "make_bundle"]
+
+
+@pytest.mark.usefixtures("made")
+def test_nothing_has_to_be_made_for_parts_that_nobody_wants(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ready(_: Cache, parts: list[str] | None = None) -> tuple[list[str], list[str]]:
+        return ["keda"], [] if parts == ["keda"] else ["system"]
+
+    monkeypatch.setattr(module, "ready_parts", ready)
+    monkeypatch.setattr(module, "held_k3s", lambda _: K3sSource(tmp_path, "built"))
+    monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
+    require_fit(Cache(tmp_path), ["keda"])
+    with pytest.raises(UnfitError, match="found Fedora Linux 40"):
+        require_fit(Cache(tmp_path))
 
 
 def test_a_test_is_skipped_with_the_reason_on_an_unfit_machine_only() -> None:

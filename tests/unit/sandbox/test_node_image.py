@@ -12,7 +12,7 @@ from sandbox.engine import Engine, EngineError
 from sandbox.fitness import UnfitError
 from sandbox.mounts import mounts_below
 from sandbox.node import image
-from sandbox.node.image import ensure_image
+from sandbox.node.image import ensure_image, require_image
 
 _MIRROR = "http://deb.example.org/debian"
 _RETRIEVES = """#!/bin/sh
@@ -85,6 +85,35 @@ def test_who_is_not_root_is_told_that_it_takes_root(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(UnfitError, match="needs root"):
         _make(tmp_path, f"{sys.executable} -c pass", [])
+
+
+def _machine(there: str, monkeypatch: pytest.MonkeyPatch, cache: Cache) -> None:
+    engine = Engine("docker", "", "a test's", ours=True)
+    image_there = "sha256:1" if there == "engine with the image" else ""
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if there == "root" else 1000)
+    monkeypatch.setattr(image, "find_engine", lambda _: engine if "engine" in there else None)
+    monkeypatch.setattr(Engine, "run", lambda *_, **__: image_there)
+    if there == "files":
+        tar = image._root_tar(cache)
+        tar.parent.mkdir(parents=True)
+        tar.touch()
+
+
+@pytest.mark.parametrize("there", ["root", "files", "engine with the image"])
+def test_an_image_that_is_there_or_can_be_made_is_let_through(
+    there: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _machine(there, monkeypatch, Cache(tmp_path))
+    require_image(Cache(tmp_path))
+
+
+@pytest.mark.parametrize("there", ["nothing", "engine"])
+def test_an_image_that_only_root_can_make_is_told_without_anything_being_made(
+    there: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _machine(there, monkeypatch, Cache(tmp_path))
+    with pytest.raises(UnfitError, match="needs root"):
+        require_image(Cache(tmp_path))
 
 
 def test_mounts_below_a_folder_are_found_with_the_innermost_first(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `make up` and `make down` do about a node and a state that do not know of each other."""
+"""What `make up` and `make down` ask first, and do about a node and a state that do not match."""
 
 import json
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from a1platform.bundle import BundleError
 from sandbox import chosen, up
 from sandbox.cache import Cache
 from sandbox.engine import Engine
+from sandbox.fitness import UnfitError
 from sandbox.node import Node
 from sandbox.progress import Progress
 from sandbox.pulumi import PulumiError, Stack
@@ -251,6 +252,23 @@ def test_parts_are_not_passed_over_where_machines_are_configured(
     with pytest.raises(BundleError, match=r"found PARTS=keda,.*`platform.<part>.enabled`.*A1_SANDBOX=1"):
         up.up(Cache(tmp_path), lambda _: None, ["keda"])
     assert toolchain == []
+
+
+def test_a_machine_that_no_sandbox_can_be_made_on_is_told_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unfit(_: Cache, parts: Sequence[str]) -> None:
+        raise UnfitError(f"found Fedora Linux 40, for {parts}")
+
+    def made(*_: object, **__: object) -> None:
+        pytest.fail("something is asked for that takes its time")
+
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    monkeypatch.setattr(up, "require_fit", unfit)
+    for name in ("require_capacity", "ready_parts", "ensure_git", "ensure_compiler", "both", "ensure_engine"):
+        monkeypatch.setattr(up, name, made)
+    with pytest.raises(UnfitError, match=r"found Fedora Linux 40, for \['keda'\]"):
+        up.up(Cache(tmp_path), lambda _: None, ["keda"])
 
 
 @pytest.mark.parametrize(
