@@ -1,11 +1,13 @@
 """What the figures of `make bench` are made from."""
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.namespaces import ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS
+from tests.bench.memory import of_service
 from tests.bench.timeline import Span, spans, together
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,26 @@ def test_the_parts_time_together_goes_from_the_first_release_to_the_last_pod() -
         return Span(*(datetime(2026, 11, 26, 10, minute, tzinfo=UTC) for minute in (begun, healthy)))
 
     assert together({"keda": span(1, 2), "argo-cd": span(3, 7), "monitoring": span(2, 5)}) == 360.0
+
+
+def _process(folder: Path, group: str, pss: int | None) -> None:
+    folder.mkdir()
+    (folder / "cgroup").write_text(f"0::{group}\n")
+    if pss is not None:
+        (folder / "smaps_rollup").write_text(f"Rss: {9 * pss} kB\nPss: {pss} kB\nPss_Anon: {pss} kB\n")
+
+
+def test_the_memory_of_a_service_is_that_of_all_its_processes(tmp_path: Path) -> None:
+    _process(tmp_path / "10", "/system.slice/k3s.service", 400)
+    # containerd and a shim.
+    _process(tmp_path / "11", "/system.slice/k3s.service", 70)
+    _process(tmp_path / "12", "/a/container/system.slice/k3s.service", 8)
+    _process(tmp_path / "13", "/kubepods.slice/pod", 1000)
+    # One that has ended meanwhile.
+    _process(tmp_path / "14", "/system.slice/k3s.service", None)
+    command = of_service("k3s.service").replace("/proc", str(tmp_path))
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("478\n", "")
 
 
 def test_make_bench_leaves_the_services_by_themselves_to_their_own_target() -> None:
