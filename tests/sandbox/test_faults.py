@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from a1platform.bundle import load
 from a1platform.naming import PROJECT
 from sandbox.cache import Cache
 from sandbox.engine import Engine
@@ -24,7 +25,7 @@ from tests.sandbox.deployment import DESTROY, UP, Deployment, deployment, traces
 from tests.sandbox.faults import K3S_BEGINS, Lab, Releases, copy_of, cut_power, random_moments
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(1200)]
-_KILLS = int(os.environ.get("A1_KILLS", "2"))
+_KILLS = int(os.environ.get("A1_KILLS", "3"))
 _TRIES = 4
 # The shortest from the start of K3s to the end of its installation.
 _INSTALLING_SECONDS = 6.0
@@ -245,6 +246,7 @@ def test_a_k3s_that_is_not_ours_is_refused_and_nothing_of_it_is_touched(
 
 @pytest.mark.timeout(1200 + 300 * _KILLS)
 def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> None:
+    lab.deployment.configure(partial(_add_gatekeeper, lab.deployment.bundle))
     up = _seconds(lab.succeeds)
     destroy = _seconds(partial(lab.succeeds, *DESTROY))
     for index, moment in enumerate(random_moments(_KILLS)):
@@ -259,6 +261,13 @@ def test_up_converges_after_pulumi_was_killed_at_a_random_moment(lab: Lab) -> No
             assert _is_killed(lab, UP, DESTROY, [destroy * one for one in moments])
         lab.succeeds()
         assert lab.converged(), f"kill {index + 1} of {_KILLS}"
+
+
+def _add_gatekeeper(bundle: Path, config: dict[str, Any]) -> None:
+    """Have a run bring images and a Helm release too, where the bundle has them."""
+    config[f"{PROJECT}:platform"].update(gatekeeper={"enabled": "gatekeeper" in load(bundle).parts})
+    # Objects without images, which would only make each run longer.
+    config[f"{PROJECT}:policies"] = {"enabled": False}
 
 
 def _seconds(run: Callable[[], object]) -> float:
