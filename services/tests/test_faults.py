@@ -169,6 +169,7 @@ async def test_bad_requests_get_the_right_status_and_no_secret_reaches_a_log(sta
                 await http.post(url, headers=key | {"Origin": "http://evil.example"}, json=body)
             ).status_code,
             "large": (await http.post(url, headers=key, content=b"x" * (4 * 2**20 + 1))).status_code,
+            "values": (await http.post(url, headers=key, content=b"[" + b"[]," * 10**6 + b"[]]")).status_code,
             "no json": (await http.post(url, headers=key, content=b"{")).status_code,
             "batch": (await http.post(url, headers=key, json=[body])).status_code,
             "mismatch": (await http.post(url, headers=modern, json=body)).status_code,
@@ -185,6 +186,7 @@ async def test_bad_requests_get_the_right_status_and_no_secret_reaches_a_log(sta
         "host": 421,
         "origin": 403,
         "large": 413,
+        "values": 413,
         "no json": 400,
         "batch": 400,
         "mismatch": 400,

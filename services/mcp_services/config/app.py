@@ -15,6 +15,7 @@ from mcp_services.config.store import MOST_CHARACTERS, InvalidDocumentError, Sto
 from mcp_services.core import exchange, relay
 from mcp_services.core.identity import InternalTokens, InvalidTokenError
 from mcp_services.core.jsonrpc import reply
+from mcp_services.core.room import NoRoomError
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.tracing import exporting
@@ -82,6 +83,8 @@ class Api:
             await asyncio.to_thread(parse, asked["scope"], asked["document"])
         except relay.TooLargeError:
             return reply({"error": f"at most {_MOST_BYTES} bytes"}, 413)
+        except NoRoomError as error:
+            return relay.unread(error)
         except InvalidDocumentError as error:
             return reply({"valid": False, "error": str(error)})
         except (ValueError, KeyError, TypeError):

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_services.core import connection, exchange, metrics
 from mcp_services.core.exchange import CORRELATION_HEADER
+from mcp_services.core.room import Room
 
 DRAINING_HEADER = "X-Draining"
 """On answers of a process about to end, so that callers choose another address at once."""
@@ -28,10 +29,11 @@ def outcome_of(status: int) -> str:
 class Edge:
     """Wraps a role's application."""
 
-    def __init__(self, app: ASGIApp, role: str) -> None:
-        """Serve `app` under the name `role`."""
+    def __init__(self, app: ASGIApp, role: str, room: Room | None = None) -> None:
+        """Serve `app` under the name `role`, with that room for the bodies of requests."""
         self._app = app
         self._role = role
+        self._room = room or Room()
         self._inflight = metrics.INFLIGHT.labels(role)
         self._received = metrics.BYTES.labels(role, "in")
         self._sent = metrics.BYTES.labels(role, "out")
@@ -42,6 +44,7 @@ class Edge:
         if scope["type"] != "http":
             return
         at = exchange.begin_request(scope["headers"])
+        at.room = self._room
         status, sent, begun = 500, 0, time.perf_counter()
 
         async def marked(message: Message) -> None:
@@ -64,6 +67,8 @@ class Edge:
         except connection.HungUpError:
             at.outcome = "hung_up"
         finally:
+            if at.held:
+                self._room.leave(at.subject, at.held)
             self._inflight.dec()
             seconds = time.perf_counter() - begun
             outcome = at.outcome or outcome_of(status)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from mcp_services.core.room import Room
+
 CORRELATION_HEADER = "X-Correlation-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NONE: Mapping[str, str] = {}
@@ -23,6 +25,8 @@ class Exchange:
         outcome: Set by a handler that knows better than the status code.
         headers: What came with it, by names in small letters; read once here, since each look-up in
             Starlette's goes through all of them. They hold credentials, and are not for a log.
+        room: Where its body takes room; none outside of a request.
+        held: What it has taken there.
     """
 
     correlation_id: str = ""
@@ -31,6 +35,8 @@ class Exchange:
     trace_id: str = ""
     outcome: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    room: Room | None = None
+    held: int = 0
 
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
-from mcp_services.core import exchange, jsonrpc
+from mcp_services.core import exchange, jsonrpc, metrics
+from mcp_services.core.room import NoRoomError
 from mcp_services.core.upstream import UnavailableError
 
 _CHUNK = 64 * 1024
@@ -27,35 +28,70 @@ class TooLargeError(Exception):
     """The body is larger than allowed."""
 
 
+UNREAD = (TooLargeError, NoRoomError, TimeoutError)
+"""Why a body is not read to its end; `unread` says so to its sender."""
+
+
 async def read_body(request: Request, most: int, seconds: float | None = None) -> bytes:
     """The whole body.
 
     Raises:
         TooLargeError: It has more than `most` bytes.
+        NoRoomError: The bodies of other requests leave no room for it, or it has too many values.
         TimeoutError: It did not come within `seconds`.
         ClientDisconnect: The client is gone.
     """
-    declared = exchange.current().headers.get("content-length", "")
-    try:
-        async with asyncio.timeout(seconds):
-            return await _read(request.receive, most, int(declared) if declared.isdigit() else 0)
-    except TooLargeError:
-        await _discard(request.receive, most)
-        raise
-
-
-async def _read(receive: Receive, most: int, declared: int) -> bytes:
-    if declared > most:
-        raise TooLargeError
+    at = exchange.current()
+    declared = at.headers.get("content-length", "")
     parts: list[bytes] = []
     size, more = 0, True
-    while more:
-        part, more = await _part(receive)
-        size += len(part)
-        if size > most:
-            raise TooLargeError
-        parts.append(part)
+    try:
+        _bound(int(declared) if declared.isdigit() else 0, most)
+        async with asyncio.timeout(seconds):
+            while more:
+                part, more = await _part(request.receive)
+                size += len(part)
+                _bound(size, most)
+                if part and at.room is not None:
+                    at.held += at.room.take(at.subject, at.held, part)
+                parts.append(part)
+    except (TooLargeError, NoRoomError):
+        parts.clear()
+        if more:
+            await _discard(request.receive, most)
+        raise
     return b"".join(parts)
+
+
+def unread(error: Exception) -> Response:
+    """What to say to the sender of a body that was not read to its end."""
+    if isinstance(error, TimeoutError):
+        response = jsonrpc.error(408, jsonrpc.INVALID_REQUEST, "body came too slowly")
+    elif isinstance(error, NoRoomError) and error.ever:
+        metrics.RATELIMITED.labels("bodies").inc()
+        response = jsonrpc.unavailable("too large bodies at once")
+    else:
+        response = jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large, or too many values in it")
+    # What may still come of it must not be taken for the next request.
+    response.headers["Connection"] = "close"
+    return response
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read, then what comes after it."""
+    waiting = [body]
+
+    async def again() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+def _bound(size: int, most: int) -> None:
+    if size > most:
+        raise TooLargeError
 
 
 async def _part(receive: Receive) -> tuple[bytes, bool]:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_services.core import metrics
 from mcp_services.core.connection import Connection
 from mcp_services.core.edge import Edge
+from mcp_services.core.room import Room
 from mcp_services.core.settings import RoleSettings
 
 _LOG = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def operations_app(ready: Callable[[], bool]) -> Starlette:
 async def run(role: Role) -> None:
     """Serve until SIGTERM or SIGINT, drain, then end."""
     settings = role.settings
-    edge = Edge(role.app, role.name)
+    edge = Edge(role.app, role.name, Room(settings.body_memory_bytes))
     main = _server(edge, settings.host, settings.port, settings.shutdown_seconds)
     operations = _server(
         operations_app(lambda: main.started and not edge.draining and role.ready()),

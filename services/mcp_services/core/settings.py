@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mcp_services.core import room
 
 
 class RoleSettings(BaseSettings):
@@ -19,6 +21,7 @@ class RoleSettings(BaseSettings):
         internal_key_file: The key of the internal tokens, for the roles that mint or verify them.
         traces_url: Base URL of an OTLP/HTTP receiver; empty for no traces.
         trace_ratio: Share of new traces that are recorded, 0 to 1.
+        body_memory_bytes: Most memory that the bodies of requests take at once.
         drain_seconds: Time between SIGTERM and the closed listener, in which requests are still served.
         shutdown_seconds: Longest wait for running requests after that.
     """
@@ -34,6 +37,7 @@ class RoleSettings(BaseSettings):
     internal_key_file: Path = Path("/etc/mcp/internal/key")
     traces_url: str = "http://mcp-tracehub:8080"
     trace_ratio: float = Field(default=1.0, ge=0, le=1)
+    body_memory_bytes: PositiveInt = room.MOST_BYTES
     drain_seconds: NonNegativeFloat = 5.0
     shutdown_seconds: NonNegativeFloat = 20.0
 

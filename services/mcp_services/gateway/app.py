@@ -150,14 +150,8 @@ class Gateway:
     async def _body(self, request: Request) -> bytes:
         try:
             return await relay.read_body(request, self.settings.max_body_bytes, self.settings.body_seconds)
-        except TimeoutError:
-            response = jsonrpc.error(408, jsonrpc.INVALID_REQUEST, "body came too slowly")
-            response.headers["Connection"] = "close"
-            raise _Refused(response) from None
-        except relay.TooLargeError:
-            response = jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large")
-            response.headers["Connection"] = "close"
-            raise _Refused(response) from None
+        except relay.UNREAD as error:
+            raise _Refused(relay.unread(error)) from None
 
     async def _pass_on(
         self, request: Request, body: bytes, subject: Subject, receive: Receive, send: Send

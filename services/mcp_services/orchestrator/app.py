@@ -8,9 +8,10 @@ from typing import Any
 import aiohttp
 import orjson
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
+from mcp.server.transport_security import TransportSecuritySettings
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from mcp_services.core import exchange, jsonrpc, relay, tracing
@@ -29,6 +30,7 @@ from mcp_services.orchestrator.workflow import Engine, RefusedError
 
 _ROLE = "mcp-orchestrator-api"
 _DECIDE_SECONDS = 2.0
+_MOST_BYTES = 4 * 1024 * 1024
 _METHODS = frozenset({"server/discover", "tools/list", "tools/call"})
 
 
@@ -109,6 +111,13 @@ class Doorkeeper:
         except InvalidTokenError as error:
             return await jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))(scope, receive, send)
         at.subject = caller.id
+        try:
+            body = await relay.read_body(Request(scope, receive), _MOST_BYTES)
+        except relay.UNREAD as error:
+            return await relay.unread(error)(scope, receive, send)
+        except ClientDisconnect:
+            at.outcome = "disconnected"
+            return None
         scope[SUBJECT_KEY], scope[EXCHANGE_KEY] = caller, at
         is_mcp = scope["path"] == "/mcp"
         method = at.headers.get("mcp-method", "legacy")
@@ -118,7 +127,7 @@ class Doorkeeper:
             else "api"
         )
         with tracing.span(f"orchestrator {at.method}", SpanKind.SERVER, at.headers):
-            await (self._mcp if is_mcp else self._rest)(scope, receive, send)
+            await (self._mcp if is_mcp else self._rest)(scope, relay.replayed(body, receive), send)
         return None
 
 
@@ -152,9 +161,7 @@ def build() -> Role:
         server, json_response=False, stateless=True, security_settings=trusted
     )
 
-    direct = RequestBodyLimitMiddleware(
-        DirectCalls(orchestrator, server, plain.handle_request), plain.max_request_body_size
-    )
+    direct = DirectCalls(orchestrator, server, plain.handle_request)
 
     async def mcp(scope: Scope, receive: Receive, send: Send) -> None:
         # Only a workflow has progress to stream; plain JSON is much the cheaper answer for all else.

@@ -103,6 +103,8 @@ class PolicyProxy:
                 opened.set_attributes({"policy.rule": decision.rule, "policy.allowed": decision.allowed})
                 if not decision.allowed:
                     return await refusal(decision, tool, message.id)(scope, receive, send)
+            # Decided on, and maybe twenty times the size of the body that goes on.
+            message.params.clear()
             await self._forward(call, receive, send)
         return None
 
@@ -114,8 +116,8 @@ class PolicyProxy:
             return subject, await relay.read_body(request, _MOST_BYTES)
         except InvalidTokenError as error:
             raise _Refused(jsonrpc.error(401, jsonrpc.UNAUTHORIZED, str(error))) from None
-        except relay.TooLargeError:
-            raise _Refused(jsonrpc.error(413, jsonrpc.INVALID_REQUEST, "body too large")) from None
+        except relay.UNREAD as error:
+            raise _Refused(relay.unread(error)) from None
 
     def _before(self, call: _Call) -> Decision | None:
         if call.message.method == "tools/call":
@@ -195,14 +197,16 @@ class PolicyProxy:
         if question is None:
             return await jsonrpc.reply({"error": "no such resource"}, 404)(scope, receive, send)
         with tracing.span("policy api", SpanKind.SERVER, exchange.current().headers):
-            decision = self._engine().decide(question)
+            decision, tool = self._engine().decide(question), question.tool
+            # Its arguments are needed no more, and maybe twenty times the size of the body that goes on.
+            del question
             if not decision.allowed:
-                return await refusal(decision, question.tool, None)(scope, receive, send)
+                return await refusal(decision, tool, None)(scope, receive, send)
             path += f"?{query}" if query else ""
             try:
                 async with self._upstream(request, path, body, repeatable=request.method == "GET") as answer:
-                    facts = functools.partial(rest.result_facts, question.tool)
-                    response = await self._decided(subject, question.tool, answer, facts)
+                    facts = functools.partial(rest.result_facts, tool)
+                    response = await self._decided(subject, tool, answer, facts)
                     if response is None:
                         await relay.answer(answer, send)
                     else:

@@ -25,6 +25,7 @@ from starlette.routing import Route
 from mcp_services.core import exchange, metrics, relay
 from mcp_services.core.api_keys import ApiKeys, bearer
 from mcp_services.core.jsonrpc import reply
+from mcp_services.core.room import NoRoomError
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Pool, http_client
@@ -136,6 +137,8 @@ class Tracehub:
                 asked.ParseFromString(body)
         except relay.TooLargeError:
             return reply({"error": "too large"}, 413)
+        except NoRoomError as error:
+            return relay.unread(error)
         except (DecodeError, ParseError, OSError, EOFError, zlib.error, UnicodeDecodeError):
             return reply({"error": "no OTLP trace request"}, 400)
         redact.request(asked)
