@@ -87,6 +87,34 @@ async def test_a_client_that_closes_after_its_answer_ends_nothing() -> None:
     assert hung_up() == before
 
 
+async def test_a_hang_up_is_heard_also_while_the_request_before_is_being_finished() -> None:
+    requests, begun, ended = [0], asyncio.Event(), asyncio.Event()
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        requests[0] += 1
+        if requests[0] == 1:
+            await send(_START)
+            await send({"type": "http.response.body", "body": b"ok"})
+            # What it does after its answer ends once the next one is being served.
+            await begun.wait()
+            return
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_ASK)
+        await asyncio.wait_for(reader.readuntil(b"0\r\n\r\n"), 5)
+        writer.write(_ASK)
+        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.sleep(0.1)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+
+
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]
 
 

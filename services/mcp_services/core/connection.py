@@ -127,5 +127,7 @@ async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
         serving.uncancel()
         raise HungUpError from None
     finally:
-        connection.serving = None
+        # The next request on this connection may be served already.
+        if connection.serving is serving:
+            connection.serving = None
     return None
