@@ -115,6 +115,53 @@ async def test_a_hang_up_is_heard_also_while_the_request_before_is_being_finishe
         await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_requests_that_do_not_wait_for_an_answer_end_their_connection() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        await read_body(receive)
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_ASK * 20)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await asyncio.sleep(0.1)
+        assert begun.is_set() is ended.is_set()
+
+
+async def test_of_what_waits_for_an_answer_little_is_taken_in_and_all_of_it_is_answered() -> None:
+    answering, large = asyncio.Event(), 16_000_000
+
+    async def app(_: Scope, receive: Receive, send: Send) -> None:
+        await read_body(receive)
+        await answering.wait()
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async with serving(app) as port:
+        loop, client = asyncio.get_running_loop(), socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        client.settimeout(0)
+        with contextlib.closing(client):
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            second = _ASK.replace(b": 2", f": {large}".encode()).replace(b"{}", b"x" * large)
+            sending = asyncio.create_task(loop.sock_sendall(client, _ASK + second + _ASK))
+            await asyncio.sleep(0.5)
+            assert not sending.done()
+            answering.set()
+            await asyncio.wait_for(sending, 20)
+            got = b""
+            while got.count(b"ok") < 3:
+                got += await asyncio.wait_for(loop.sock_recv(client, 4096), 5)
+    assert got.count(b"HTTP/1.1 200 ") == 3
+
+
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]
 
 

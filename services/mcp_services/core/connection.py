@@ -17,6 +17,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 _HEADER_SECONDS, _UNREAD_SECONDS = 10.0, 30.0
+_MOST_WAITING = 8
+"""Requests on a connection that wait for the answer to one before them."""
+
 _KEY = "mcp_services.connection"
 
 
@@ -54,14 +57,31 @@ class Connection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
 
     def on_headers_complete(self) -> None:
-        """The headers came in time."""
+        """The headers came in time; a client that sends request upon request is not listened to for ever.
+
+        Raises:
+            RuntimeError: Too many of them wait, upon which the parser gives up.
+        """
         self._in_time()
         super().on_headers_complete()
+        if len(self.pipeline) > _MOST_WAITING:
+            raise RuntimeError("too many requests before the first is answered")
 
     def on_message_complete(self) -> None:
         """Listen on, so that the end of the connection is heard while the request is answered."""
         super().on_message_complete()
-        self.flow.resume_reading()
+        # One that waits has paused the reading: neither the next nor its body is taken in before its turn.
+        if not self.pipeline:
+            self.flow.resume_reading()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, unless it would be taken for the answer to another request."""
+        cycle = self.cycle
+        unanswered = cycle is not None and not cycle.response_complete
+        if self.pipeline or (unanswered and (cycle.response_started or not cycle.more_body)):
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
         """Whoever closes from now on has its answer."""
