@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from mcp_services.core import connection as connection_module
 from mcp_services.core import metrics
-from mcp_services.core.connection import Connection
+from mcp_services.core.connection import Connection, CutOffError
 from mcp_services.core.edge import Edge
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
@@ -160,6 +160,25 @@ async def test_of_what_waits_for_an_answer_little_is_taken_in_and_all_of_it_is_a
             while got.count(b"ok") < 3:
                 got += await asyncio.wait_for(loop.sock_recv(client, 4096), 5)
     assert got.count(b"HTTP/1.1 200 ") == 3
+
+
+@pytest.mark.parametrize("error", [CutOffError("next one gone"), RuntimeError("a fault")])
+async def test_an_answer_that_cannot_be_completed_ends_its_connection_without_an_end_of_its_own(
+    caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send(_START)
+        await send({"type": "http.response.body", "body": b"so far", "more_body": True})
+        raise error
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_ASK)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    assert answer.endswith(b"6\r\nso far\r\n")
+    assert ("Traceback" in caplog.text) is isinstance(error, RuntimeError)
+    assert "ASGI" not in caplog.text
 
 
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]

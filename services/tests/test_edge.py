@@ -11,6 +11,7 @@ import pytest
 from mcp_services.core.edge import Edge
 from mcp_services.dev import Stack
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 _CALLERS = 16
 _ROLE = "example-tools"
@@ -27,6 +28,20 @@ async def test_only_a_draining_process_asks_its_callers_to_connect_elsewhere(dra
     assert answer.text == "ok"
     assert (answer.headers.get("Connection") == "close") is draining
     assert ("X-Draining" in answer.headers) is draining
+
+
+async def test_a_fault_is_told_to_the_client_under_its_correlation_id_and_without_its_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(_: Scope, __: Receive, ___: Send) -> None:
+        raise RuntimeError("a secret")
+
+    transport = httpx2.ASGITransport(app=Edge(app, "mcp-gateway"))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://mcp-gateway") as http:
+        answer = await http.post("/", headers={"X-Correlation-ID": "mine"})
+    assert (answer.status_code, answer.headers["X-Correlation-ID"]) == (500, "mine")
+    assert answer.json()["error"] == {"code": -32603, "message": "internal error"}
+    assert "RuntimeError: a secret" in caplog.text
 
 
 async def test_a_process_that_ends_breaks_no_connection_that_carries_a_request(tmp_path: Path) -> None:

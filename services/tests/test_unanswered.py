@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 from aiohttp import web
+from mcp_services.core import metrics
 from mcp_services.core.edge import Edge
 from mcp_services.core.identity import InternalTokens, Subject
 from mcp_services.core.upstream import http_client
@@ -20,6 +21,7 @@ from mcp_services.documents import GatewayDocument, PoliciesDocument
 from mcp_services.gateway import app as gateway_app
 from mcp_services.policy import app as policy_app
 from mcp_services.policy.engine import CelEngine
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ALL = PoliciesDocument.model_validate({"rules": [{"name": "all", "phases": ["list", "call"]}]})
 ROLES = pytest.mark.parametrize("role", ["gateway", "policy"])
@@ -33,8 +35,27 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy_app, "_LONGEST_SECONDS", 0.5)
 
 
+class _Server:
+    """As the server does, ends an answer that its application does not complete; and keeps what was sent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.sent: list[Message] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def noted(message: Message) -> None:
+            self.sent.append(message)
+            await send(message)
+
+        await self._app(scope, receive, noted)
+        if self.sent[-1].get("more_body"):
+            await send({"type": "http.response.body"})
+
+
 @asynccontextmanager
-async def _asking(role: str, folder: Path, url: str) -> AsyncIterator[httpx2.AsyncClient]:
+async def _asking(
+    role: str, folder: Path, url: str, server: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a role whose next one is at `url`."""
     (folder / "key").write_text("k" * 32)
     digest = hashlib.sha256(b"an-api-key").hexdigest()
@@ -55,7 +76,7 @@ async def _asking(role: str, folder: Path, url: str) -> AsyncIterator[httpx2.Asy
             proxy.connect(client)
             app, base = proxy.rest, "http://x"
             token = InternalTokens(folder / "key", "test").mint(Subject("alice", "user"))
-        transport = httpx2.ASGITransport(app=Edge(app, role))
+        transport = httpx2.ASGITransport(app=server(Edge(app, role)))
         headers = {"Authorization": f"Bearer {token}"}
         async with httpx2.AsyncClient(transport=transport, base_url=base, headers=headers) as http:
             yield http
@@ -83,6 +104,44 @@ async def _hanging_up(request: web.Request) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.close()
     return web.Response()
+
+
+async def _breaking_off(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b"so far")
+    await asyncio.sleep(0.1)
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+async def _stopping(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b"so far")
+    await asyncio.sleep(60)
+    return answer
+
+
+@ROLES
+@pytest.mark.parametrize(("handler", "outcome"), [(_breaking_off, "unavailable"), (_stopping, "timeout")])
+async def test_an_answer_that_breaks_off_is_counted_as_such_and_no_other_one_is_begun(
+    tmp_path: Path, role: str, handler: Handler, outcome: str
+) -> None:
+    counted = metrics.REQUESTS.labels(role, "api", outcome)
+    before = counted._value.get()
+    servers: list[_Server] = []
+
+    def server(app: ASGIApp) -> ASGIApp:
+        servers.append(_Server(app))
+        return servers[-1]
+
+    async with _behind(handler) as url, _asking(role, tmp_path, url, server) as http:
+        answer = await http.post("/v1/workflows/w/runs")
+    assert (answer.status_code, answer.text) == (200, "so far")
+    assert [one["type"] for one in servers[0].sent] == ["http.response.start", "http.response.body"]
+    assert counted._value.get() == before + 1
 
 
 @ROLES

@@ -27,6 +27,10 @@ class HungUpError(Exception):
     """The client closed the connection before its answer was complete."""
 
 
+class CutOffError(Exception):
+    """An answer that has begun cannot be completed."""
+
+
 class Connection(HttpToolsProtocol):
     """One connection of a client.
 
@@ -88,6 +92,12 @@ class Connection(HttpToolsProtocol):
         self.serving = None
         super().on_response_complete()
 
+    def cut_off(self) -> None:
+        """Close, so that the client sees that there would have been more."""
+        self.transport.close()
+        # Nothing more can be sent, and uvicorn need not complain of it.
+        self.cycle.disconnected = True
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel what is being done for the client."""
         self._in_time()
@@ -126,6 +136,13 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._unread = self.loop.call_later(_UNREAD_SECONDS, self._wait_for_reader, left)
+
+
+def cut_off(scope: Scope) -> None:
+    """End the connection of a request whose answer has begun and cannot be completed."""
+    connection: Connection | None = scope.get("state", {}).get(_KEY)
+    if connection is not None:
+        connection.cut_off()
 
 
 async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

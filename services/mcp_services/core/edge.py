@@ -6,7 +6,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_services.core import connection, exchange, metrics
+from mcp_services.core import connection, exchange, jsonrpc, metrics
 from mcp_services.core.exchange import CORRELATION_HEADER
 from mcp_services.core.room import Room
 
@@ -15,6 +15,7 @@ DRAINING_HEADER = "X-Draining"
 
 _CORRELATION = CORRELATION_HEADER.lower().encode()
 _LOG = logging.getLogger("mcp_services.access")
+_FAULTS = logging.getLogger(__name__)
 _OUTCOMES = {401: "unauthorized", 403: "denied", 429: "limited", 503: "unavailable", 504: "timeout"}
 _OK_BELOW, _CLIENT_BELOW = 400, 500
 
@@ -45,12 +46,12 @@ class Edge:
             return
         at = exchange.begin_request(scope["headers"])
         at.room = self._room
-        status, sent, begun = 500, 0, time.perf_counter()
+        status, sent, whole, begun = 500, 0, False, time.perf_counter()
 
         async def marked(message: Message) -> None:
-            nonlocal status, sent
+            nonlocal status, sent, whole
             if message["type"] == "http.response.start":
-                status = message["status"]
+                at.answering, status = True, message["status"]
                 message["headers"] = [*message.get("headers", ()), (_CORRELATION, at.correlation_id.encode())]
                 if self.draining:
                     answer = MutableHeaders(scope=message)
@@ -59,6 +60,7 @@ class Edge:
                     answer["Connection"] = "close"
             else:
                 sent += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
             await send(message)
 
         self._inflight.inc()
@@ -66,6 +68,11 @@ class Edge:
             await connection.serve(self._app, scope, receive, marked)
         except connection.HungUpError:
             at.outcome = "hung_up"
+        except Exception as error:
+            if whole:
+                raise
+            # Uvicorn's own answer would have no correlation ID.
+            await self._failed(error, scope, receive, marked)
         finally:
             if at.held:
                 self._room.leave(at.subject, at.held)
@@ -88,3 +95,14 @@ class Edge:
                     "milliseconds": round(seconds * 1000, 2),
                 },
             )
+
+    async def _failed(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        """Tell the client what can still be told: that something failed, or only that there is no more."""
+        at = exchange.current()
+        if not isinstance(error, connection.CutOffError):
+            _FAULTS.error("request failed", exc_info=error)
+        if not at.answering:
+            await jsonrpc.error(500, jsonrpc.INTERNAL_ERROR, "internal error")(scope, receive, send)
+        else:
+            at.outcome = at.outcome or "error"
+            connection.cut_off(scope)

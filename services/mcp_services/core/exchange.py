@@ -23,6 +23,7 @@ class Exchange:
         subject: Who asks, once authenticated.
         trace_id: 32 hexadecimal digits once a span is open.
         outcome: Set by a handler that knows better than the status code.
+        answering: Whether its answer has begun.
         headers: What came with it, by names in small letters; read once here, since each look-up in
             Starlette's goes through all of them. They hold credentials, and are not for a log.
         room: Where its body takes room; none outside of a request.
@@ -34,6 +35,7 @@ class Exchange:
     subject: str = ""
     trace_id: str = ""
     outcome: str = ""
+    answering: bool = False
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     room: Room | None = None
     held: int = 0

@@ -7,6 +7,7 @@ import orjson
 from starlette.responses import Response
 
 INVALID_REQUEST = -32600
+INTERNAL_ERROR = -32603
 UNAUTHORIZED = -32001
 REFUSED = -32003
 UNAVAILABLE = -32004

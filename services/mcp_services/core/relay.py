@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
 from mcp_services.core import exchange, jsonrpc, metrics
+from mcp_services.core.connection import CutOffError
 from mcp_services.core.room import NoRoomError
 from mcp_services.core.upstream import UnavailableError
 
@@ -141,7 +142,15 @@ async def read_answer(upstream: aiohttp.ClientResponse, most: int) -> bytes:
 
 
 def unanswered(error: Exception, message: str, request_id: object = None) -> Response:
-    """What to say when the next role gives no answer: another try is offered only if it repeats nothing."""
+    """What to say when the next role gives no answer: another try is offered only if it repeats nothing.
+
+    Raises:
+        CutOffError: The answer has begun, so there is nothing to say any more.
+    """
+    at = exchange.current()
+    if at.answering:
+        at.outcome = "timeout" if isinstance(error, TimeoutError) else "unavailable"
+        raise CutOffError(str(error)) from error
     if isinstance(error, TimeoutError):
         return jsonrpc.error(504, jsonrpc.UNAVAILABLE, "no answer in time", request_id)
     again = not (isinstance(error, UnavailableError) and error.may_have_arrived)
