@@ -54,16 +54,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory, key: RSAPrivateKey) -> Itera
         running.stop_all()
 
 
-async def answered(stack: Stack, bad: Bad) -> int:
-    """The status of the answer; 0 where the connection was closed without one."""
+async def answered(stack: Stack, bad: Bad) -> tuple[int, str]:
+    """The status of the answer and its correlation ID; 0 where the connection was closed without one."""
     reader, writer = await asyncio.open_connection("127.0.0.1", stack.port("mcp-gateway"))
     try:
         writer.write(bad.raw)
         # Who has sent all it has and closes has hung up, which is another thing: the sender listens on.
-        line = await asyncio.wait_for(reader.readline(), _ANSWER_SECONDS)
-        return int(line.split()[1]) if line.startswith(b"HTTP/1.1 ") else 0
-    except ConnectionError:
-        return 0
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _ANSWER_SECONDS)
+        line, *headers = head.decode("latin-1").splitlines()
+        told = dict(header.lower().split(": ", 1) for header in headers if header)
+        return int(line.split()[1]), told.get("x-correlation-id", "")
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return 0, ""
     finally:
         writer.close()
 
@@ -76,11 +78,12 @@ async def test_each_bad_request_gets_the_right_status_and_nothing_falls_over_or_
     running = {role: process.pid for role, process in stack.processes.items()}
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def sent(bad: Bad) -> int:
+    async def sent(bad: Bad) -> tuple[int, str]:
         async with gate:
             return await answered(stack, bad)
 
-    statuses = await asyncio.gather(*map(sent, bads))
+    answers = await asyncio.gather(*map(sent, bads))
+    statuses = [status for status, _ in answers]
     wrong = [(bad, status) for bad, status in zip(bads, statuses, strict=True) if status not in bad.right]
     few = {(bad.kind, status): bad for bad, status in wrong}
     assert not wrong, f"seed {SEED}: {Counter((bad.kind, status) for bad, status in wrong)}\n{few}"
@@ -90,6 +93,9 @@ async def test_each_bad_request_gets_the_right_status_and_nothing_falls_over_or_
     async with Load.on(stack) as load:
         assert (await load.call()).status == 200
     await _nothing_is_left(stack)
+    logged = (stack.folder / "mcp-gateway.log").read_text()
+    unknown = [bad for bad, (_, told) in zip(bads, answers, strict=True) if not told or told not in logged]
+    assert unknown == []
     _nothing_is_told(stack, [MARK, stack.api_key, *forge.shown])
 
 

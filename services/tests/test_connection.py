@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import orjson
 import pytest
 from mcp_services.core import connection as connection_module
 from mcp_services.core import metrics
@@ -21,7 +23,10 @@ _START = {"type": "http.response.start", "status": 200, "headers": []}
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application behind the edge, and give the port."""
-    config = Config(Edge(app, "test"), port=0, http=Connection, lifespan="off", ws="none", log_config=None)
+    edge = Edge(app, "test")
+    config = Config(
+        edge, port=0, http=Connection, lifespan="off", ws="none", log_config=None, proxy_headers=False
+    )
     server = Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
@@ -179,6 +184,24 @@ async def test_an_answer_that_cannot_be_completed_ends_its_connection_without_an
     assert answer.endswith(b"6\r\nso far\r\n")
     assert ("Traceback" in caplog.text) is isinstance(error, RuntimeError)
     assert "ASGI" not in caplog.text
+
+
+async def test_what_is_no_http_is_refused_under_a_correlation_id_and_counted() -> None:
+    async def app(_: Scope, receive: Receive, __: Send) -> None:
+        await read_body(receive)
+
+    counted = metrics.REQUESTS.labels("test", "_other", "client_error")
+    before = counted._value.get()
+    async with serving(app) as port:
+        for sent in (b"no HTTP\r\n\r\n", _ASK.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
+            writer.close()
+            assert head.startswith(b"HTTP/1.1 400 ")
+            assert re.search(rb"x-correlation-id: [0-9a-f]{32}(\r|$)", head)
+            assert orjson.loads(body)["error"]["code"] == -32600
+    assert counted._value.get() == before + 2
 
 
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]

@@ -9,12 +9,16 @@ import asyncio
 import fcntl
 import sys
 import termios
-from typing import Any
+from contextvars import copy_context
+from typing import Any, Protocol, runtime_checkable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from mcp_services.core import jsonrpc
+from mcp_services.core.exchange import CORRELATION_HEADER
 
 _HEADER_SECONDS, _UNREAD_SECONDS = 10.0, 30.0
 _MOST_WAITING = 8
@@ -29,6 +33,15 @@ class HungUpError(Exception):
 
 class CutOffError(Exception):
     """An answer that has begun cannot be completed."""
+
+
+@runtime_checkable
+class Accounting(Protocol):
+    """An application that accounts for requests which do not get to it."""
+
+    def refused(self, status: int) -> str:
+        """Account for an answer with this status, and give the correlation ID that goes with it."""
+        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -84,8 +97,19 @@ class Connection(HttpToolsProtocol):
         unanswered = cycle is not None and not cycle.response_complete
         if self.pipeline or (unanswered and (cycle.response_started or not cycle.more_body)):
             self.transport.close()
+        elif isinstance(self.app, Accounting):
+            # In a context of its own: the connection's next request is another exchange.
+            self._answer(400, msg, copy_context().run(self.app.refused, 400))
         else:
             super().send_400_response(msg)
+
+    def _answer(self, status: int, said: str, correlation_id: str) -> None:
+        response = jsonrpc.error(status, jsonrpc.INVALID_REQUEST, said)
+        response.headers[CORRELATION_HEADER] = correlation_id
+        response.headers["Connection"] = "close"
+        lines = (b"%b: %b\r\n" % one for one in response.raw_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", response.body)))
+        self.cut_off()
 
     def on_response_complete(self) -> None:
         """Whoever closes from now on has its answer."""
@@ -96,7 +120,8 @@ class Connection(HttpToolsProtocol):
         """Close, so that the client sees that there would have been more."""
         self.transport.close()
         # Nothing more can be sent, and uvicorn need not complain of it.
-        self.cycle.disconnected = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel what is being done for the client."""

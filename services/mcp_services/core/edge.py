@@ -96,6 +96,13 @@ class Edge:
                 },
             )
 
+    def refused(self, status: int) -> str:
+        """Account for an answer to what is no request, and give the correlation ID that goes with it."""
+        at, outcome = exchange.begin(None), outcome_of(status)
+        metrics.REQUESTS.labels(self._role, at.method, outcome).inc()
+        _LOG.info("request", extra={"mcp_method": at.method, "status": status, "outcome": outcome})
+        return at.correlation_id
+
     async def _failed(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell the client what can still be told: that something failed, or only that there is no more."""
         at = exchange.current()
