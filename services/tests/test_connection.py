@@ -13,6 +13,7 @@ from mcp_services.core import connection as connection_module
 from mcp_services.core import metrics
 from mcp_services.core.connection import Connection, CutOffError
 from mcp_services.core.edge import Edge
+from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config, Server
 
@@ -190,8 +191,8 @@ async def test_what_is_no_http_is_refused_under_a_correlation_id_and_counted() -
     async def app(_: Scope, receive: Receive, __: Send) -> None:
         await read_body(receive)
 
-    counted = metrics.REQUESTS.labels("test", "_other", "client_error")
-    before = counted._value.get()
+    labels = {"role": "test", "method": "_other", "outcome": "client_error"}
+    before = REGISTRY.get_sample_value("mcp_requests_total", labels) or 0.0
     async with serving(app) as port:
         for sent in (b"no HTTP\r\n\r\n", _ASK.replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -201,7 +202,7 @@ async def test_what_is_no_http_is_refused_under_a_correlation_id_and_counted() -
             assert head.startswith(b"HTTP/1.1 400 ")
             assert re.search(rb"x-correlation-id: [0-9a-f]{32}(\r|$)", head)
             assert orjson.loads(body)["error"]["code"] == -32600
-    assert counted._value.get() == before + 2
+    assert REGISTRY.get_sample_value("mcp_requests_total", labels) == before + 2
 
 
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]

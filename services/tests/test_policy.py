@@ -1,14 +1,18 @@
 """What the rules promise."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import rest
+from mcp_services.policy.app import PolicyProxy, PolicySettings, _Call
 from mcp_services.policy.engine import CelEngine, Decision, Question
-from mcp_services.policy.messages import MalformedError, read, result_facts, visible_tools
+from mcp_services.policy.messages import MalformedError, Message, read, result_facts, visible_tools
+from prometheus_client import REGISTRY
 from pydantic import ValidationError
+from starlette.requests import Request
 
 ALICE = Subject("alice", "user", ("tools",))
 
@@ -87,6 +91,35 @@ def test_dry_run_lets_everything_through_and_keeps_the_rule_that_would_have_refu
 
 def test_a_rule_in_dry_run_changes_nothing() -> None:
     assert decided([{"name": "deny", "effect": "deny", "dryRun": True}, ALLOW]).allowed
+
+
+def test_a_rule_in_dry_run_is_logged_and_counted_where_it_would_have_had_an_effect(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "mcp_services.audit")
+    labels = {"phase": "call", "decision": "dry_run_deny", "rule": "never"}
+    before = REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) or 0.0
+    decided([{"name": "never", "effect": "deny", "dryRun": True}, ALLOW])
+    assert REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) == before + 1
+    verdicts = [(one.__dict__["decision"], one.__dict__["rule"]) for one in caplog.records]
+    assert verdicts == [("dry_run_deny", "never"), ("allow", "allow")]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_method_that_is_not_offered_is_counted_and_let_through_in_dry_run_alone(
+    tmp_path: Path,
+    dry_run: bool,  # noqa: FBT001
+) -> None:
+    engine = CelEngine(PoliciesDocument(dry_run=dry_run))
+    proxy = PolicyProxy(PolicySettings(internal_key_file=tmp_path / "key"), lambda: engine)
+    verdict = "dry_run_deny" if dry_run else "deny"
+    labels = {"phase": "call", "decision": verdict, "rule": "default-deny"}
+    before = REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) or 0.0
+    message = Message("resources/list", 1, {}, modern=True)
+    decision = proxy._before(_Call(Request({"type": "http"}), b"", message, ALICE, ""))
+    assert decision is not None
+    assert (decision.allowed, decision.rule) == (dry_run, "default-deny")
+    assert REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) == before + 1
 
 
 def test_a_result_is_given_back_unless_a_rule_withholds_it() -> None:

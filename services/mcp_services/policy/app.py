@@ -4,7 +4,6 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import orjson
@@ -23,31 +22,22 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import messages, rest
-from mcp_services.policy.engine import CelEngine, Decision, Engine, Question
+from mcp_services.policy.answers import Asked, give_back, refusal
+from mcp_services.policy.engine import DEFAULT_RULE, CelEngine, Decision, Engine, Question
 
 _MOST_BYTES = 4 * 1024 * 1024
 _LONGEST_SECONDS = 590.0
+_ACCEPTED = 202
 _ORCHESTRATOR = "mcp-orchestrator-api"
 _NOT_AVAILABLE = "orchestrator not available"
 _REPORTS_PROGRESS = "workflow_run"
 _NONE: Mapping[str, str] = {}
-_TOO_LARGE = Decision(
-    allowed=False, rule="result-size", reason=f"a result of more than {_MOST_BYTES} bytes is not decided on"
-)
-_Facts = Callable[[int, bytes], Mapping[str, Any]]
 
 
 class PolicySettings(RoleSettings):
     """Settings of mcp-policy-proxy; docs/services.md describes each."""
 
     orchestrator_url: str = "http://mcp-orchestrator-api:8080"
-
-
-def refusal(decision: Decision, tool: str, request_id: object) -> Response:
-    """403, naming the rule."""
-    data = {"rule": decision.rule, "reason": decision.reason, "tool": tool}
-    message = f"refused by rule {decision.rule!r}: {decision.reason}"
-    return jsonrpc.error(403, jsonrpc.REFUSED, message, request_id, data)
 
 
 class _Refused(Exception):  # noqa: N818 - carries an answer, not a fault
@@ -126,7 +116,9 @@ class PolicyProxy:
             return self._engine().decide(Question(Phase.CALL, call.subject, call.tool, args))
         if call.message.method == "tools/list" or call.message.method in messages.PASSED:
             return None
-        return Decision(allowed=False, rule="default-deny", reason="method not offered")
+        # Its name stands where a tool's would: it is what was asked for.
+        question = Question(Phase.CALL, call.subject, call.message.method)
+        return self._engine().refuse(question, DEFAULT_RULE, "method not offered")
 
     async def _forward(self, call: _Call, receive: Receive, send: Send) -> None:
         scope, request_id = call.request.scope, call.message.id
@@ -134,52 +126,30 @@ class PolicyProxy:
         try:
             more = {relay.STREAM_HEADER: "1"} if call.tool == _REPORTS_PROGRESS else {}
             async with self._upstream(call.request, "/mcp", call.body, more, repeatable=repeatable) as answer:
-                response = await self._after(call, answer)
-                if response is None:
-                    await relay.answer(answer, send)
-                else:
-                    await response(scope, receive, send)
+                await self._give_back(call, answer, receive, send)
         except (UnavailableError, TimeoutError) as error:
             response = relay.unanswered(error, _NOT_AVAILABLE, request_id)
             await response(scope, receive, send)
 
-    async def _after(self, call: _Call, answer: aiohttp.ClientResponse) -> Response | None:
-        """The answer to give in place of the orchestrator's; None to stream that one on as it comes."""
-        method = call.message.method
-        if answer.status == 202:  # noqa: PLR2004
-            return None
-        if method == "tools/call":
+    async def _give_back(
+        self, call: _Call, answer: aiohttp.ClientResponse, receive: Receive, send: Send
+    ) -> None:
+        """Give the orchestrator's answer back: filtered, decided on, or as it comes."""
+        scope, method = call.request.scope, call.message.method
+        if answer.status == _ACCEPTED or method not in {"tools/call", "tools/list"}:
+            await relay.answer(answer, send)
+        elif method == "tools/call":
             events = answer.content_type == "text/event-stream"
             facts = functools.partial(messages.result_facts, events=events)
-            return await self._decided(call.subject, call.tool, answer, facts, call.message.id)
-        if method == "tools/list" and answer.status < results.ERROR_FROM:
+            asked = Asked(call.request, call.subject, call.tool, facts, call.message.id)
+            await give_back(self._engine(), asked, answer, send)
+        elif answer.status < results.ERROR_FROM:
             content = await answer.read()
             # A listing that cannot be read cannot be filtered either, so it raises and goes no further.
             shown = messages.visible_tools(content, self._engine(), call.subject, modern=call.message.modern)
-            return Response(shown, answer.status, relay.returned(answer.headers))
-        return None
-
-    async def _decided(
-        self,
-        subject: Subject,
-        tool: str,
-        answer: aiohttp.ClientResponse,
-        facts: _Facts,
-        request_id: object = None,
-    ) -> Response | None:
-        """The answer that was decided on, or a refusal in its place; None where no rule asks for it."""
-        engine = self._engine()
-        if not engine.needs(Phase.RESULT, tool):
-            return None
-        try:
-            content = await relay.read_answer(answer, _MOST_BYTES)
-        except relay.TooLargeError:
-            return refusal(_TOO_LARGE, tool, request_id)
-        found = facts(answer.status, content)
-        decision = engine.decide(Question(Phase.RESULT, subject, tool, result=found))
-        if not decision.allowed:
-            return refusal(decision, tool, request_id)
-        return Response(content, answer.status, relay.returned(answer.headers))
+            await Response(shown, answer.status, relay.returned(answer.headers))(scope, receive, send)
+        else:
+            await relay.answer(answer, send)
 
     async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/v1/*`."""
@@ -205,12 +175,8 @@ class PolicyProxy:
             path += f"?{query}" if query else ""
             try:
                 async with self._upstream(request, path, body, repeatable=request.method == "GET") as answer:
-                    facts = functools.partial(rest.result_facts, tool)
-                    response = await self._decided(subject, tool, answer, facts)
-                    if response is None:
-                        await relay.answer(answer, send)
-                    else:
-                        await response(scope, receive, send)
+                    asked = Asked(request, subject, tool, functools.partial(rest.result_facts, tool))
+                    await give_back(self._engine(), asked, answer, send)
             except (UnavailableError, TimeoutError) as error:
                 await relay.unanswered(error, _NOT_AVAILABLE)(scope, receive, send)
         return None

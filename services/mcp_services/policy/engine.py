@@ -63,6 +63,14 @@ class Engine(Protocol):
         """Whether any rule concerns `tool` in `phase`, so that the facts have to be gathered."""
         ...
 
+    def enforces(self, phase: Phase, tool: str) -> bool:
+        """Whether any such rule has an effect, so that nothing may be given back before it is decided."""
+        ...
+
+    def refuse(self, question: Question, rule: str, reason: str, *, dry_run: bool = False) -> Decision:
+        """Refuse what is no matter of rules, recorded as a decision is, and without effect in dry run."""
+        ...
+
 
 @dataclass(frozen=True)
 class _Compiled:
@@ -107,29 +115,23 @@ class CelEngine:
         """Whether any rule concerns `tool` in `phase`."""
         return any(compiled.tools.match(tool) for compiled in self._rules[phase])
 
+    def enforces(self, phase: Phase, tool: str) -> bool:
+        """Whether any rule that concerns `tool` in `phase` has an effect."""
+        return not self._dry_run and any(
+            compiled.tools.match(tool) for compiled in self._rules[phase] if not compiled.rule.dry_run
+        )
+
     def decide(self, question: Question) -> Decision:
         """Decide, count it, and write an audit line for a call."""
         begun = time.perf_counter()
         decision = self._decide(question)
-        verdict = "allow" if decision.allowed else "deny"
-        if not decision.allowed and self._dry_run:
-            verdict = "dry_run_deny"
-            decision = Decision(allowed=True, rule=decision.rule, reason=f"dry run: {decision.reason}")
-        metrics.DECISIONS.labels(question.phase, verdict, decision.rule).inc()
         metrics.DECISION_DURATION.observe(time.perf_counter() - begun)
-        if question.phase is not Phase.LIST:
-            _AUDIT.info(
-                "decision",
-                extra={
-                    "phase": question.phase.value,
-                    "decision": verdict,
-                    "rule": decision.rule,
-                    "tool": question.tool[:128],
-                    "subject": question.subject.id,
-                    "workflow": question.workflow,
-                },
-            )
-        return decision
+        return _recorded(question, decision, dry_run=self._dry_run)
+
+    def refuse(self, question: Question, rule: str, reason: str, *, dry_run: bool = False) -> Decision:
+        """Refuse what is no matter of rules; in dry run it is counted and logged alone."""
+        decision = Decision(allowed=False, rule=rule, reason=reason)
+        return _recorded(question, decision, dry_run=dry_run or self._dry_run)
 
     def _decide(self, question: Question) -> Decision:
         # As the orchestrator takes it apart: a server's name has no underscore, a tool's own may have two.
@@ -154,7 +156,7 @@ class CelEngine:
             if not matched:
                 continue
             if rule.dry_run:
-                metrics.DECISIONS.labels(question.phase, f"dry_run_{rule.effect}", rule.name).inc()
+                _record(question, f"dry_run_{rule.effect}", rule.name)
                 continue
             allowed = rule.effect is Effect.ALLOW
             return Decision(
@@ -164,3 +166,29 @@ class CelEngine:
         if question.phase is Phase.RESULT:
             return Decision(allowed=True, rule="default-allow", reason="no rule withholds the result")
         return Decision(allowed=False, rule=DEFAULT_RULE, reason="no rule allows it")
+
+
+def _recorded(question: Question, decision: Decision, *, dry_run: bool) -> Decision:
+    """The decision as it takes effect, which in dry run allows; counted, and written for the audit."""
+    verdict = "allow" if decision.allowed else "deny"
+    if not decision.allowed and dry_run:
+        verdict = "dry_run_deny"
+        decision = Decision(allowed=True, rule=decision.rule, reason=f"dry run: {decision.reason}")
+    _record(question, verdict, decision.rule)
+    return decision
+
+
+def _record(question: Question, verdict: str, rule: str) -> None:
+    metrics.DECISIONS.labels(question.phase, verdict, rule).inc()
+    if question.phase is not Phase.LIST:
+        _AUDIT.info(
+            "decision",
+            extra={
+                "phase": question.phase.value,
+                "decision": verdict,
+                "rule": rule,
+                "tool": question.tool[:128],
+                "subject": question.subject.id,
+                "workflow": question.workflow,
+            },
+        )
