@@ -79,8 +79,9 @@ def _meta_version(forge: Forge) -> Bad:
 
 
 def _doubled(forge: Forge) -> Bad:
-    name = forge.random.choice(list(_MODERN))
-    headers = {**_MODERN, name.lower(): forge.random.choice([forge.word(), _MODERN[name]])}
+    once = {**_MODERN, "Mcp-Param-Region": "eu"}
+    name = forge.random.choice(list(once))
+    headers = {**once, name.lower(): forge.random.choice([forge.word(), once[name]])}
     return Bad("header twice", _BAD, forge.request(forge.message(), headers))
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mcp_services.core.headers import doubled
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import rest
@@ -161,8 +162,23 @@ def test_a_header_that_contradicts_the_body_goes_no_further() -> None:
     body = json.dumps({"id": 1, "method": "tools/call", "params": {"name": "s__b", "_meta": meta}}).encode()
     headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": "s__a"}
     with pytest.raises(MalformedError) as refused:
-        read(body, headers, list(headers.items()))
+        read(body, headers, [(name.encode(), value.encode()) for name, value in headers.items()])
     assert refused.value.code == -32020
+
+
+@pytest.mark.parametrize("name", ["mcp-name", "mcp-param-region"])
+def test_a_header_that_came_twice_goes_no_further(name: str) -> None:
+    headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", name: "s__a"}
+    raw = [(one.encode(), value.encode()) for one, value in headers.items()]
+    with pytest.raises(MalformedError, match=f"{name} header appears more than once") as refused:
+        read(b'{"id": 1, "method": "tools/call"}', headers, [*raw, (name.encode(), b"s__a")])
+    assert refused.value.code == -32020
+
+
+def test_a_header_that_neither_routes_nor_is_an_argument_may_come_twice() -> None:
+    headers = {"accept": "a", "mcp-param-a": "1", "mcp-param-b": "1"}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    assert doubled(headers, [*raw, (b"accept", b"b")]) is None
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
-from mcp.shared.inbound import (
-    MCP_METHOD_HEADER,
-    MCP_PROTOCOL_VERSION_HEADER,
-    find_duplicated_routing_header,
-)
+from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
@@ -24,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_services.core import exchange, jsonrpc, metrics, relay, tracing
 from mcp_services.core.follow import Follower, NotLoadedError
+from mcp_services.core.headers import doubled
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
@@ -159,10 +156,9 @@ class Gateway:
         assert self._pool is not None  # noqa: S101 - connected before the first request
         at, mcp = exchange.current(), request.scope["path"] == "/mcp"
         modern = at.headers.get(MCP_PROTOCOL_VERSION_HEADER) in MODERN_PROTOCOL_VERSIONS
-        # Only one of each goes on, so nobody behind this door could see the other one.
-        if mcp and (doubled := find_duplicated_routing_header(request.headers.items())):
+        if mcp and (twice := doubled(at.headers, request.scope["headers"])):
             raise _Refused(
-                jsonrpc.error(400, jsonrpc.HEADER_MISMATCH, f"{doubled} header appears more than once")
+                jsonrpc.error(400, jsonrpc.HEADER_MISMATCH, f"{twice} header appears more than once")
             )
         method = at.headers.get(MCP_METHOD_HEADER, "") if modern else ""
         if mcp:

@@ -74,7 +74,7 @@ class PolicyProxy:
         request = Request(scope, receive)
         try:
             subject, body = await self._admit(request)
-            message = messages.read(body, exchange.current().headers, request.headers.items())
+            message = messages.read(body, exchange.current().headers, scope["headers"])
         except _Refused as refused:
             return await refused.response(scope, receive, send)
         except messages.MalformedError as error:

@@ -1,6 +1,6 @@
 """What the proxy reads in MCP messages and changes in their results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,11 @@ from mcp.shared.inbound import (
     MCP_PROTOCOL_VERSION_HEADER,
     InboundLadderRejection,
     classify_inbound_request,
-    find_duplicated_routing_header,
 )
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 
 from mcp_services.core import results
+from mcp_services.core.headers import doubled
 from mcp_services.core.identity import Subject
 from mcp_services.core.jsonrpc import HEADER_MISMATCH
 from mcp_services.documents import Phase
@@ -46,7 +46,7 @@ class Message:
     modern: bool
 
 
-def read(body: bytes, headers: Mapping[str, str], pairs: list[tuple[str, str]]) -> Message:
+def read(body: bytes, headers: Mapping[str, str], raw: Sequence[tuple[bytes, bytes]]) -> Message:
     """Parse a message; in the stateless protocol its headers must say the same as its body.
 
     Raises:
@@ -64,8 +64,8 @@ def read(body: bytes, headers: Mapping[str, str], pairs: list[tuple[str, str]]) 
     version = headers.get(MCP_PROTOCOL_VERSION_HEADER)
     modern = version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
     if modern and "id" in decoded:
-        if duplicated := find_duplicated_routing_header(pairs):
-            raise MalformedError(HEADER_MISMATCH, f"{duplicated} header appears more than once", request_id)
+        if twice := doubled(headers, raw):
+            raise MalformedError(HEADER_MISMATCH, f"{twice} header appears more than once", request_id)
         verdict = classify_inbound_request(decoded, headers=headers)
         if isinstance(verdict, InboundLadderRejection):
             raise MalformedError(verdict.code, verdict.message, request_id)
