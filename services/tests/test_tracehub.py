@@ -6,13 +6,17 @@ import zlib
 from typing import Any
 
 import pytest
+from aiohttp import web
 from mcp_services.core.relay import TooLargeError
+from mcp_services.core.upstream import http_client
+from mcp_services.dev import free_base_port
 from mcp_services.tracehub import redact
 from mcp_services.tracehub.app import _MOST_BYTES, Forwarder, _gunzip
 from mcp_services.tracehub.redact import REDACTED
 from mcp_services.tracehub.store import MOST_SPANS_A_TRACE, Store, read
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
+from prometheus_client import REGISTRY
 
 
 def span(span_id: str, correlation: str | None = None) -> dict[str, Any]:
@@ -126,6 +130,37 @@ async def test_the_queue_to_the_receiver_is_bounded_by_bytes() -> None:
     for _ in range(40):
         forwarder.put(bytes(2**20), 1)
     assert (len(forwarder._queue), forwarder.size) == (16, 16 * 2**20)
+
+
+async def test_what_is_queued_at_the_end_still_goes_on() -> None:
+    received: list[bytes] = []
+
+    async def receive(request: web.Request) -> web.StreamResponse:
+        received.append(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", receive)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    forwarder = Forwarder(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with http_client() as client, forwarder.running(client):
+        for number in range(3):
+            forwarder.put(b"%d" % number, 1)
+    await runner.cleanup()
+    assert received == [b"0", b"1", b"2"]
+
+
+async def test_what_nobody_takes_at_the_end_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcp_services.tracehub.app._END_SECONDS", 0.2)
+    labels = {"role": "mcp-tracehub"}
+    before = REGISTRY.get_sample_value("mcp_spans_dropped_total", labels) or 0.0
+    forwarder = Forwarder(f"http://127.0.0.1:{free_base_port()}")
+    async with http_client() as client, forwarder.running(client):
+        forwarder.put(b"x", 5)
+        forwarder.put(b"y", 6)
+    assert REGISTRY.get_sample_value("mcp_spans_dropped_total", labels) == before + 11
 
 
 def test_a_correlation_id_finds_all_its_traces_in_order_of_time() -> None:

@@ -69,22 +69,30 @@ class _Queue(SpanProcessor):
             return
         self.spans.append(span)
 
+    def drop(self) -> None:
+        """Count what is left, which nobody gets any more."""
+        self._dropped.inc(len(self.spans))
+        self.spans.clear()
+
     async def deliver(self, client: aiohttp.ClientSession, url: str) -> None:
         while self.spans:
             batch = [self.spans.popleft() for _ in range(min(_BATCH, len(self.spans)))]
-            body = encode_spans(batch).SerializeToString()
+            taken = False
             try:
+                body = encode_spans(batch).SerializeToString()
                 async with client.post(
                     f"{url}/v1/traces",
                     data=body,
                     headers={"Content-Type": "application/x-protobuf"},
                     timeout=aiohttp.ClientTimeout(total=_END_SECONDS),
                 ) as answer:
-                    if answer.status >= 400:  # noqa: PLR2004
-                        self._dropped.inc(len(batch))
+                    taken = answer.status < 400  # noqa: PLR2004
             except (aiohttp.ClientError, OSError):
-                self._dropped.inc(len(batch))
                 return
+            finally:
+                # Whatever ends it, be it the end of the process.
+                if not taken:
+                    self._dropped.inc(len(batch))
 
 
 @contextlib.asynccontextmanager
@@ -103,9 +111,12 @@ async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSes
     provider.add_span_processor(queue)
     _Spans.tracer = provider.get_tracer("mcp_services")
 
+    over = asyncio.Event()
+
     async def work() -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_SECONDS)
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), _FLUSH_SECONDS)
             try:
                 await queue.deliver(client, settings.traces_url)
             except Exception:  # noqa: BLE001 - a span that cannot be encoded must not end the delivery
@@ -115,9 +126,10 @@ async def exporting(role: str, settings: RoleSettings, client: aiohttp.ClientSes
     try:
         yield
     finally:
-        task.cancel()
+        over.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(queue.deliver(client, settings.traces_url), _END_SECONDS)
+            await asyncio.wait_for(task, _END_SECONDS)
+        queue.drop()
 
 
 class span:  # noqa: N801 - used as `contextlib.contextmanager` would be, at half the CPU

@@ -36,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _ROLE = "mcp-tracehub"
 _MOST_BYTES = 8 * 1024 * 1024
 _QUEUE_REQUESTS, _QUEUE_BYTES = 256, 16 * 1024 * 1024
+_END_SECONDS = 3.0
 _CREDENTIALS = ("authorization", "x-api-key")
 _SERVICES = frozenset(
     {"mcp-gateway", "mcp-policy-proxy", "mcp-orchestrator-api", "mcp-config", _ROLE, "example-tools"}
@@ -59,7 +60,8 @@ class Forwarder:
         """Forward to the OTLP/HTTP receiver at `url`; nothing at all when that is empty."""
         self._url = url
         self._queue: deque[tuple[bytes, int]] = deque()
-        self._filled = asyncio.Event()
+        self._filled, self._emptied = asyncio.Event(), asyncio.Event()
+        self._emptied.set()
         self.size = 0
 
     def put(self, body: bytes, spans: int) -> None:
@@ -71,6 +73,7 @@ class Forwarder:
         while len(self._queue) > _QUEUE_REQUESTS or self.size > _QUEUE_BYTES:
             metrics.SPANS_DROPPED.labels(_ROLE).inc(self._take())
         metrics.HUB_QUEUE.set(sum(count for _, count in self._queue))
+        self._emptied.clear()
         self._filled.set()
 
     def _take(self) -> int:
@@ -103,6 +106,20 @@ class Forwarder:
                     self._take()
                 metrics.HUB_QUEUE.set(sum(count for _, count in self._queue))
             self._filled.clear()
+            self._emptied.set()
+
+    @contextlib.asynccontextmanager
+    async def running(self, client: aiohttp.ClientSession) -> AsyncIterator[None]:
+        """Send while the block runs, and for 3 s more what is left; the rest is counted as dropped."""
+        task = asyncio.create_task(self.run(client))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), _END_SECONDS)
+            task.cancel()
+            while self._queue:
+                metrics.SPANS_DROPPED.labels(_ROLE).inc(self._take())
 
 
 class Tracehub:
@@ -237,11 +254,8 @@ def build() -> Role:
     async def lifespan() -> AsyncIterator[None]:
         async with http_client() as client:
             hub.connect(client)
-            task = asyncio.create_task(hub.forwarder.run(client))
-            try:
+            async with hub.forwarder.running(client):
                 yield
-            finally:
-                task.cancel()
 
     routes = [
         Route("/v1/traces", hub.receive, methods=["POST"]),
