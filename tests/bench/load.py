@@ -38,23 +38,25 @@ BODY = {
 Taken = list[tuple[int, float]]
 
 
-async def call(http: aiohttp.ClientSession) -> tuple[int, float]:
-    """Status and seconds of one call; status 0 where there was no answer."""
-    begun = time.perf_counter()
+async def call(http: aiohttp.ClientSession, due: float | None = None) -> tuple[int, float]:
+    """Status of one call, and its seconds from when it was due; status 0 where there was no answer."""
+    due = time.perf_counter() if due is None else due
     try:
         async with http.post(os.environ["URL"], json=BODY) as answer:
             await answer.read()
-            return answer.status, time.perf_counter() - begun
+            return answer.status, time.perf_counter() - due
     except aiohttp.ClientError:
-        return 0, time.perf_counter() - begun
+        return 0, time.perf_counter() - due
 
 
 async def constant(http: aiohttp.ClientSession) -> Taken:
     """Call at a constant rate, whether or not the calls before are answered."""
     begun, tasks = time.perf_counter(), []
     for number in range(int(RATE * RATE_SECONDS)):
-        await asyncio.sleep(max(0.0, begun + number / RATE - time.perf_counter()))
-        tasks.append(asyncio.create_task(call(http)))
+        due = begun + number / RATE
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        # A task that runs late has waited already, and that counts.
+        tasks.append(asyncio.create_task(call(http, due)))
     return await asyncio.gather(*tasks)
 
 

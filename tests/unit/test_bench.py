@@ -1,12 +1,18 @@
 """What the figures of `make bench` are made from."""
 
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import pytest
+from aiohttp import web
+
 from a1platform.platform.chart import MONITORING_CRDS
 from a1platform.platform.namespaces import ARGO_CD, KEDA, NODE_EXPORTER, PROMETHEUS
+from tests.bench import load
 from tests.bench.memory import of_service
 from tests.bench.timeline import Span, spans, together
 
@@ -81,3 +87,21 @@ def test_make_bench_leaves_the_services_by_themselves_to_their_own_target() -> N
         Path("tests/bench"),
         Path("services/tests/test_bench.py"),
     ]
+
+
+async def test_a_call_of_the_load_is_timed_from_when_it_was_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answered(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=503)
+
+    app = web.Application()
+    app.router.add_post("/", answered)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("URL", f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    async with aiohttp.ClientSession() as http:
+        status, seconds = await load.call(http, time.perf_counter() - 7)
+    await runner.cleanup()
+    assert status == 503
+    assert 7 < seconds < 12
