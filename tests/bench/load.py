@@ -78,7 +78,8 @@ def told(taken: Taken, seconds: float) -> dict[str, object]:
     times = sorted(one for _, one in taken)
     shares = {f"p{share}": times[len(times) * share // 100] * 1000 for share in (50, 95, 99)}
     other = Counter(str(status) for status, _ in taken if status != 200)
-    return {"rate": len(taken) / seconds, "other": dict(other), **shares}
+    served = 1 - other.total() / len(taken)
+    return {"rate": len(taken) / seconds, "served": served, "other": dict(other), **shares}
 
 
 async def main() -> None:

@@ -105,3 +105,8 @@ async def test_a_call_of_the_load_is_timed_from_when_it_was_due(monkeypatch: pyt
     await runner.cleanup()
     assert status == 503
     assert 7 < seconds < 12
+
+
+def test_calls_that_were_not_served_are_told_as_a_share() -> None:
+    told = load.told([(200, 0.1), (200, 0.2), (503, 0.3), (0, 0.4)], 2.0)
+    assert (told["rate"], told["served"], told["other"]) == (2.0, 0.5, {"503": 1, "0": 1})
