@@ -205,6 +205,25 @@ async def test_what_is_no_http_is_refused_under_a_correlation_id_and_counted() -
     assert REGISTRY.get_sample_value("mcp_requests_total", labels) == before + 2
 
 
+@pytest.mark.parametrize("piece", [b"X-%d: y\r\n", b"x%d"])
+async def test_headers_without_end_are_refused_before_they_take_memory(piece: bytes) -> None:
+    async def app(_: Scope, __: Receive, ___: Send) -> None:
+        raise AssertionError("no request came")
+
+    async with serving(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /mcp HTTP/1.1\r\nX: ")
+        answering = asyncio.create_task(reader.readline())
+        sent = 0
+        while not answering.done() and sent < 2**22:
+            writer.write(piece % sent * 1000)
+            await asyncio.sleep(0.01)
+            sent += 1000
+        writer.close()
+        assert (await asyncio.wait_for(answering, 5)).startswith(b"HTTP/1.1 431 ")
+    assert sent < 20_000
+
+
 _PARTS = [b"P", b"POST /mcp HTTP/1.1\r\nHost: x\r\n"]
 
 

@@ -24,6 +24,7 @@ _HEADER_SECONDS, _UNREAD_SECONDS = 10.0, 30.0
 _MOST_WAITING = 8
 """Requests on a connection that wait for the answer to one before them."""
 
+_MOST_HEADER_BYTES = 64 * 1024
 _KEY = "mcp_services.connection"
 
 
@@ -65,11 +66,23 @@ class Connection(HttpToolsProtocol):
         self.hung_up = False
         self._deadline: asyncio.TimerHandle | None = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
         self._unread: asyncio.TimerHandle | None = None
+        self._in_headers, self._header_bytes = False, 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what comes, unless it is headers without end: neither parser nor uvicorn bounds them."""
+        before = self.scope if self._in_headers else None
+        super().data_received(data)
+        # What holds nothing but headers of one request; the piece in which they begin may hold another one.
+        if before is not None and before is self.scope and self._in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > _MOST_HEADER_BYTES and not self.transport.is_closing():
+                self._refuse(431, "headers too large")
 
     def on_message_begin(self) -> None:
         """Lead from a request to its connection, and wait for its headers, but not for ever."""
         super().on_message_begin()
         self.scope["state"][_KEY] = self
+        self._in_headers, self._header_bytes = True, 0
         if self._deadline is None:
             self._deadline = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
 
@@ -79,6 +92,7 @@ class Connection(HttpToolsProtocol):
         Raises:
             RuntimeError: Too many of them wait, upon which the parser gives up.
         """
+        self._in_headers = False
         self._in_time()
         super().on_headers_complete()
         if len(self.pipeline) > _MOST_WAITING:
@@ -92,20 +106,20 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, unless it would be taken for the answer to another request."""
+        """Answer what is no HTTP."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, said: str) -> None:
+        """Answer what gets to no application, unless it would be taken for the answer to another request."""
         cycle = self.cycle
         unanswered = cycle is not None and not cycle.response_complete
         if self.pipeline or (unanswered and (cycle.response_started or not cycle.more_body)):
             self.transport.close()
-        elif isinstance(self.app, Accounting):
-            # In a context of its own: the connection's next request is another exchange.
-            self._answer(400, msg, copy_context().run(self.app.refused, 400))
-        else:
-            super().send_400_response(msg)
-
-    def _answer(self, status: int, said: str, correlation_id: str) -> None:
+            return
         response = jsonrpc.error(status, jsonrpc.INVALID_REQUEST, said)
-        response.headers[CORRELATION_HEADER] = correlation_id
+        if isinstance(self.app, Accounting):
+            # In a context of its own: the connection's next request is another exchange.
+            response.headers[CORRELATION_HEADER] = copy_context().run(self.app.refused, status)
         response.headers["Connection"] = "close"
         lines = (b"%b: %b\r\n" % one for one in response.raw_headers)
         self.transport.write(b"".join((STATUS_LINE[status], *lines, b"\r\n", response.body)))
