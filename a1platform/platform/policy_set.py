@@ -21,6 +21,7 @@ POLICIES = Path(__file__).resolve().parents[2] / "policies"
 """The policies of this program."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NEVER_DENY = "a1platform.io/never-deny"
 _IMPORT = re.compile(r"^import data\.lib\.(\w+)$", re.MULTILINE)
 _LOOKED_UP = (
     {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
@@ -54,6 +55,12 @@ class Policy:
         """What happens to a violation."""
         action: EnforcementAction = self.constraint["spec"]["enforcementAction"]
         return action
+
+    @property
+    def never_denies(self) -> str:
+        """Why it may warn but never deny; nothing where it may."""
+        reason: str = self.template["metadata"].get("annotations", {}).get(_NEVER_DENY, "")
+        return reason
 
     @property
     def schema(self) -> Manifest:
@@ -111,7 +118,7 @@ class PolicySet:
         return replace(self, policies=tuple(configured))
 
     def problems(self, settings: PolicySettings) -> list[str]:
-        """Return a line, which begins with its key, for each thing in the settings that is not there."""
+        """Return a line, which begins with its key, for each thing that is not there or cannot be meant."""
         known = {policy.name: sorted(policy.parameters) for policy in self.policies}
         named = [(f"enforcement.{name}", name) for name in settings.enforcement]
         named += [(f"parameters.{name}", name) for name in settings.parameters]
@@ -122,6 +129,12 @@ class PolicySet:
             f"policies.{key}: found no policy '{name}', {one_of(name, [*known])}"
             for key, name in named
             if name not in known
+        ]
+        found += [
+            f"policies.enforcement.{one.name}: found deny, expected at most warn: {one.never_denies}, so a new "
+            "cluster would refuse what is right"
+            for one in self.policies
+            if one.never_denies and settings.enforcement.get(one.name) == "deny"
         ]
         found += [
             f"policies.parameters.{name}.{one}: found no parameter of this name, {one_of(one, known[name])}"

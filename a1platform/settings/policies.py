@@ -35,7 +35,8 @@ class PolicySettings(Settings):
     Attributes:
         enabled: Whether templates and constraints are installed.
         namespaces: Namespaces in which the policies apply.
-        enforcement: Enforcement action by policy name; a policy that is not named keeps its own.
+        enforcement: Enforcement action by policy name; a policy that is not named keeps its own, and
+            `replicas` and `disruption-budget` go no further than `warn`.
         parameters: Parameters by policy name that replace the constraint's own, such as
             `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
         exemptions: Namespaces that a policy leaves alone.

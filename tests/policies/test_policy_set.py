@@ -105,6 +105,13 @@ def test_enforcement_is_set_for_each_policy_by_itself() -> None:
     assert _policy(policies, "pod-privilege").action == "deny"
 
 
+def test_what_may_never_deny_may_warn_and_does_not_deny_by_itself() -> None:
+    late = [one.name for one in load().policies if one.never_denies]
+    assert {one.action for one in load().policies if one.never_denies} == {"dryrun"}
+    warning = load().configured(PolicySettings(enforcement=dict.fromkeys(late, "warn")))
+    assert {_policy(warning, name).action for name in late} == {"warn"}
+
+
 def test_an_exemption_is_limited_to_its_policy_and_shows_its_reason() -> None:
     reason = "The vendor's agent needs the host until version 3."
     exemption = PolicyExemption(policy="pod-host-access", namespace="a1-agents", reason=reason)
@@ -139,6 +146,14 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
             r"^policies.parameters.image-tag.tag: found no .*, expected tags",
         ),
         (
+            PolicySettings(enforcement={"replicas": "deny"}),
+            r"^policies.enforcement.replicas: found deny, expected at most warn: .* before its autoscaler, so ",
+        ),
+        (
+            PolicySettings(enforcement={"disruption-budget": "deny"}),
+            r"^policies.enforcement.disruption-budget: found deny, expected at most warn: .* its budget, so ",
+        ),
+        (
             PolicySettings(namespaces=("kube-system",)),
             r"^policies.namespaces\[0\]: found kube-system, .*can stop the cluster",
         ),
@@ -164,7 +179,7 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
         ),
     ],
     ids=[
-        *("policy", "parameter", "namespace", "pattern", "null"),
+        *("policy", "parameter", "replicas", "budgets", "namespace", "pattern", "null"),
         *("exemption-from-what-is-of-the-cluster", "exemption-elsewhere", "exemption-of-the-system"),
     ],
 )
