@@ -23,7 +23,7 @@ from tests.smoke.reach import ready_pod, ready_pods
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
-pytestmark = [pytest.mark.smoke, pytest.mark.part("mcp-services")]
+pytestmark = pytest.mark.smoke
 
 _PYTHON = "/proc/1/exe"
 """The service's own interpreter; its image has no shell and no other program."""
@@ -67,13 +67,15 @@ asyncio.run(main())
 
 def test_the_namespace_denies_by_default(api: kr8s.Api) -> None:
     policies = {one.name: one.raw["spec"] for one in listed(NetworkPolicy, api, namespace=NAMESPACE)}
-    denying = policies["default-deny"]
-    assert denying["podSelector"] == {}
-    assert set(denying["policyTypes"]) == {"Ingress", "Egress"}
-    assert not denying.get("ingress")
-    assert not denying.get("egress")
+    into, out = policies["default-deny-ingress"], policies["default-deny-egress"]
+    assert into["podSelector"] == out["podSelector"] == {}
+    assert (into["policyTypes"], out["policyTypes"]) == (["Ingress"], ["Egress"])
+    assert not into.get("ingress")
+    assert [port["port"] for rule in out["egress"] for port in rule["ports"]] == [53, 53]
+    assert all(rule["to"] for rule in out["egress"])
 
 
+@pytest.mark.part("mcp-services")
 def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     api: kr8s.Api, outputs: Outputs
 ) -> None:
@@ -96,6 +98,7 @@ def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     assert found == wanted
 
 
+@pytest.mark.part("mcp-services")
 def test_a_service_does_not_get_to_the_api_server(api: kr8s.Api) -> None:
     pod = ready_pod(api, NAMESPACE, naming.selector("mcp-gateway"))
     assert _tried(pod, [("kubernetes.default.svc", 443)]) == [False]
@@ -118,6 +121,7 @@ def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
         yield {**pod, "targets": targets}
 
 
+@pytest.mark.part("mcp-services")
 def test_a_stranger_gets_to_nothing_that_a_part_or_a_service_keeps_to_itself(
     stranger: Manifest, rest: Rest
 ) -> None:
