@@ -1,7 +1,7 @@
 """Who may talk to whom in the namespaces of the parts: nobody, but for what each part is made of.
 
-The namespaces of the services are closed here too, whether there are services or not; what each is open for is
-declared with it.
+The namespaces of the services are closed here too, whether there are services or not; what each service is
+open for is declared with it.
 
 A port alone, without a peer, is open to or for everybody: the API server calls a webhook from the address of
 whichever node it runs on, and is called at such an address, so that no selector of pods fits it.

@@ -157,7 +157,7 @@ def _twin(pods: Sequence[Pod], service: str) -> dict[str, str]:
 
     Its name could lead to the pod that asks, and no policy comes between a pod and itself.
     """
-    return {service: one.raw["status"]["podIP"] for one in pods[1:2]}
+    return {service: pods[1].raw["status"]["podIP"]} if pods[1:] else {}
 
 
 def _tried(pod: Pod, targets: list[tuple[str, int]]) -> list[bool]:
