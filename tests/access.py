@@ -44,6 +44,7 @@ def _may_not(role: str, verb: str, group: str, resource: str, namespace: str = "
 
 RBAC, APPS, CONSTRAINTS = "rbac.authorization.k8s.io", "apps", "constraints.gatekeeper.sh"
 ARGO, STORES, MONITORS = "argoproj.io", "external-secrets.io", "monitoring.coreos.com"
+REPORTS = "aquasecurity.github.io"
 _ALL = (PLATFORM_ENGINEER, SERVICE_DEVELOPER, READ_ONLY)
 _SECRETS = "a1-secrets"
 
@@ -65,6 +66,7 @@ QUESTIONS = [
     *(_may(role, "list", "", "pods", NAMESPACE) for role in _ALL),
     *(_may(role, "get", "", "pods/log", NAMESPACE) for role in _ALL),
     *(_may(role, "get", APPS, "deployments", NAMESPACE) for role in _ALL),
+    *(_may(role, "get", REPORTS, "vulnerabilityreports", NAMESPACE) for role in _ALL),
     *(_may_not(role, "get", "", "secrets", NAMESPACE) for role in _ALL),
     *(_may_not(role, "list", "", "secrets", _SECRETS) for role in _ALL),
     # Nobody hands out rights, borrows somebody's, or decides what is admitted.
@@ -89,6 +91,8 @@ QUESTIONS = [
             ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""),
             ("patch", "admissionregistration.k8s.io", "validatingwebhookconfigurations", ""),
             ("patch", "templates.gatekeeper.sh", "constrainttemplates", ""),
+            ("patch", "config.gatekeeper.sh", "configs", "gatekeeper-system"),
+            ("patch", "mutations.gatekeeper.sh", "assign", ""),
             # The kubelet runs what it is asked to in any pod.
             ("get", "", "nodes/proxy", ""),
             ("create", "", "nodes/proxy", ""),
@@ -113,6 +117,22 @@ QUESTIONS = [
             *((verb, STORES, "externalsecrets", NAMESPACE) for verb in ("create", "patch", "update")),
             ("patch", STORES, "clustersecretstores", ""),
             *((verb, MONITORS, "servicemonitors", NAMESPACE) for verb in ("create", "patch", "update")),
+        )
+    ),
+    # What an alert asks to look at first: the findings in images everywhere, and what Gatekeeper goes by.
+    *(
+        _may(role, "list", group, resource, namespace)
+        for role in (PLATFORM_ENGINEER, READ_ONLY)
+        for group, resource, namespace in (
+            (REPORTS, "vulnerabilityreports", "keda"),
+            (CONSTRAINTS, "a1podprivilege", ""),
+            ("templates.gatekeeper.sh", "constrainttemplates", ""),
+            ("config.gatekeeper.sh", "configs", "gatekeeper-system"),
+            ("mutations.gatekeeper.sh", "assign", ""),
+            ("mutations.gatekeeper.sh", "assignimage", ""),
+            ("mutations.gatekeeper.sh", "assignmetadata", ""),
+            ("mutations.gatekeeper.sh", "modifyset", ""),
+            ("", "pods/log", "gatekeeper-system"),
         )
     ),
     # A platform engineer runs the platform, and has the break-glass path of one policy.
@@ -150,7 +170,6 @@ QUESTIONS = [
     _may_not(SERVICE_DEVELOPER, "list", "", "nodes"),
     # Who only reads changes nothing anywhere.
     _may(READ_ONLY, "list", "", "nodes"),
-    _may(READ_ONLY, "list", CONSTRAINTS, "a1podprivilege"),
     _may(READ_ONLY, "list", "", "pods", "argocd"),
     _may_not(READ_ONLY, "delete", "", "pods", NAMESPACE),
     _may_not(READ_ONLY, "create", "", "pods/portforward", NAMESPACE),

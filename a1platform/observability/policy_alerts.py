@@ -3,6 +3,8 @@
 from a1platform.delivery.manifest import Manifest
 from a1platform.naming import PART_OF
 
+GROUP = "policies.alerts"
+"""What Prometheus knows the alerts by."""
 STALE_SECONDS = 600
 """Ten times the audit's interval."""
 
@@ -20,7 +22,7 @@ def policy_rule(name: str, namespace: str) -> Manifest:
         "apiVersion": "monitoring.coreos.com/v1",
         "kind": "PrometheusRule",
         "metadata": {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/part-of": PART_OF}},
-        "spec": {"groups": [{"name": "policies.alerts", "rules": policy_alerts()}]},
+        "spec": {"groups": [{"name": GROUP, "rules": policy_alerts()}]},
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from a1platform.bundle import Bundle
+from a1platform.delivery.manifest import Manifest
 from a1platform.delivery.pulumi_sink import declare, logical_name
 from a1platform.naming import token
 from a1platform.platform import access, namespaces, network
@@ -38,7 +39,8 @@ class PlatformArgs:
         settings: Its slice of the settings.
         policies: What Gatekeeper refuses.
         access: Who may do what in the cluster.
-        namespaces: Namespaces of the services, which are made here so that every webhook finds their labels.
+        namespaces: Namespaces of the services, which are made here so that every webhook finds their labels,
+            and closed before anything can be in them.
         accounts_with_token: Accounts of the services whose pods call the Kubernetes API, as namespace/name.
         secrets: What the cluster-local store holds, Secret to key to value.
         secret: Whether the settings hold what is secret, so that what a site writes itself, its values for
@@ -127,8 +129,8 @@ class Platform(pulumi.ComponentResource):
             self._exempt,
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
-        self.services_need = list(ready)
-        self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
+        closed = self._rules(spaces, pulumi.ResourceOptions(parent=self, depends_on=ready))
+        self.services_need = [*ready, *closed]
         self.grafana_password = pulumi.Output.secret("")
         crds = self._monitoring(ready)
         self.services_need += crds
@@ -141,8 +143,8 @@ class Platform(pulumi.ComponentResource):
         self.parts = pulumi.Output.from_input(told)
         self.register_outputs({"parts": self.parts, "grafana_password": self.grafana_password})
 
-    def _rules(self, spaces: Sequence[str], opts: pulumi.ResourceOptions) -> None:
-        """Declare who may do what, and who may talk to whom."""
+    def _rules(self, spaces: Sequence[str], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+        """Declare who may do what, and who may talk to whom; return what closes the services' namespaces."""
         held = access.bindings(self._args.access, self._args.namespaces, spaces)
         for one in (*access.roles(), *held):
             space = one["metadata"].get("namespace")
@@ -150,8 +152,9 @@ class Platform(pulumi.ComponentResource):
             declare(one, opts, name=f"{space}-{logical_name(one)}" if space in spaces else "")
         if self._args.settings.network_policies:
             for policy in network.reach_policies(spaces, self._args.settings, self._args.repository):
-                about = policy["metadata"]
-                declare(policy, opts, name=f"{about['namespace']}-{about['name']}")
+                _declare_policy(policy, opts)
+        closed = [one for space in self._args.namespaces for one in network.closed_policies(space)]
+        return [_declare_policy(one, opts) for one in closed]
 
     def _monitoring(self, after: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
         """Declare monitoring and return its kinds, none without it."""
@@ -209,3 +212,9 @@ class Platform(pulumi.ComponentResource):
             return None
         images = self._args.images.get(name, ())
         return PartArgs(self._charts[name], settings, self._sizing, self.has_monitoring, images, after)
+
+
+def _declare_policy(policy: Manifest, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+    """Declare a network policy, whose name is that of others in other namespaces."""
+    about = policy["metadata"]
+    return declare(policy, opts, name=f"{about['namespace']}-{about['name']}")

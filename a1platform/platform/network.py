@@ -1,5 +1,8 @@
 """Who may talk to whom in the namespaces of the parts: nobody, but for what each part is made of.
 
+The namespaces of the services are closed here too, whether there are services or not; what each service is
+open for is declared with it.
+
 A port alone, without a peer, is open to or for everybody: the API server calls a webhook from the address of
 whichever node it runs on, and is called at such an address, so that no selector of pods fits it.
 """
@@ -97,6 +100,15 @@ def reach_policies(
             more = {caller: (*callers.get(caller, ()), port)}
             found[name] = replace(found[name], callers={**callers, **more})
     return [one for name in namespaces if name in found for one in _policies(name, found[name])]
+
+
+def closed_policies(namespace: str) -> list[Manifest]:
+    """Return what holds for every pod of a namespace of the services: nothing in, nothing out, but for names.
+
+    Args:
+        namespace: Its name.
+    """
+    return [_policy(namespace, "Ingress", []), _policy(namespace, "Egress", [name_resolution()])]
 
 
 def _port(url: str) -> int | None:

@@ -8,19 +8,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import yaml
-from jsonschema.validators import validator_for
-from pydantic import JsonValue
 
 from a1platform.delivery.manifest import Manifest
+from a1platform.platform.parameters import parameter_problems
+from a1platform.platform.values import merged
 from a1platform.settings.policies import EnforcementAction, PolicySettings
-from a1platform.settings.problems import path
-from a1platform.settings.shown import shown
 from a1platform.settings.words import one_of
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
 """The policies of this program."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NEVER_DENY = "a1platform.io/never-deny"
 _IMPORT = re.compile(r"^import data\.lib\.(\w+)$", re.MULTILINE)
 _LOOKED_UP = (
     {"group": "autoscaling", "version": "v2", "kind": "HorizontalPodAutoscaler"},
@@ -54,6 +53,12 @@ class Policy:
         """What happens to a violation."""
         action: EnforcementAction = self.constraint["spec"]["enforcementAction"]
         return action
+
+    @property
+    def never_denies(self) -> str:
+        """Why it may warn but never deny; nothing where it may."""
+        reason: str = self.template["metadata"].get("annotations", {}).get(_NEVER_DENY, "")
+        return reason
 
     @property
     def schema(self) -> Manifest:
@@ -111,26 +116,27 @@ class PolicySet:
         return replace(self, policies=tuple(configured))
 
     def problems(self, settings: PolicySettings) -> list[str]:
-        """Return a line, which begins with its key, for each thing in the settings that is not there."""
-        known = {policy.name: sorted(policy.parameters) for policy in self.policies}
+        """Return a line, which begins with its key, for each thing that is not there or cannot be meant."""
+        known = [policy.name for policy in self.policies]
         named = [(f"enforcement.{name}", name) for name in settings.enforcement]
         named += [(f"parameters.{name}", name) for name in settings.parameters]
         named += [
             (f"exemptions[{index}].policy", one.policy) for index, one in enumerate(settings.exemptions)
         ]
         found = [
-            f"policies.{key}: found no policy '{name}', {one_of(name, [*known])}"
+            f"policies.{key}: found no policy '{name}', {one_of(name, known)}"
             for key, name in named
             if name not in known
         ]
         found += [
-            f"policies.parameters.{name}.{one}: found no parameter of this name, {one_of(one, known[name])}"
-            for name, given in settings.parameters.items()
-            for one in given
-            if one not in known.get(name, given)
+            f"policies.enforcement.{one.name}: found deny, expected at most warn: {one.never_denies}, "
+            "so a new cluster would refuse what is right"
+            for one in self.policies
+            if one.never_denies and settings.enforcement.get(one.name) == "deny"
         ]
         for policy in self.policies:
-            found += _value_problems(policy, settings.parameters.get(policy.name, {}))
+            given = settings.parameters.get(policy.name, {})
+            found += parameter_problems(policy.name, policy.schema, given)
         found += self._exemption_problems(settings)
         spared = self.system_namespaces
         return found + [
@@ -165,7 +171,8 @@ class PolicySet:
         spec = constraint["spec"]
         given = settings.parameters.get(policy.name, {})
         if given:
-            spec["parameters"] = {**spec.get("parameters", {}), **given}
+            # By key: a limit for one thing leaves those for others.
+            spec["parameters"] = merged(spec.get("parameters", {}), given)
         if accounts_with_token and "accountsWithToken" in policy.parameters:
             listed = spec["parameters"]["accountsWithToken"]
             spec["parameters"]["accountsWithToken"] = sorted({*listed, *accounts_with_token})
@@ -235,16 +242,6 @@ def _read(path: Path) -> Manifest:
 def _covers(patterns: Sequence[str], namespace: str) -> bool:
     """Tell whether one of the patterns is that of a namespace."""
     return any(fnmatchcase(namespace, pattern) for pattern in patterns)
-
-
-def _value_problems(policy: Policy, given: Mapping[str, JsonValue]) -> Iterator[str]:
-    """Yield a line for each value that the API server would refuse in a constraint."""
-    if not given:
-        return
-    # Names are told by themselves, and what is left out keeps its value.
-    for one in validator_for(policy.schema)(policy.schema).iter_errors(dict(given)):
-        where = path(("policies", "parameters", policy.name, *one.absolute_path))
-        yield f"{where}: found {shown(one.instance)}, expected {one.validator} {one.validator_value}"
 
 
 def _policy(folder: Path, libraries: Mapping[str, str]) -> Policy:

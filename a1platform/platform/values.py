@@ -1,4 +1,4 @@
-"""Chart values, merged as Helm merges them."""
+"""Chart values and what else is merged as Helm merges them."""
 
 import copy
 from collections.abc import Mapping

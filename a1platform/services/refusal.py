@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from a1platform.bundle import Bundle
 from a1platform.bundle import load as load_bundle
 from a1platform.platform.selection import charts, has_services, report
+from a1platform.services.admission import admission_problems
 from a1platform.services.capacity import Room, Taken, capacity_problems, taken
 from a1platform.services.catalog import CATALOG, GENERATED
 from a1platform.services.checks import catalog_problems, settings_problems
 from a1platform.services.image import with_image_of
 from a1platform.services.model import DOCKER_CONFIG, CatalogEntry
-from a1platform.services.registries import registry_problems
 from a1platform.services.resolve import resolve
 from a1platform.settings.model import A1Settings
 from a1platform.settings.services import Delivery
@@ -44,7 +44,7 @@ def service_problems(right: Right, catalog: Sequence[CatalogEntry] = CATALOG) ->
         others = taken(settings.platform, bundle)
         if right.has(_SERVICES):
             found += _delivery_problems(settings, bundle)
-            refused = _image_problems(settings, bundle, catalog) if right.has(("policies",)) else []
+            refused = _admission_problems(settings, bundle, catalog) if right.has(("policies",)) else []
     # Those that are left out, as they are without External Secrets, need no room and no secrets.
     installed = settings.services.enabled and settings.platform.external_secrets.enabled
     if installed and right.has(_SERVICES, _STORE):
@@ -85,16 +85,16 @@ def _delivery_problems(settings: A1Settings, bundle: Bundle | None) -> list[str]
     return [f"services.delivery: found {services.delivery}, expected pulumi, as argo-cd is {why}"]
 
 
-def _image_problems(
+def _admission_problems(
     settings: A1Settings, bundle: Bundle | None, catalog: Sequence[CatalogEntry]
 ) -> list[str]:
-    """Return a line for each image of the services that the policies would refuse, where there are any."""
+    """Return what of the services the policies would refuse, where there are policies and services."""
     platform, policies, services = settings.platform, settings.policies, settings.services
     if not policies.enabled or "gatekeeper" not in charts(platform, bundle):
         return []
     if not has_services(platform, services, bundle):
         return []
-    return list(registry_problems(policies, with_image_of(bundle, services), catalog))
+    return admission_problems(policies, with_image_of(bundle, services), catalog)
 
 
 def _pull_problems(settings: A1Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the services have in common: network policies, the quota, the documents, rules and dashboards."""
+"""What the services have in common: the quota, the documents, rules and dashboards."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -9,7 +9,6 @@ from a1platform.observability.dashboards import dashboards, to_json
 from a1platform.observability.rules import prometheus_rule
 from a1platform.observability.slo import Objective
 from a1platform.services.builders.metadata import MANAGER
-from a1platform.services.builders.network import namespace_policies
 from a1platform.services.builders.quota import quota
 from a1platform.services.builders.secrets import pull_secret
 from a1platform.services.builders.workload import DOCUMENTS
@@ -47,7 +46,6 @@ def shared_objects(services: Sequence[McpServiceArgs], room: QuotaSettings | Non
         return []
     namespace = services[0].namespace
     found = [
-        *namespace_policies(namespace),
         *quota(services, room or QuotaSettings()),
         _config_map(DOCUMENTS, namespace, documents()),
     ]

@@ -35,9 +35,10 @@ class PolicySettings(Settings):
     Attributes:
         enabled: Whether templates and constraints are installed.
         namespaces: Namespaces in which the policies apply.
-        enforcement: Enforcement action by policy name; a policy that is not named keeps its own.
-        parameters: Parameters by policy name that replace the constraint's own, such as
-            `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
+        enforcement: Enforcement action by policy name; a policy that is not named keeps its own, and
+            `replicas` and `disruption-budget` go no further than `warn`.
+        parameters: Parameters by policy name over the constraint's own, mappings by key and all else as a
+            whole, such as `{"image-registry": {"registries": ["registry.example.org/a1/"]}}`.
         exemptions: Namespaces that a policy leaves alone.
         mutations: Whether a pod that names no seccomp profile gets the default one, and an account that does
             not say whether its pods get a token gives them none. What makes pods is refused for the same

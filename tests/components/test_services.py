@@ -95,9 +95,16 @@ def test_pods_start_after_their_policy_and_secrets_and_never_wait_for_their_serv
         "mcp-gateway-egress-networkpolicy",
         "mcp-gateway-serviceaccount",
         "mcp-gateway-externalsecret",
-        "default-deny-networkpolicy",
     } <= set(after)
     assert not [name for name in after if name.endswith("-service")]
+
+
+def test_no_policy_is_about_all_pods_as_those_are_the_platforms_with_and_without_services(
+    declared: dict[str, Declared],
+) -> None:
+    policies = [one for one in declared.values() if one.type.endswith(":NetworkPolicy")]
+    assert policies
+    assert [one.name for one in policies if not one.inputs["spec"]["podSelector"]] == []
 
 
 def test_what_a_service_calls_is_open_before_the_policy_of_its_name_is_about_its_callers_alone(

@@ -13,7 +13,8 @@ from tests.policies.gator import Gator
 
 MANIFESTS = Path(__file__).resolve().parents[2] / "manifests"
 
-
+_LATER = {"HorizontalPodAutoscaler", "PodDisruptionBudget", "ScaledObject"}
+"""What a new cluster gets after the workload that it is for."""
 WORKLOADS = ("CronJob", "DaemonSet", "Deployment", "Job", "Pod", "StatefulSet")
 
 
@@ -33,6 +34,14 @@ def test_every_rendered_manifest_passes_every_policy_but_for_the_digests_that_a_
     critical = {f"Deployment/{entry.name}" for entry in CATALOG if entry.critical}
     found = {(one.policy, one.action, one.object) for one in gator.violations(policies, manifests)}
     assert found == {("image-digest", "dryrun", name) for name in critical}
+
+
+def test_what_refuses_a_workload_that_comes_before_its_autoscaler_and_its_budget_may_never_deny(
+    gator: Gator, policies: PolicySet, manifests: list[dict[str, Any]]
+) -> None:
+    first = [entry for entry in manifests if entry["kind"] not in _LATER]
+    found = {one.policy for one in gator.violations(policies, first)}
+    assert found - {"image-digest"} == {one.name for one in policies.policies if one.never_denies}
 
 
 def test_every_rendered_workload_would_be_refused_if_it_asked_for_the_host(

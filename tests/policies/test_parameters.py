@@ -44,6 +44,12 @@ def test_what_is_listed_is_let_through_in_its_namespace_alone(
     assert not _refused(gator, objects, policy, {parameter: [f"a1-orchestrator/{name}"]})
 
 
+def test_a_limit_for_one_resource_lets_nothing_of_another_through(gator: Gator) -> None:
+    objects = _objects("container-resources", "memory-limit-far-above-request")
+    assert _refused(gator, objects, "container-resources", {"maxRatio": {"cpu": 60}})
+    assert not _refused(gator, objects, "container-resources", {"maxRatio": {"memory": 1000}})
+
+
 def test_an_external_ip_is_refused_even_of_a_service_that_may_be_exposed(gator: Gator) -> None:
     objects = _objects("service-exposure", "external-ip")
     listed: dict[str, JsonValue] = {"allowed": [f"a1-orchestrator/{objects[0]['metadata']['name']}"]}

@@ -91,6 +91,11 @@ def test_a_constraint_sets_exactly_the_parameters_that_its_template_takes(polici
         assert policy.constraint["spec"].get("parameters", {}).keys() == policy.parameters, policy.name
 
 
+def test_a_template_takes_whatever_its_constraint_sets(policies: PolicySet) -> None:
+    given = {policy.name: policy.constraint["spec"].get("parameters", {}) for policy in policies.policies}
+    assert load().problems(PolicySettings(parameters=given)) == []
+
+
 def test_all_templates_come_before_all_constraints(policies: PolicySet) -> None:
     kinds = [manifest["kind"] for manifest in policies.manifests()]
     half = len(policies.policies)
@@ -103,6 +108,13 @@ def test_enforcement_is_set_for_each_policy_by_itself() -> None:
     assert _policy(policies, "image-tag").action == "dryrun"
     assert _policy(policies, "pod-user").action == "warn"
     assert _policy(policies, "pod-privilege").action == "deny"
+
+
+def test_what_may_never_deny_may_warn_and_does_not_deny_by_itself() -> None:
+    late = [one.name for one in load().policies if one.never_denies]
+    assert {one.action for one in load().policies if one.never_denies} == {"dryrun"}
+    warning = load().configured(PolicySettings(enforcement=dict.fromkeys(late, "warn")))
+    assert {_policy(warning, name).action for name in late} == {"warn"}
 
 
 def test_an_exemption_is_limited_to_its_policy_and_shows_its_reason() -> None:
@@ -139,6 +151,14 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
             r"^policies.parameters.image-tag.tag: found no .*, expected tags",
         ),
         (
+            PolicySettings(enforcement={"replicas": "deny"}),
+            r"^policies.enforcement.replicas: found deny, expected at most warn: .* its autoscaler, so ",
+        ),
+        (
+            PolicySettings(enforcement={"disruption-budget": "deny"}),
+            r"^policies.enforcement.disruption-budget: found deny, expected at most warn: .* budget, so ",
+        ),
+        (
             PolicySettings(namespaces=("kube-system",)),
             r"^policies.namespaces\[0\]: found kube-system, .*can stop the cluster",
         ),
@@ -149,6 +169,18 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
         (
             PolicySettings(parameters={"service-account": {"accountsWithToken": None}}),
             r"^policies.parameters.service-account.accountsWithToken: found .*, expected type array",
+        ),
+        (
+            PolicySettings(parameters={"container-resources": {"maxRatio": {"memroy": 2}}}),
+            r"^policies.parameters.container-resources.maxRatio.memroy: found no .*, expected memory, or ",
+        ),
+        (
+            PolicySettings(parameters={"container-resources": {"maxRatio": {"memory": None}}}),
+            r"^policies.parameters.container-resources.maxRatio.memory: found null, expected type number",
+        ),
+        (
+            PolicySettings(parameters={"rbac-cluster-admin": {"bindings": [{"role": "a", "acount": "a/b"}]}}),
+            r"^policies.parameters.rbac-cluster-admin.bindings\[0\].acount: found no .*, expected account",
         ),
         (
             PolicySettings(exemptions=(_exemption("rbac-cluster-wildcards", "a1-orchestrator"),)),
@@ -164,7 +196,8 @@ def test_a_namespace_pattern_that_gatekeeper_would_refuse_is_refused_at_once(pat
         ),
     ],
     ids=[
-        *("policy", "parameter", "namespace", "pattern", "null"),
+        *("policy", "parameter", "replicas", "budgets", "namespace", "pattern", "null"),
+        *("name-within-a-parameter", "null-within-a-parameter", "name-within-a-list"),
         *("exemption-from-what-is-of-the-cluster", "exemption-elsewhere", "exemption-of-the-system"),
     ],
 )
@@ -204,6 +237,15 @@ def test_a_pattern_that_covers_a_system_namespace_still_spares_it(gator: Gator) 
 
 def test_a_namespace_that_is_not_ours_is_left_alone(gator: Gator, policies: PolicySet) -> None:
     assert gator.violations(policies, [_privileged("somebody-elses")]) == []
+
+
+def test_a_limit_in_the_settings_leaves_those_for_other_resources(policies: PolicySet) -> None:
+    own = _policy(policies, "container-resources").constraint["spec"]["parameters"]
+    changed = load().configured(PolicySettings(parameters={"container-resources": {"maxRatio": {"cpu": 20}}}))
+    assert _policy(changed, "container-resources").constraint["spec"]["parameters"] == {
+        **own,
+        "maxRatio": {**own["maxRatio"], "cpu": 20},
+    }
 
 
 def test_a_trusted_registry_given_in_the_settings_replaces_the_default(gator: Gator) -> None:

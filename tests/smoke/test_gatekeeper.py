@@ -9,13 +9,13 @@ from pathlib import Path
 import kr8s
 import pytest
 import yaml
-from kr8s.objects import Namespace, Pod, new_class
+from kr8s.objects import HorizontalPodAutoscaler, Namespace, Pod, new_class
 
 from a1platform.naming import PROJECT
 from a1platform.platform.policy_set import POLICIES, PolicySet, load
 from a1platform.services.resolve import NAMESPACE, accounts_with_token
 from a1platform.settings.policies import PolicySettings
-from tests.smoke.conftest import listed
+from tests.smoke.conftest import Outputs, listed
 from tests.smoke.rest import Answer, Manifest, Rest
 from tests.smoke.wait import eventually
 
@@ -126,6 +126,28 @@ def test_the_audit_finds_nothing_that_a_policy_denies(rest: Rest, wanted: Policy
 
     # The audit takes its turn once a minute.
     assert eventually(found, 180, wanted=lambda seen: not seen, every=5) == {}
+
+
+@pytest.mark.part("mcp-services")
+@pytest.mark.parametrize("name", ["disruption-budget", "replicas"])
+def test_the_audit_finds_the_budget_and_the_autoscaler_of_every_service(
+    name: str, rest: Rest, api: kr8s.Api, wanted: PolicySet, outputs: Outputs
+) -> None:
+    [policy] = [one for one in wanted.policies if one.name == name]
+    autoscalers = listed(HorizontalPodAutoscaler, api, namespace=NAMESPACE)
+    fewest = min(one.raw["spec"]["minReplicas"] for one in autoscalers)
+    least = policy.constraint["spec"].get("parameters", {}).get("least", 0)
+    if fewest < least:
+        pytest.skip(f"the stack's services may have {fewest} pods, and the policy asks for {least}")
+
+    def found() -> list[str]:
+        status = (rest.get(policy.constraint) or {}).get("status", {})
+        if "totalViolations" not in status:
+            return ["not audited yet"]
+        there = [one for one in status.get("violations", ()) if one.get("namespace") == NAMESPACE]
+        return [one["message"] for one in there if one["name"] in outputs.services]
+
+    assert eventually(found, 180, wanted=lambda seen: not seen, every=5) == []
 
 
 def test_a_privileged_pod_is_refused_with_our_message(admission: Rest) -> None:

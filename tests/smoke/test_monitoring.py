@@ -13,8 +13,11 @@ from typing import Any
 import httpx2
 import kr8s
 import pytest
+import yaml
 
+from a1platform.naming import PROJECT
 from a1platform.observability.dashboards import queries
+from a1platform.observability.policy_alerts import GROUP, STALE_SECONDS, policy_alerts
 from a1platform.platform.monitoring import PORT
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.services.resolve import NAMESPACE
@@ -94,6 +97,43 @@ def test_no_rule_is_in_error(prometheus: httpx2.Client) -> None:
 def test_the_rules_of_the_services_are_loaded(prometheus: httpx2.Client) -> None:
     groups = {group["name"] for group in _asked(prometheus, "rules")["groups"]}
     assert any(name.startswith("mcp-gateway") for name in groups), groups
+
+
+@pytest.fixture
+def _policies(stack_file: Path) -> None:
+    """Skip what asks for policies where the stack has none."""
+    config = yaml.safe_load(stack_file.read_text(encoding="utf-8"))["config"]
+    if not config.get(f"{PROJECT}:policies", {}).get("enabled", True):
+        pytest.skip(f"the stack has {PROJECT}:policies.enabled: false")
+
+
+@pytest.mark.part("gatekeeper")
+@pytest.mark.usefixtures("_policies")
+def test_what_the_audit_of_the_policies_counts_and_when_it_ended_are_metrics(
+    prometheus: httpx2.Client,
+) -> None:
+    recent = f"time() - max(gatekeeper_audit_last_run_end_time) < {STALE_SECONDS}"
+    actions = [f'gatekeeper_violations{{enforcement_action="{one}"}}' for one in ("deny", "warn", "dryrun")]
+
+    def missing() -> list[str]:
+        return [query for query in (recent, *actions) if not _numbers(prometheus, query)]
+
+    # The audit takes its first turn a minute after its start, and Prometheus looks twice a minute.
+    assert eventually(missing, 180, wanted=lambda seen: not seen, every=5) == []
+
+
+@pytest.mark.part("gatekeeper")
+@pytest.mark.usefixtures("_policies")
+def test_the_alerts_of_the_policies_are_loaded_and_evaluated(prometheus: httpx2.Client) -> None:
+    wanted = {one["alert"]: "ok" for one in policy_alerts()}
+
+    def loaded() -> dict[str, str]:
+        groups = _asked(prometheus, "rules")["groups"]
+        rules = [rule for group in groups if group["name"] == GROUP for rule in group["rules"]]
+        return {rule["name"]: rule["health"] for rule in rules}
+
+    # Of a rule that has just come nothing is known until its group's turn.
+    assert eventually(loaded, 120, wanted=lambda seen: seen == wanted, every=3) == wanted
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ Each pair is tried from a pod of the calling service itself, with the name that 
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import kr8s
@@ -16,14 +16,14 @@ from kr8s.objects import NetworkPolicy, Pod, Service
 from a1platform import naming
 from a1platform.naming import PROJECT
 from a1platform.services.catalog import CATALOG
-from a1platform.services.model import HTTP_PORT, OPERATIONS_PORT
+from a1platform.services.model import OPERATIONS_PORT
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs, listed
 from tests.smoke.reach import ready_pod, ready_pods
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
 
-pytestmark = [pytest.mark.smoke, pytest.mark.part("mcp-services")]
+pytestmark = pytest.mark.smoke
 
 _PYTHON = "/proc/1/exe"
 """The service's own interpreter; its image has no shell and no other program."""
@@ -36,15 +36,16 @@ _INNER = (
     ("prometheus", "kps-alertmanager", 9093),
 )
 """Services that only their own namespace, or one that is named, may call."""
+_PORTS = {entry.name: entry.port for entry in CATALOG}
 _PUBLIC = [entry.name for entry in CATALOG if entry.public]
 _KEPT = [
-    (NAMESPACE, entry.name, port)
-    for entry in CATALOG
-    for port in (HTTP_PORT, OPERATIONS_PORT)
-    if port == OPERATIONS_PORT or not entry.public
+    (NAMESPACE, name, port)
+    for name, own in _PORTS.items()
+    for port in (own, OPERATIONS_PORT)
+    if port == OPERATIONS_PORT or name not in _PUBLIC
 ]
 """What the services keep from other namespaces: everything but the gateway's own port."""
-_OPEN = [("kube-dns.kube-system.svc", 53), *((f"{one}.{NAMESPACE}.svc", HTTP_PORT) for one in _PUBLIC)]
+_OPEN = [("kube-dns.kube-system.svc", 53), *((f"{one}.{NAMESPACE}.svc", _PORTS[one]) for one in _PUBLIC)]
 """What everybody gets to."""
 _TRY = """\
 import asyncio, json, sys
@@ -67,13 +68,15 @@ asyncio.run(main())
 
 def test_the_namespace_denies_by_default(api: kr8s.Api) -> None:
     policies = {one.name: one.raw["spec"] for one in listed(NetworkPolicy, api, namespace=NAMESPACE)}
-    denying = policies["default-deny"]
-    assert denying["podSelector"] == {}
-    assert set(denying["policyTypes"]) == {"Ingress", "Egress"}
-    assert not denying.get("ingress")
-    assert not denying.get("egress")
+    into, out = policies["default-deny-ingress"], policies["default-deny-egress"]
+    assert into["podSelector"] == out["podSelector"] == {}
+    assert (into["policyTypes"], out["policyTypes"]) == (["Ingress"], ["Egress"])
+    assert not into.get("ingress")
+    assert [port["port"] for rule in out["egress"] for port in rule["ports"]] == [53, 53]
+    assert all(rule["to"] for rule in out["egress"])
 
 
+@pytest.mark.part("mcp-services")
 def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     api: kr8s.Api, outputs: Outputs
 ) -> None:
@@ -81,21 +84,22 @@ def test_what_a_service_declares_to_call_gets_through_and_nothing_else(
     names = [entry.name for entry in entries]
     wanted, found = {}, {}
     for entry in entries:
-        pod = ready_pod(api, NAMESPACE, naming.selector(entry.name))
-        hosts = {name: name for name in names if name != entry.name} | _twin(api, pod, entry.name)
-        targets = [(name, port) for name in hosts for port in (HTTP_PORT, OPERATIONS_PORT)]
-        answers = _tried(pod, [(hosts[name], port) for name, port in targets])
+        pods = ready_pods(api, NAMESPACE, naming.selector(entry.name))
+        assert pods, f"no pod of {entry.name} is ready"
+        hosts = {name: name for name in names if name != entry.name} | _twin(pods, entry.name)
+        targets = [(name, port) for name in hosts for port in (_PORTS[name], OPERATIONS_PORT)]
+        answers = _tried(pods[0], [(hosts[name], port) for name, port in targets])
         for (target, port), answer in zip(targets, answers, strict=True):
             found[f"{entry.name} to {target}:{port}"] = answer
             # The gateway is open to all; but whoever may call nothing out does not get there either, nor do
             # its own pods, which K3s lets where one policy is about both directions (`one_way`).
-            wanted[f"{entry.name} to {target}:{port}"] = port == HTTP_PORT and target in entry.calls
-    assert {f"{name} to {name}:{HTTP_PORT}" for name in _PUBLIC} <= set(found)
+            wanted[f"{entry.name} to {target}:{port}"] = port == _PORTS[target] and target in entry.calls
     assert any(wanted.values())
     assert not all(wanted.values())
     assert found == wanted
 
 
+@pytest.mark.part("mcp-services")
 def test_a_service_does_not_get_to_the_api_server(api: kr8s.Api) -> None:
     pod = ready_pod(api, NAMESPACE, naming.selector("mcp-gateway"))
     assert _tried(pod, [("kubernetes.default.svc", 443)]) == [False]
@@ -118,6 +122,7 @@ def stranger(rest: Rest, api: kr8s.Api, stack_file: Path) -> Iterator[Manifest]:
         yield {**pod, "targets": targets}
 
 
+@pytest.mark.part("mcp-services")
 def test_a_stranger_gets_to_nothing_that_a_part_or_a_service_keeps_to_itself(
     stranger: Manifest, rest: Rest
 ) -> None:
@@ -147,14 +152,12 @@ def _pod(where: Manifest, image: str, targets: list[tuple[str, int]]) -> Manifes
     return {"apiVersion": "v1", "kind": "Pod", "metadata": where, "spec": {**spec, "containers": [container]}}
 
 
-def _twin(api: kr8s.Api, pod: Pod, service: str) -> dict[str, str]:
-    """Return a service with the address of another pod of it, where it has one.
+def _twin(pods: Sequence[Pod], service: str) -> dict[str, str]:
+    """Return a service with the address of another of its pods than the first, where it has one.
 
     Its name could lead to the pod that asks, and no policy comes between a pod and itself.
     """
-    pods = ready_pods(api, NAMESPACE, naming.selector(service))
-    others = [one.raw["status"]["podIP"] for one in pods if one.name != pod.name]
-    return {service: others[0]} if others else {}
+    return {service: pods[1].raw["status"]["podIP"]} if pods[1:] else {}
 
 
 def _tried(pod: Pod, targets: list[tuple[str, int]]) -> list[bool]:

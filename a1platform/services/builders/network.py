@@ -1,11 +1,11 @@
-"""Who may talk to whom: nobody, but for what the catalog declares."""
+"""Who may talk to whom: in a closed namespace, what the catalog declares."""
 
 from a1platform import naming
 from a1platform.cluster.config import API_PORT
 from a1platform.delivery.manifest import Manifest
 from a1platform.platform.namespaces import PROMETHEUS
-from a1platform.platform.network import in_namespace, name_resolution, one_way, tcp
-from a1platform.services.builders.metadata import MANAGER, metadata
+from a1platform.platform.network import in_namespace, one_way, tcp
+from a1platform.services.builders.metadata import metadata
 from a1platform.services.catalog import JAEGER_NAMESPACE, JAEGER_PORT, JAEGER_URL
 from a1platform.services.model import OPERATIONS_PORT, McpServiceArgs
 
@@ -49,24 +49,6 @@ def _of_service(args: McpServiceArgs, name: str, spec: Manifest) -> Manifest:
         "kind": "NetworkPolicy",
         "metadata": metadata(args, name),
         "spec": {**_pods(args.entry.name), **spec},
-    }
-
-
-def namespace_policies(namespace: str) -> list[Manifest]:
-    """Return what holds for every pod of the namespace: nothing in, nothing out, but name resolution."""
-    return [
-        _policy("default-deny", namespace, {"policyTypes": ["Ingress", "Egress"]}),
-        _policy("allow-dns", namespace, one_way("Egress", [name_resolution()])),
-    ]
-
-
-def _policy(name: str, namespace: str, spec: Manifest) -> Manifest:
-    labels = {"app.kubernetes.io/part-of": naming.PART_OF, "app.kubernetes.io/managed-by": MANAGER}
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {"podSelector": {}, **spec},
     }
 
 

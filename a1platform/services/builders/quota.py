@@ -11,6 +11,14 @@ from a1platform.services.builders.workload import MAX_SURGE
 from a1platform.services.model import McpServiceArgs, Size
 from a1platform.settings.services import QuotaSettings
 
+_ENDING = 1
+"""Pods of a service that end while it is rolled out.
+
+A quota counts each until its time to end is over (Kubernetes, QuotaV1Pod in
+pkg/quota/v1/evaluator/core/pods.go).
+Without room for one, the next pod of a rollout at full scale is refused while an old one serves its last
+calls; where more end at once it still is, and is tried again.
+"""
 _LARGEST = Size(2000, 2048, 2000, 2048)
 """What one container may ask for, where no service needs more."""
 _SMALLEST = {"cpu": "1m", "memory": "1Mi"}
@@ -33,12 +41,12 @@ class Total:
 
 
 def full_scale(services: Sequence[McpServiceArgs]) -> Total:
-    """Return what all services take when each has its most pods and is being rolled out.
+    """Return what all services take when each has its most pods and is being rolled out: one comes, one ends.
 
     Args:
         services: The resolved services.
     """
-    most = [(one.autoscaling.max_replicas + MAX_SURGE, one.size) for one in services]
+    most = [(one.autoscaling.max_replicas + MAX_SURGE + _ENDING, one.size) for one in services]
     return Total(
         pods=sum(pods for pods, _ in most),
         size=Size(

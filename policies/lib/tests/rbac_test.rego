@@ -30,3 +30,17 @@ test_who_reads_everything_or_writes_kinds_of_its_own_may_not_do_everything {
 	not rbac.everything({"rules": [{"apiGroups": ["example.org"], "resources": ["*"], "verbs": ["*"]}]})
 	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}]})
 }
+
+test_who_may_act_as_any_user_or_group_may_do_everything {
+	rbac.everything({"rules": [{"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["*"], "resources": ["groups"], "verbs": ["get", "*"]}]})
+	rbac.everything({"rules": [{"apiGroups": [""], "resources": ["*"], "verbs": ["impersonate"]}]})
+	rbac.everything({"rules": [{"apiGroups": [""], "resources": ["groups"], "resourceNames": ["system:masters"], "verbs": ["impersonate"]}]})
+}
+
+test_who_may_act_as_named_people_or_as_an_account_of_a_service_may_not_do_everything {
+	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["users"], "resourceNames": ["alice"], "verbs": ["impersonate"]}]})
+	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]}]})
+	not rbac.everything({"rules": [{"apiGroups": ["example.org"], "resources": ["users"], "verbs": ["impersonate"]}]})
+	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["users"], "verbs": ["get", "list"]}]})
+}

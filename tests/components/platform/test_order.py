@@ -63,20 +63,23 @@ def test_no_part_waits_for_the_pods_of_another(online: dict[str, Declared]) -> N
         assert before(online, name) & set(RELEASES) <= {"platform-monitoring-crds"}
 
 
-def test_the_namespaces_of_the_parts_deny_all_other_traffic_unless_the_settings_leave_them_open(
+def test_every_namespace_denies_all_other_traffic_but_the_parts_where_the_settings_leave_them_open(
     online: dict[str, Declared], declare: Declare
 ) -> None:
     kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
     spaces = {one.inputs["metadata"]["name"] for one in of_type(online, NAMESPACE).values()}
     for one in of_type(online, kind).values():
         assert f"{one.inputs['metadata']['namespace']}-namespace" in one.after
-    found = {
-        (one.inputs["metadata"]["namespace"], *one.inputs["spec"]["policyTypes"])
-        for one in of_type(online, kind).values()
-    }
-    parts = spaces - {"a1-orchestrator"}
-    assert found == {(space, way) for space in parts for way in ("Ingress", "Egress")}
-    assert not of_type(declare(program(PlatformArgs(settings_of(networkPolicies=False)))), kind)
+
+    def closed(declared: dict[str, Declared]) -> set[tuple[str, ...]]:
+        return {
+            (one.inputs["metadata"]["namespace"], *one.inputs["spec"]["policyTypes"])
+            for one in of_type(declared, kind).values()
+        }
+
+    assert closed(online) == {(space, way) for space in spaces for way in ("Ingress", "Egress")}
+    open_parts = declare(program(PlatformArgs(settings_of(networkPolicies=False))))
+    assert closed(open_parts) == {("a1-orchestrator", way) for way in ("Ingress", "Egress")}
 
 
 def test_the_services_wait_for_what_they_need_and_not_for_what_looks_at_them(declare: Declare) -> None:
@@ -92,6 +95,7 @@ def test_the_services_wait_for_what_they_need_and_not_for_what_looks_at_them(dec
         "platform-monitoring-crds"
     }
     assert "a1-cluster-store-clustersecretstore" in waits
+    assert {f"a1-orchestrator-default-deny-{way}" for way in ("ingress", "egress")} <= waits
     assert any(name.startswith("platform-policies-") for name in waits)
 
 

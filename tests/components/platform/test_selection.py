@@ -95,7 +95,7 @@ def test_without_monitoring_nothing_of_its_kinds_is_declared(declare: Declare) -
     assert all(role["serviceMonitor"] == {"enabled": False} for role in keda.values())
 
 
-def test_with_everything_switched_off_only_the_services_namespace_and_roles_are_left(
+def test_with_everything_switched_off_only_the_services_closed_namespace_and_roles_are_left(
     declare: Declare,
 ) -> None:
     off = {"enabled": False}
@@ -104,6 +104,8 @@ def test_with_everything_switched_off_only_the_services_namespace_and_roles_are_
     assert {one.name for one in declared.values() if one.type.startswith("kubernetes:")} == {
         "a1-orchestrator-namespace",
         "a1-orchestrator-default-account",
+        "a1-orchestrator-default-deny-ingress",
+        "a1-orchestrator-default-deny-egress",
         "a1-platform-engineer-clusterrole",
         "a1-platform-engineer-clusterrolebinding",
         "a1-platform-engineer-pages-clusterrole",

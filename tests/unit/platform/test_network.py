@@ -15,7 +15,7 @@ from a1platform.platform.namespaces import (
     PROMETHEUS,
     SECRETS,
 )
-from a1platform.platform.network import REACHES, reach_policies
+from a1platform.platform.network import REACHES, closed_policies, reach_policies
 from a1platform.settings.platform import PlatformSettings
 
 NAMESPACES = [name for names in PARTS.values() for name in names]
@@ -90,6 +90,15 @@ def test_metrics_are_open_to_prometheus_alone(namespace: str) -> None:
 
 def test_a_namespace_without_pods_has_no_opening_at_all() -> None:
     assert POLICIES[SECRETS]["ingress"] == POLICIES[SECRETS]["egress"] == []
+
+
+def test_a_namespace_of_the_services_denies_both_ways_and_lets_every_pod_resolve_names() -> None:
+    into, out = (one["spec"] for one in closed_policies("a1-orchestrator"))
+    assert into == {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": []}
+    assert (out["podSelector"], out["policyTypes"]) == ({}, ["Egress"])
+    [rule] = out["egress"]
+    assert {port["port"] for port in rule["ports"]} == {53}
+    assert rule["to"][0]["podSelector"] == {"matchLabels": {"k8s-app": "kube-dns"}}
 
 
 def test_only_prometheus_and_the_scanner_call_everything() -> None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from a1platform import naming
 from a1platform.delivery.manifest import Manifest
-from a1platform.services.builders.network import namespace_policies, service_policies
+from a1platform.services.builders.network import service_policies
 from a1platform.services.catalog import CATALOG
 from a1platform.services.model import McpServiceArgs, Rule
 from a1platform.services.resolve import resolve
+from a1platform.services.shared import shared_objects
 from a1platform.settings.services import ServicesSettings
 
 SERVICES = resolve(ServicesSettings())
@@ -110,8 +111,5 @@ def test_prometheus_may_read_the_operations_port_of_every_service_and_no_other()
         assert from_monitoring == [[{"protocol": "TCP", "port": 9090}]]
 
 
-def test_the_namespace_denies_both_ways_and_lets_everyone_resolve_names() -> None:
-    deny, dns = (one["spec"] for one in namespace_policies("a1-orchestrator"))
-    assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    assert dns["policyTypes"] == ["Egress"]
-    assert {port["port"] for rule in dns["egress"] for port in rule["ports"]} == {53}
+def test_what_closes_the_namespace_is_the_platforms_and_so_there_without_services() -> None:
+    assert "NetworkPolicy" not in {one["kind"] for one in shared_objects(SERVICES)}

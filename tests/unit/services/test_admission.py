@@ -1,4 +1,4 @@
-"""An image that the policy `image-registry` would refuse is told before a machine is touched."""
+"""What the policies would refuse of the services' own objects is told before a machine is touched."""
 
 import dataclasses
 from pathlib import Path
@@ -116,6 +116,71 @@ def test_no_image_is_judged_by_policies_that_are_wrong(wrong: dict[str, Any]) ->
     with pytest.raises(SettingsError) as caught:
         parse({"services": {"image": OWN}, **wrong}, service_problems)
     assert "services.image" not in str(caught.value)
+
+
+DIGESTS: dict[str, Any] = {"enforcement": {"image-digest": "deny"}}
+CRITICAL = [entry.name for entry in CATALOG if entry.critical]
+
+
+def test_a_critical_service_without_a_digest_is_refused_where_the_policy_asks_for_one() -> None:
+    found = f"found docker.io/a1platform/mcp-services:0.1.0 for {', '.join(CRITICAL)}"
+    asked = "expected a digest (@sha256:...), as policies.enforcement.image-digest is deny"
+    assert _problems(policies=DIGESTS) == [f"services.image: {found}, {asked}"]
+    by_digest = f"a1platform/mcp-services:0.1.0{DIGEST}"
+    assert _problems(services={"image": by_digest}, policies=DIGESTS) == []
+    overrides = {name: {"image": by_digest} for name in CRITICAL}
+    assert _problems(services={"overrides": overrides}, policies=DIGESTS) == []
+    [told] = _problems(services={"overrides": dict(list(overrides.items())[1:])}, policies=DIGESTS)
+    assert f" for {CRITICAL[0]}, " in told
+    nobody = {**DIGESTS, "parameters": {"image-digest": {"critical": []}}}
+    assert _problems(policies=nobody) == []
+
+
+def _ratio(**ratios: float) -> dict[str, Any]:
+    return {"parameters": {"container-resources": {"maxRatio": ratios}}}
+
+
+def test_a_ratio_that_our_own_sizes_exceed_is_refused_with_the_smallest_that_fits() -> None:
+    key = "policies.parameters.container-resources.maxRatio"
+    assert _problems(policies=_ratio(cpu=33, memory=1.5)) == [
+        f"{key}.cpu: found 33, expected 34 or more, as mcp-config asks for 30m and may take 1",
+        f"{key}.memory: found 1.5, expected 2 or more, as mcp-gateway asks for 160Mi and may take 320Mi",
+    ]
+    assert _problems(policies=_ratio(cpu=34, memory=2)) == []
+    assert _problems(services={"profile": "standard"}, policies=_ratio(cpu=1, memory=1)) == []
+
+
+def test_a_resource_that_our_own_pods_do_not_state_is_refused() -> None:
+    asked = {"parameters": {"container-resources": {"resources": ["cpu", "ephemeral-storage"]}}}
+    [told] = _problems(policies=asked)
+    assert told.startswith(
+        "policies.parameters.container-resources.resources[1]: found 'ephemeral-storage', expected cpu or "
+    )
+
+
+@pytest.mark.parametrize("label", ["team", "app.kubernetes.io/managed-by"], ids=["nowhere", "not-on-pods"])
+def test_a_label_that_our_own_objects_lack_is_refused_with_those_that_they_have(label: str) -> None:
+    asked = {"parameters": {"required-labels": {"labels": ["app.kubernetes.io/component", label]}}}
+    ours = ", ".join(f"app.kubernetes.io/{one}" for one in ("component", "name", "part-of"))
+    key = "policies.parameters.required-labels.labels[1]"
+    wanted = f"expected one that all of our own objects have: {ours}"
+    assert _problems(policies=asked) == [f"{key}: found '{label}', {wanted}"]
+
+
+def test_everything_that_would_be_refused_is_told_at_once() -> None:
+    parameters = {"container-resources": {"maxRatio": {"cpu": 2}}, "required-labels": {"labels": ["team"]}}
+    told = _problems(services={"image": f"ghcr.io/a1/x{DIGEST}"}, policies={"parameters": parameters})
+    assert [line.split(":")[0] for line in told] == [
+        "policies.parameters.container-resources.maxRatio.cpu",
+        "services.image",
+        "policies.parameters.required-labels.labels[0]",
+    ]
+
+
+def test_what_contradicts_the_catalog_is_told_and_no_object_is_judged() -> None:
+    services = {"overrides": {"mcp-gatway": {"minReplicas": 3}}}
+    [told] = _problems(services=services, policies=_ratio(cpu=2))
+    assert told.startswith("services.overrides.mcp-gatway: ")
 
 
 def test_it_is_told_together_with_what_no_node_has_room_for() -> None:
