@@ -43,7 +43,7 @@ def _rows(
 
     Without a look at the bundle: what that leaves out is room to spare.
     """
-    parts = taken(platform.model_copy(update={"profile": Profile.STANDARD}), None)
+    parts = taken(platform.model_copy(update={"profile": Profile.STANDARD}), None).of(len(machines))
     least = fewest(resolve(services) if services.enabled else ())
     yield "memory in MiB", sum(one.memory_mib for one in machines), parts.memory_mib + least.memory_mib
     cpu = math.ceil((parts.cpu_milli + least.cpu_milli) / 1000)

@@ -30,6 +30,10 @@ class Taken:
     each: Amount = _SYSTEM
     pods: tuple[Pod, ...] = ()
 
+    def of(self, nodes: int) -> Amount:
+        """Return what they need of so many nodes together."""
+        return total([*[self.each] * nodes, *(pod.needs for pod in self.pods)])
+
 
 def taken(settings: PlatformSettings, bundle: Bundle | None) -> Taken:
     """Return what K3s and the installed parts need: one pod of everything.
@@ -99,7 +103,7 @@ class Room:
     @property
     def others(self) -> Amount:
         """What others than the services need of all nodes together."""
-        return total([*[self.taken.each] * self.nodes, *(pod.needs for pod in self.taken.pods)])
+        return self.taken.of(self.nodes)
 
 
 def capacity_problems(

@@ -18,7 +18,7 @@ _NONE = ServicesSettings.model_validate({"enabled": False})
 
 def _asked(services: ServicesSettings) -> tuple[int, int]:
     """Return the memory in MiB and the thousandths of a core that all of it asks for in `standard`."""
-    parts = taken(PlatformSettings.model_validate({"profile": "standard"}), None)
+    parts = taken(PlatformSettings.model_validate({"profile": "standard"}), None).of(1)
     least = fewest(resolve(services) if services.enabled else ())
     return parts.memory_mib + least.memory_mib, parts.cpu_milli + least.cpu_milli
 
@@ -98,5 +98,5 @@ def test_it_is_never_what_up_would_refuse() -> None:
     memory, cpu = _asked(ServicesSettings())
     parts = taken(PlatformSettings.model_validate({"profile": "standard"}), None)
     room = Room.of(A1Settings.model_validate({"preflight": {"memoryMib": memory, "vcpus": 8}}), parts)
-    assert fewest(resolve(ServicesSettings())).memory_mib <= room.memory_mib - parts.memory_mib
+    assert fewest(resolve(ServicesSettings())).memory_mib <= room.each.memory_mib - room.others.memory_mib
     assert cpu <= 8000
