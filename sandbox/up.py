@@ -46,10 +46,8 @@ class SmokeError(RuntimeError):
 
 
 _SYSTEM = "system"
-# Most of what is declared waits for pods. By default Pulumi waits for four things per processor, and on two
-# processors no images were imported while policies were compiled.
-_PARALLEL = ("--parallel", "32")
-_UP = ("up", "--yes", "--skip-preview", "--suppress-outputs", *_PARALLEL)
+# Most of what is declared waits for pods, and by default Pulumi waits for four things per processor.
+_UP = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--parallel", "32")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
 

@@ -2,9 +2,9 @@
 
 from a1platform.delivery.manifest import Manifest
 from tests.access import STORE_READERS
-from tests.charts import brought, declare
+from tests.charts import brought, bundle, declare
 
-__all__ = ["brought", "declare"]
+__all__ = ["brought", "bundle", "declare"]
 
 
 def test_no_chart_gives_an_account_all_secrets_that_the_guide_does_not_name(brought: list[Manifest]) -> None:
