@@ -45,7 +45,6 @@ class SmokeError(RuntimeError):
     """What is deployed does not do what it should."""
 
 
-_SYSTEM = "system"
 # Most of what is declared waits for pods, and by default Pulumi waits for four things per processor.
 _UP = ("up", "--yes", "--skip-preview", "--suppress-outputs", "--parallel", "32")
 _DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
@@ -181,7 +180,7 @@ def _tell(stack: Stack, progress: Progress, bundle: Path | None = None) -> None:
     told = dict(parts) if isinstance(parts, dict) else {}
     if bundle:
         # To the program it belongs to K3s.
-        told[_SYSTEM] = load(bundle).part(_SYSTEM).origin
+        told["system"] = load(bundle).part("system").origin
     for name, origin in sorted(told.items()):
         first, *more = origin.splitlines()
         progress(f"{name}: {first}{' ...' if more else ''}")
