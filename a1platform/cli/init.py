@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -221,10 +222,23 @@ def _choose_profile(file: StackFile, machines: Sequence[HostFacts]) -> None:
         return
     if "profile" in platform.model_fields_set:
         return
-    profile, why = fitting(machines, platform, services, file.preflight())
+    profile, why = fitting(machines, platform, services)
+    if profile is Profile.STANDARD and (refused := _refused(file, profile)):
+        profile, why = Profile.SMALL, f"with {profile} it would be refused: {refused}"
     if profile is Profile.STANDARD:
         file.choose(profile)
-    _console.print(f"platform.profile: {profile} ({why})")
+    _console.print(f"platform.profile: {profile} ({escape(why)})")
+
+
+def _refused(file: StackFile, profile: Profile) -> str:
+    """Return what `up` would refuse, as it reckons with what the preflight asks of machines; or nothing."""
+    trial = deepcopy(file)
+    trial.choose(profile)
+    try:
+        trial.check()
+    except StackFileError as error:
+        return "; ".join(str(error).splitlines()[1:])
+    return ""
 
 
 def _stop(text: str) -> NoReturn:

@@ -15,10 +15,7 @@ _Row = tuple[str, int, int]
 
 
 def fitting(
-    machines: Sequence[HostFacts],
-    platform: PlatformSettings,
-    services: ServicesSettings,
-    promised: PreflightSettings,
+    machines: Sequence[HostFacts], platform: PlatformSettings, services: ServicesSettings
 ) -> tuple[Profile, str]:
     """Return the larger profile where the machines have room for it, and why it is this one.
 
@@ -26,11 +23,8 @@ def fitting(
         machines: What the machines have.
         platform: The parts, of whichever profile.
         services: The services, which have to fit beside them.
-        promised: What the preflight asks of each machine.
     """
     rows = [*_rows(machines, platform, services)]
-    if services.enabled:
-        rows += _promises(len(machines), promised, rows)
     lacking = [row for row in rows if row[1] < row[2]]
     why = "; ".join(f"{what}: {there}, standard asks for {asked}" for what, there, asked in lacking or rows)
     return Profile.SMALL if lacking else Profile.STANDARD, why
@@ -50,10 +44,3 @@ def _rows(
     yield "vCPUs", sum(one.vcpus for one in machines), cpu
     # The usual machine's: room for K3s, the images, and the profile's volumes, which may be on any of them.
     yield "free disk in MiB", min(one.disk_mib for one in machines), PreflightSettings().disk_mib
-
-
-def _promises(machines: int, promised: PreflightSettings, rows: Sequence[_Row]) -> Iterator[_Row]:
-    """Yield what `up` looks at: it refuses services that have no room in what the preflight asks for."""
-    (_, _, memory), (_, _, vcpus), _ = rows
-    yield "preflight.memoryMib of all machines", machines * promised.memory_mib, memory
-    yield "preflight.vcpus of all machines", machines * promised.vcpus, vcpus

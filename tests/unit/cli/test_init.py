@@ -268,6 +268,15 @@ def test_sizes_that_somebody_has_said_stay_and_so_does_all_else(
     assert place.config()["a1platform:platform"] == written
 
 
+def test_sizes_that_up_would_refuse_by_what_the_preflight_asks_for_are_not_written(place: _Place) -> None:
+    place.memory = "64000"
+    place.file.write_text("config: {'a1platform:preflight': {memoryMib: 8000}}\n")
+    assert place.init("192.0.2.10", "--yes") == 0, place.said
+    assert "a1platform:platform" not in place.config()
+    why = "with standard it would be refused: a1platform:services.minReplicas: found memoryMib"
+    assert f"platform.profile: small ({why}" in _line(place)
+
+
 def test_a_further_machine_changes_no_sizes(place: _Place) -> None:
     assert place.init("192.0.2.10", "--yes") == 0
     place.memory = "64000"

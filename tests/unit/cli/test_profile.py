@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from a1platform.cli.profile import fitting
-from a1platform.services.capacity import Room, fewest, taken
+from a1platform.services.capacity import fewest, taken
 from a1platform.services.resolve import resolve
-from a1platform.settings.model import A1Settings
 from a1platform.settings.node import PreflightSettings
 from a1platform.settings.platform import PlatformSettings
 from a1platform.settings.services import Profile, ServicesSettings
@@ -16,29 +15,27 @@ from tests.unit.node.conftest import facts
 _NONE = ServicesSettings.model_validate({"enabled": False})
 
 
-def _asked(services: ServicesSettings) -> tuple[int, int]:
-    """Return the memory in MiB and the thousandths of a core that all of it asks for in `standard`."""
+def _asked(services: ServicesSettings) -> int:
+    """Return the memory in MiB that all of it asks for in `standard`."""
     parts = taken(PlatformSettings.model_validate({"profile": "standard"}), None).of(1)
     least = fewest(resolve(services) if services.enabled else ())
-    return parts.memory_mib + least.memory_mib, parts.cpu_milli + least.cpu_milli
+    return parts.memory_mib + least.memory_mib
 
 
 def _chosen(
     *machines: dict[str, str],
     platform: dict[str, Any] | None = None,
     services: ServicesSettings | None = None,
-    promised: dict[str, int] | None = None,
 ) -> tuple[Profile, str]:
     return fitting(
         [facts(**one) for one in machines],
         PlatformSettings.model_validate(platform or {}),
         services or ServicesSettings(),
-        PreflightSettings.model_validate(promised or {}),
     )
 
 
 def test_a_machine_of_sixteen_gigabytes_gets_the_sizes_of_real_nodes() -> None:
-    memory, _ = _asked(ServicesSettings())
+    memory = _asked(ServicesSettings())
     profile, why = _chosen({"memory_mib": "15900"})
     assert profile is Profile.STANDARD
     assert f"memory in MiB: 15900, standard asks for {memory}" in why
@@ -66,7 +63,7 @@ def test_what_is_missing_for_them_is_told_and_nothing_else(fact: str, value: str
 
 
 def test_it_takes_all_that_is_asked_for_and_no_more() -> None:
-    memory, _ = _asked(_NONE)
+    memory = _asked(_NONE)
     assert _chosen({"memory_mib": str(memory)}, services=_NONE)[0] is Profile.STANDARD
     assert _chosen({"memory_mib": str(memory - 1)}, services=_NONE)[0] is Profile.SMALL
 
@@ -78,7 +75,7 @@ def test_several_machines_share_what_is_asked_for() -> None:
 
 
 def test_a_part_that_is_off_and_a_container_of_another_size_count() -> None:
-    memory, _ = _asked(_NONE)
+    memory = _asked(_NONE)
     host = {"memory_mib": str(memory)}
     larger = {"sizes": {"prometheus": {"memoryMib": 4096}}}
     assert _chosen(host, platform=larger, services=_NONE)[0] is Profile.SMALL
@@ -86,17 +83,3 @@ def test_a_part_that_is_off_and_a_container_of_another_size_count() -> None:
     assert _chosen(host, platform=one_off, services=_NONE)[0] is Profile.SMALL
     off = {"monitoring": {"enabled": False}, "argoCd": {"enabled": False}}
     assert _chosen({"memory_mib": "6000"}, platform=off, services=_NONE)[0] is Profile.STANDARD
-
-
-def test_it_is_never_what_up_would_refuse() -> None:
-    """`up` reckons with what the preflight asks for, not with what a machine has beyond that."""
-    promised = {"memoryMib": 8000}
-    profile, why = _chosen({"memory_mib": "64000"}, promised=promised)
-    assert profile is Profile.SMALL
-    assert why.startswith("preflight.memoryMib of all machines: 8000, standard asks for ")
-    assert _chosen({"memory_mib": "64000"}, promised=promised, services=_NONE)[0] is Profile.STANDARD
-    memory, cpu = _asked(ServicesSettings())
-    parts = taken(PlatformSettings.model_validate({"profile": "standard"}), None)
-    room = Room.of(A1Settings.model_validate({"preflight": {"memoryMib": memory, "vcpus": 8}}), parts)
-    assert fewest(resolve(ServicesSettings())).memory_mib <= room.each.memory_mib - room.others.memory_mib
-    assert cpu <= 8000
