@@ -17,7 +17,7 @@ def test_no_chart_gives_an_account_all_secrets_that_the_guide_does_not_name(brou
         for subject in one["subjects"]
         if subject["kind"] == "ServiceAccount"
     }
-    assert found
+    assert roles
     assert found <= STORE_READERS
 
 
