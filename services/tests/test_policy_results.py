@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
+from mcp_services.core.hop import Answer
 from mcp_services.core.identity import Subject
+from mcp_services.core.upstream import Outgoing, Pool, http_client
 from mcp_services.documents import PoliciesDocument
 from mcp_services.policy.answers import Asked, give_back
 from mcp_services.policy.engine import CelEngine
@@ -33,7 +34,7 @@ DRY: tuple[Document, ...] = ({"rules": [RULE], "dryRun": True}, {"rules": [RULE 
 
 
 @asynccontextmanager
-async def answered(size: int) -> AsyncIterator[aiohttp.ClientResponse]:
+async def answered(size: int) -> AsyncIterator[Answer]:
     """An answer of so many bytes, in pieces."""
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -48,9 +49,10 @@ async def answered(size: int) -> AsyncIterator[aiohttp.ClientResponse]:
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    async with aiohttp.ClientSession() as http, http.get(url) as answer:
-        yield answer
+    async with http_client() as client:
+        pool = Pool("test", "service", f"http://127.0.0.1:{runner.addresses[0][1]}", client)
+        async with pool.request(Outgoing("GET", "/", {})) as answer:
+            yield answer
     await runner.cleanup()
 
 

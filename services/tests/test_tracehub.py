@@ -145,7 +145,7 @@ async def test_what_is_queued_at_the_end_still_goes_on() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     forwarder = Forwarder(f"http://127.0.0.1:{runner.addresses[0][1]}")
-    async with http_client() as client, forwarder.running(client):
+    async with http_client() as client, forwarder.running(client.session):
         for number in range(3):
             forwarder.put(b"%d" % number, 1)
     await runner.cleanup()
@@ -157,7 +157,7 @@ async def test_what_nobody_takes_at_the_end_is_counted(monkeypatch: pytest.Monke
     labels = {"role": "mcp-tracehub"}
     before = REGISTRY.get_sample_value("mcp_spans_dropped_total", labels) or 0.0
     forwarder = Forwarder(f"http://127.0.0.1:{free_base_port()}")
-    async with http_client() as client, forwarder.running(client):
+    async with http_client() as client, forwarder.running(client.session):
         forwarder.put(b"x", 5)
         forwarder.put(b"y", 6)
     assert REGISTRY.get_sample_value("mcp_spans_dropped_total", labels) == before + 11

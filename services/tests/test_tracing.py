@@ -34,7 +34,7 @@ async def exporting(role: str, handler: Handler) -> AsyncIterator[None]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     settings = RoleSettings(traces_url=f"http://127.0.0.1:{runner.addresses[0][1]}")
-    async with http_client() as client, tracing.exporting(role, settings, client):
+    async with http_client() as client, tracing.exporting(role, settings, client.session):
         yield
     await runner.cleanup()
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from mcp.shared.message import SessionMessage
 from mcp_services.core.upstream import Pool, http_client
 from mcp_services.orchestrator import transport as transport_module
-from mcp_services.orchestrator.transport import AiohttpTransport, Target, events
+from mcp_services.orchestrator.transport import PoolTransport, Target, events
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 from mcp_types.jsonrpc import JSONRPCMessage
 
@@ -24,7 +24,7 @@ _ASKED = SessionMessage(JSONRPCRequest(jsonrpc="2.0", id=7, method="tools/call",
 @asynccontextmanager
 async def posting_to(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> AsyncIterator[AiohttpTransport]:
+) -> AsyncIterator[PoolTransport]:
     """A transport to a server that answers by `handler`."""
     app = web.Application()
     app.router.add_post("/mcp", handler)
@@ -33,7 +33,7 @@ async def posting_to(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with http_client() as client:
         pool = Pool("mcp-orchestrator-api", "odd", f"http://127.0.0.1:{runner.addresses[0][1]}", client)
-        yield AiohttpTransport(Target(pool, "/mcp", lambda: ""))
+        yield PoolTransport(Target(pool, "/mcp", lambda: ""))
     await runner.cleanup()
 
 
@@ -105,7 +105,7 @@ async def test_a_session_stays_at_the_address_that_began_it_and_is_lost_with_it(
     lost = asyncio.Event()
     async with http_client() as client:
         pool = Pool("mcp-orchestrator-api", "pods", f"http://pods:{port}", client)
-        transport = AiohttpTransport(Target(pool, "/mcp", lambda: ""), lost.set)
+        transport = PoolTransport(Target(pool, "/mcp", lambda: ""), lost.set)
         async with transport as (read, write):
             for method in ["initialize"] + ["tools/call"] * 12:
                 request = JSONRPCRequest(jsonrpc="2.0", id=1, method=method, params={})
@@ -125,17 +125,10 @@ async def test_a_session_stays_at_the_address_that_began_it_and_is_lost_with_it(
         await runner.cleanup()
 
 
-class Pieces:
+async def _pieces(stream: bytes, size: int) -> AsyncIterator[bytes]:
     """What comes of a stream when it comes in pieces of one size."""
-
-    def __init__(self, stream: bytes, size: int) -> None:
-        """Cut `stream` up."""
-        self._pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        """Give each."""
-        for piece in self._pieces:
-            yield piece
+    for at in range(0, len(stream), size):
+        yield stream[at : at + size]
 
 
 async def _answered(content_type: str, *pieces: bytes) -> JSONRPCMessage:
@@ -172,8 +165,7 @@ async def test_an_event_may_come_in_any_pieces(end: bytes) -> None:
         [b": a comment", b"", b"event: message", b"data: a", b"data:b", b"", b"data: c", b"", b""]
     )
     for size in (1, 2, 7, len(stream)):
-        content: Any = Pieces(stream, size)
-        assert [data async for data in events(content)] == [b"a\nb", b"c"]
+        assert [data async for data in events(_pieces(stream, size))] == [b"a\nb", b"c"]
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/event-stream"])

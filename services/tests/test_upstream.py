@@ -5,10 +5,9 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 from aiohttp import web
-from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
+from mcp_services.core.upstream import HttpClient, Outgoing, Pool, UnavailableError, http_client
 
 PODS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 
@@ -59,15 +58,13 @@ async def service() -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
+async def client() -> AsyncIterator[HttpClient]:
     """The client that the roles use."""
-    async with http_client() as session:
-        yield session
+    async with http_client() as made:
+        yield made
 
 
-def pool(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, *pods: str
-) -> Pool:
+def pool(service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch, *pods: str) -> Pool:
     """A pool whose name server knows `pods`."""
 
     async def getaddrinfo(*_: object, **__: object) -> list[tuple[int, int, int, str, tuple[str, int]]]:
@@ -87,7 +84,7 @@ async def ask(of: Pool, times: int = 1, *, repeatable: bool = False) -> list[int
 
 
 async def test_requests_reach_every_pod_though_connections_are_kept(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pod in PODS:
         await service.start(pod)
@@ -97,14 +94,14 @@ async def test_requests_reach_every_pod_though_connections_are_kept(
 
 
 async def test_a_pod_that_is_gone_costs_no_request(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await service.start(PODS[0])
     assert await ask(pool(service, client, monkeypatch, *PODS), 20) == [200] * 20
 
 
 async def test_a_draining_pod_gets_nothing_more(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pod in PODS[:2]:
         await service.start(pod)
@@ -114,7 +111,7 @@ async def test_a_draining_pod_gets_nothing_more(
 
 
 async def test_a_request_that_may_have_arrived_is_sent_again_only_if_it_may_be(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for pod in PODS[:2]:
         await service.start(pod)
@@ -129,7 +126,7 @@ async def test_a_request_that_may_have_arrived_is_sent_again_only_if_it_may_be(
 
 
 async def test_nobody_there_is_said_so(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UnavailableError):
         await ask(pool(service, client, monkeypatch, *PODS))
@@ -138,21 +135,19 @@ async def test_nobody_there_is_said_so(
 
 
 async def test_bytes_that_nobody_acknowledges_end_the_connection_after_ten_seconds(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await service.start(PODS[0])
     await ask(pool(service, client, monkeypatch, PODS[0]))
-    assert isinstance(client.connector, aiohttp.TCPConnector)
-    ((kept, _),) = next(iter(client.connector._conns.values()))
-    assert kept.transport is not None
-    used = kept.transport.get_extra_info("socket")
+    (kept,) = client.connections._kept[PODS[0], service.port]
+    used = kept._transport.get_extra_info("socket")
     assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
 
 
 async def test_no_answer_is_asked_for_in_an_encoding_that_nobody_here_undoes(
-    service: Service, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+    service: Service, client: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await service.start(PODS[0])
     await ask(pool(service, client, monkeypatch, PODS[0]))
-    await (await client.get(f"http://{PODS[0]}:{service.port}/jwks.json")).read()
+    await (await client.session.get(f"http://{PODS[0]}:{service.port}/jwks.json")).read()
     assert service.encodings == {"identity"}

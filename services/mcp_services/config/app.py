@@ -115,7 +115,7 @@ def build() -> Role:
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with http_client() as client, exporting("mcp-config", settings, client):
+        async with http_client() as client, exporting("mcp-config", settings, client.session):
             await store.look()
             task = asyncio.create_task(store.watch(settings.scan_seconds))
             try:

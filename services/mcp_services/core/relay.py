@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
-import aiohttp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
 from mcp_services.core import exchange, jsonrpc, metrics
 from mcp_services.core.connection import CutOffError
+from mcp_services.core.hop import Answer
 from mcp_services.core.room import NoRoomError
 from mcp_services.core.upstream import UnavailableError
 
@@ -125,7 +125,7 @@ def returned(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: headers[name] for name in _RETURNED if name in headers}
 
 
-async def read_answer(upstream: aiohttp.ClientResponse, most: int) -> bytes:
+async def read_answer(upstream: Answer, most: int) -> bytes:
     """The whole body of an upstream answer.
 
     Raises:
@@ -133,7 +133,7 @@ async def read_answer(upstream: aiohttp.ClientResponse, most: int) -> bytes:
     """
     parts: list[bytes] = []
     size = 0
-    async for piece in upstream.content.iter_any():
+    async for piece in upstream:
         size += len(piece)
         if size > most:
             raise TooLargeError
@@ -157,7 +157,7 @@ def unanswered(error: Exception, message: str, request_id: object = None) -> Res
     return jsonrpc.unavailable(message, request_id, again=again)
 
 
-async def answer(upstream: aiohttp.ClientResponse, send: Send) -> None:
+async def answer(upstream: Answer, send: Send) -> None:
     """Send an upstream answer on: at once when it is small, else in the pieces in which it comes."""
     small = upstream.content_length is not None and upstream.content_length <= _CHUNK
     body = await upstream.read() if small else b""
@@ -168,6 +168,6 @@ async def answer(upstream: aiohttp.ClientResponse, send: Send) -> None:
     ]
     await send({"type": "http.response.start", "status": upstream.status, "headers": headers})
     if not small:
-        async for piece in upstream.content.iter_any():
+        async for piece in upstream:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": body})

@@ -8,27 +8,27 @@ import asyncio
 import logging
 import os
 import random
-import socket
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import TracebackType
 
 import aiohttp
 import orjson
-from aiohappyeyeballs import AddrInfoType
 from yarl import URL
 
-from mcp_services.core import metrics
+from mcp_services.core import https, metrics
 from mcp_services.core.edge import DRAINING_HEADER
+from mcp_services.core.hop import Answer, BrokenError, NotSentError, Request
+from mcp_services.core.http1.connections import Connections
 
 _LOG = logging.getLogger(__name__)
 _RESOLVE_SECONDS = 5.0
 _EJECT_SECONDS = 5.0
 _ATTEMPTS = 3
-_KEEP_ALIVE_SECONDS = 30
-_UNACKNOWLEDGED_MILLISECONDS = 10_000
+_MOST_REQUESTS = 512
+_DRAINING = DRAINING_HEADER.lower()
 
 
 class UnavailableError(Exception):
@@ -46,27 +46,39 @@ class Address:
 
     Attributes:
         base: `<scheme>://<address>:<port>`.
+        at: Address and port.
         inflight: Requests under way.
         out_until: Monotonic time until which it is not chosen.
     """
 
     base: str
+    at: tuple[str, int]
     inflight: int = 0
     out_until: float = field(default=0.0)
 
 
-def http_client(limit: int = 512) -> aiohttp.ClientSession:
-    """The process's HTTP client; redirects and cookies are never followed or kept."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=limit, keepalive_timeout=_KEEP_ALIVE_SECONDS, socket_factory=_socket
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=2.0),
-        # What comes is passed on as it is, and its reader has not been asked which encodings it knows.
-        headers={"Accept-Encoding": "identity"},
-        auto_decompress=False,
-    )
+@dataclass(frozen=True)
+class HttpClient:
+    """The process's client.
+
+    Attributes:
+        session: For what is no pool's, and for TLS.
+        connections: For pools in clear text, which are all but those of some MCP servers.
+    """
+
+    session: aiohttp.ClientSession
+    connections: Connections
+
+
+@asynccontextmanager
+async def http_client() -> AsyncIterator[HttpClient]:
+    """A client, while the block runs; redirects and cookies are never followed or kept."""
+    connections = Connections(_MOST_REQUESTS)
+    async with https.session(_MOST_REQUESTS) as session:
+        try:
+            yield HttpClient(session, connections)
+        finally:
+            await connections.close()
 
 
 def connected_to(host: str, port: int) -> tuple[str, int]:
@@ -81,46 +93,31 @@ def connected_to(host: str, port: int) -> tuple[str, int]:
     return (name, int(number)) if name else (host, port)
 
 
-def _socket(info: AddrInfoType) -> socket.socket:
-    # What is lost on its way to a node that is gone would else be sent again for a quarter of an hour.
-    family, kind, protocol, *_ = info
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MILLISECONDS)
-    return made
-
-
 @dataclass(frozen=True)
-class Outgoing:
-    """A request to another service.
+class Outgoing(Request):
+    """A request to a pool.
 
     Attributes:
-        method: HTTP method.
-        path: Path, with the query if there is one.
-        headers: Headers.
-        data: Body.
-        seconds: Longest wait for the answer.
-        repeatable: Whether it may be sent again although it may have arrived.
         at: The one address that it is for, where it is not for any.
     """
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    data: bytes | None = None
-    seconds: float = 60.0
-    repeatable: bool = False
     at: Address | None = None
 
 
 class Pool:
     """The addresses of one service."""
 
-    def __init__(self, role: str, name: str, url: str, client: aiohttp.ClientSession) -> None:
+    def __init__(self, role: str, name: str, url: str, client: HttpClient) -> None:
         """Call the service `name` at the base URL `url` on behalf of `role`."""
         self._url = URL(url)
         self._client = client
         self.name = name
         self._labels = (role, name)
+        self._secure = self._url.scheme == "https"
+        # An answer is passed on as it is, and its reader has not been asked which encodings it knows.
+        self._fixed = (
+            f"Host: {self._url.authority}\r\nUser-Agent: a1platform\r\nAccept-Encoding: identity\r\n"
+        )
         self._addresses: dict[str, Address] = {}
         self._resolved = float("-inf")
         self._resolving = asyncio.Lock()
@@ -146,7 +143,7 @@ class Pool:
         names = {str(entry[4][0]) for entry in found}
         self._addresses = {
             name: self._addresses.get(name)
-            or Address(str(URL.build(scheme=self._url.scheme, host=name, port=port)))
+            or Address(str(URL.build(scheme=self._url.scheme, host=name, port=port)), (name, port))
             for name in names
         }
 
@@ -173,7 +170,7 @@ class Pool:
         """
         return Sending(self, out)
 
-    async def send(self, out: Outgoing) -> tuple[Address, aiohttp.ClientResponse]:
+    async def send(self, out: Outgoing) -> tuple[Address, Answer]:
         """Send a request, and give who answers how; see `request`."""
         tried: set[Address] = set()
         while True:
@@ -182,7 +179,7 @@ class Pool:
             address.inflight += 1
             try:
                 return address, await self._send(address, out)
-            except (aiohttp.ClientError, OSError) as error:
+            except (NotSentError, BrokenError, TimeoutError) as error:
                 address.inflight -= 1
                 self._failed(address, error, out, tries=len(tried))
             except BaseException:
@@ -191,33 +188,28 @@ class Pool:
 
     def _failed(self, address: Address, error: Exception, out: Outgoing, tries: int) -> None:
         """Eject the address, and raise unless the request may be tried on another."""
-        unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-        if isinstance(error, TimeoutError) and not unsent:
+        if isinstance(error, TimeoutError):
             metrics.UPSTREAM.labels(*self._labels, "timeout").inc()
             raise TimeoutError(f"{self.name} did not answer in {out.seconds} s") from error
         metrics.UPSTREAM.labels(*self._labels, "unreachable").inc()
         address.out_until = time.monotonic() + _EJECT_SECONDS
         self._resolved = float("-inf")
-        if not (unsent or out.repeatable) or tries >= _ATTEMPTS:
-            maybe = not (unsent or out.repeatable)
-            raise UnavailableError(f"{self.name}: {type(error).__name__}", may_have_arrived=maybe) from error
+        again = isinstance(error, NotSentError) or out.repeatable
+        if not again or tries >= _ATTEMPTS:
+            raise UnavailableError(f"{self.name}: {error}", may_have_arrived=not again) from error
 
-    async def _send(self, address: Address, out: Outgoing) -> aiohttp.ClientResponse:
-        response = await self._client.request(
-            out.method,
-            _url(address.base, out.path),
-            headers={"Host": self._url.authority, **out.headers},
-            data=out.data,
-            timeout=_timeout(out.seconds),
-            allow_redirects=False,
-            # The address is a number, and a certificate is for a name.
-            server_hostname=self._url.host if self._url.scheme == "https" else None,
-        )
-        if DRAINING_HEADER in response.headers:
+    async def _send(self, address: Address, out: Outgoing) -> Answer:
+        answer: Answer
+        if self._secure:
+            host, name = self._url.authority, self._url.host or ""
+            answer = await https.ask(self._client.session, address.base, out, host, name)
+        else:
+            answer = await self._client.connections.ask(address.at, out, self._fixed)
+        if _DRAINING in answer.headers:
             address.out_until = time.monotonic() + 2 * _EJECT_SECONDS
-        outcome = "ok" if response.status < 500 else "error"  # noqa: PLR2004
+        outcome = "ok" if answer.status < 500 else "error"  # noqa: PLR2004
         metrics.UPSTREAM.labels(*self._labels, outcome).inc()
-        return response
+        return answer
 
 
 class Sending:
@@ -233,27 +225,17 @@ class Sending:
         """Send `out` at `__aenter__`."""
         self._pool, self._out = pool, out
 
-    async def __aenter__(self) -> aiohttp.ClientResponse:
+    async def __aenter__(self) -> Answer:
         """Send it."""
-        self.address, self._response = await self._pool.send(self._out)
-        return self._response
+        self.address, self._answer = await self._pool.send(self._out)
+        return self._answer
 
     async def __aexit__(
         self, _: type[BaseException] | None, value: BaseException | None, __: TracebackType | None
     ) -> None:
         """Give the connection back, or close it if the answer was not read to its end."""
         self.address.inflight -= 1
-        self._response.release()
-        if isinstance(value, aiohttp.ClientPayloadError):
+        self._answer.release()
+        if isinstance(value, BrokenError):
             said, maybe = f"{self._pool.name}: answer cut off", not self._out.repeatable
             raise UnavailableError(said, may_have_arrived=maybe) from value
-
-
-@lru_cache(maxsize=256)
-def _url(base: str, path: str) -> URL:
-    return URL(base + path, encoded=True)
-
-
-@lru_cache(maxsize=64)
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=2.0)

@@ -69,7 +69,7 @@ def build() -> Role:
 
     @contextlib.asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with http_client() as client, tracing.exporting(_ROLE, settings, client), manager.run():
+        async with http_client() as client, tracing.exporting(_ROLE, settings, client.session), manager.run():
             yield
 
     return Role(_ROLE, settings, traced, lifespan, lambda: True)

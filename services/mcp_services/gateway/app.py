@@ -24,7 +24,7 @@ from mcp_services.core.headers import doubled
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
+from mcp_services.core.upstream import HttpClient, Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import GatewayDocument, Limits
 from mcp_services.gateway.auth import Authenticator, UnauthenticatedError
 from mcp_services.gateway.limits import Places, RateLimiter
@@ -81,9 +81,9 @@ class Gateway:
         self._client: aiohttp.ClientSession | None = None
         self._pool: Pool | None = None
 
-    def connect(self, client: aiohttp.ClientSession) -> None:
+    def connect(self, client: HttpClient) -> None:
         """Use `client` for all calls."""
-        self._client = client
+        self._client = client.session
         self._pool = Pool("mcp-gateway", "mcp-policy-proxy", self.settings.policy_url, client)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,8 +230,8 @@ def build() -> Role:
     async def lifespan() -> AsyncIterator[None]:
         async with (
             http_client() as client,
-            tracing.exporting("mcp-gateway", settings, client),
-            document.following(client),
+            tracing.exporting("mcp-gateway", settings, client.session),
+            document.following(client.session),
         ):
             gateway.connect(client)
             yield

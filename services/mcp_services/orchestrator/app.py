@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
@@ -19,7 +18,7 @@ from mcp_services.core.follow import Follower
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
+from mcp_services.core.upstream import HttpClient, Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, ServersDocument, Step, WorkflowsDocument
 from mcp_services.orchestrator.direct import DirectCalls
 from mcp_services.orchestrator.federation import SEPARATOR, Federation
@@ -51,7 +50,7 @@ class PolicyAsker:
         self._settings, self._tokens = settings, tokens
         self._pool: Pool | None = None
 
-    def connect(self, client: aiohttp.ClientSession) -> None:
+    def connect(self, client: HttpClient) -> None:
         """Use `client`."""
         self._pool = Pool(_ROLE, "mcp-policy-proxy", self._settings.policy_url, client)
 
@@ -82,13 +81,7 @@ class PolicyAsker:
             async with self._pool.request(out) as answer:
                 decision = orjson.loads(await answer.read())
                 allowed = answer.status == 200 and decision.get("allowed") is True  # noqa: PLR2004
-        except (
-            UnavailableError,
-            TimeoutError,
-            InvalidTokenError,
-            orjson.JSONDecodeError,
-            aiohttp.ClientError,
-        ) as error:
+        except (UnavailableError, TimeoutError, InvalidTokenError, orjson.JSONDecodeError) as error:
             raise RefusedError(f"{tool}: no decision, so refused ({type(error).__name__})") from error
         if not allowed:
             raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
@@ -173,10 +166,10 @@ def build() -> Role:
     async def lifespan() -> AsyncIterator[None]:
         async with (
             http_client() as client,
-            tracing.exporting(_ROLE, settings, client),
+            tracing.exporting(_ROLE, settings, client.session),
             federation.connected(client),
-            servers.following(client),
-            workflows.following(client),
+            servers.following(client.session),
+            workflows.following(client.session),
             plain.run(),
             streamed.run(),
         ):

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
 from opentelemetry.trace import Span, SpanKind
 
 from mcp_services.core import metrics, tracing
 from mcp_services.core.files import WatchedFile
-from mcp_services.core.upstream import Pool
+from mcp_services.core.upstream import HttpClient, Pool
 from mcp_services.documents import McpServer, ServersDocument
 from mcp_services.orchestrator.session import Session
 from mcp_services.orchestrator.transport import Target
@@ -47,7 +46,7 @@ class NotConnectedError(ToolUnavailableError):
 class Connection:
     """One MCP server, reached by one session after the other."""
 
-    def __init__(self, server: McpServer, client: aiohttp.ClientSession, tokens_dir: Path) -> None:
+    def __init__(self, server: McpServer, client: HttpClient, tokens_dir: Path) -> None:
         """Connect to `server` once `run` is started."""
         self._server, self._client = server, client
         self._token: WatchedFile[str] = WatchedFile(
@@ -135,11 +134,11 @@ class Federation:
     def __init__(self, tokens_dir: Path) -> None:
         """Read bearer tokens for servers from `tokens_dir`, one file a server."""
         self._tokens_dir = tokens_dir
-        self._client: aiohttp.ClientSession | None = None
+        self._client: HttpClient | None = None
         self._connections: dict[str, tuple[Connection, asyncio.Task[None]]] = {}
 
     @contextlib.asynccontextmanager
-    async def connected(self, client: aiohttp.ClientSession) -> AsyncIterator[None]:
+    async def connected(self, client: HttpClient) -> AsyncIterator[None]:
         """Use `client`; disconnect at the end."""
         self._client = client
         try:

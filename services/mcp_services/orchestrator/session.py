@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import (
@@ -38,8 +37,8 @@ from mcp_services.core import exchange, tracing
 from mcp_services.core.upstream import UnavailableError
 from mcp_services.orchestrator.transport import (
     CORRELATION_META,
-    AiohttpTransport,
     NoResponseError,
+    PoolTransport,
     Target,
     reason,
     response,
@@ -81,7 +80,7 @@ class Session:
         """
         try:
             async with Client(
-                AiohttpTransport(self._target, self.over.set), cache=None, client_info=_US
+                PoolTransport(self._target, self.over.set), cache=None, client_info=_US
             ) as client:
                 self._client = client
                 try:
@@ -188,7 +187,7 @@ class Session:
         try:
             async with self._target.post(message, headers, seconds) as answer:
                 got = await response(answer)
-        except (UnavailableError, aiohttp.ClientError, NoResponseError) as error:
+        except (UnavailableError, NoResponseError) as error:
             raise MCPError(CONNECTION_CLOSED, reason(error)) from error
         if isinstance(got, JSONRPCError):
             raise MCPError.from_error_data(got.error)

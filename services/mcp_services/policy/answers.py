@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Send
 
 from mcp_services.core import jsonrpc, relay
+from mcp_services.core.hop import Answer
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase
 from mcp_services.policy.engine import Decision, Engine, Question
@@ -68,7 +68,7 @@ class _Copy:
         await self._send(message)
 
 
-async def give_back(engine: Engine, asked: Asked, answer: aiohttp.ClientResponse, send: Send) -> None:
+async def give_back(engine: Engine, asked: Asked, answer: Answer, send: Send) -> None:
     """Give an answer back as it comes unless a rule asks for it; then what was decided on, or a refusal.
 
     In dry run nothing is held back: the answer is decided on once it is gone, to be counted and logged.
@@ -84,7 +84,7 @@ async def give_back(engine: Engine, asked: Asked, answer: aiohttp.ClientResponse
         _note(engine, asked, answer.status, copy.content)
 
 
-async def _decided(engine: Engine, asked: Asked, answer: aiohttp.ClientResponse) -> Response:
+async def _decided(engine: Engine, asked: Asked, answer: Answer) -> Response:
     try:
         content = await relay.read_answer(answer, MOST_BYTES)
     except relay.TooLargeError:

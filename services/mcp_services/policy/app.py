@@ -5,7 +5,6 @@ import functools
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 import orjson
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
@@ -16,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 
 from mcp_services.core import exchange, jsonrpc, relay, results, tracing
 from mcp_services.core.follow import Follower
+from mcp_services.core.hop import Answer
 from mcp_services.core.identity import InternalTokens, InvalidTokenError, Subject
 from mcp_services.core.serve import Role, straight
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Outgoing, Pool, UnavailableError, http_client
+from mcp_services.core.upstream import HttpClient, Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import messages, rest
 from mcp_services.policy.answers import Asked, give_back, refusal
@@ -65,7 +65,7 @@ class PolicyProxy:
         self.tokens = InternalTokens(settings.internal_key_file, "mcp-policy-proxy")
         self._pool: Pool | None = None
 
-    def connect(self, client: aiohttp.ClientSession) -> None:
+    def connect(self, client: HttpClient) -> None:
         """Use `client` for all calls."""
         self._pool = Pool("mcp-policy-proxy", _ORCHESTRATOR, self._settings.orchestrator_url, client)
 
@@ -131,9 +131,7 @@ class PolicyProxy:
             response = relay.unanswered(error, _NOT_AVAILABLE, request_id)
             await response(scope, receive, send)
 
-    async def _give_back(
-        self, call: _Call, answer: aiohttp.ClientResponse, receive: Receive, send: Send
-    ) -> None:
+    async def _give_back(self, call: _Call, answer: Answer, receive: Receive, send: Send) -> None:
         """Give the orchestrator's answer back: filtered, decided on, or as it comes."""
         scope, method = call.request.scope, call.message.method
         if answer.status == _ACCEPTED or method not in {"tools/call", "tools/list"}:
@@ -183,7 +181,7 @@ class PolicyProxy:
 
     def _upstream(
         self, request: Request, path: str, body: bytes, more: Mapping[str, str] = _NONE, *, repeatable: bool
-    ) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    ) -> contextlib.AbstractAsyncContextManager[Answer]:
         assert self._pool is not None  # noqa: S101 - connected before the first request
         received = exchange.current().headers
         headers = {**relay.forwarded(received), **tracing.outgoing(), **more}
@@ -249,8 +247,8 @@ def build() -> Role:
     async def lifespan() -> AsyncIterator[None]:
         async with (
             http_client() as client,
-            tracing.exporting("mcp-policy-proxy", settings, client),
-            policies.following(client),
+            tracing.exporting("mcp-policy-proxy", settings, client.session),
+            policies.following(client.session),
         ):
             proxy.connect(client)
             yield

@@ -28,7 +28,7 @@ from mcp_services.core.jsonrpc import reply
 from mcp_services.core.room import NoRoomError
 from mcp_services.core.serve import Role
 from mcp_services.core.settings import RoleSettings
-from mcp_services.core.upstream import Pool, http_client
+from mcp_services.core.upstream import HttpClient, Pool, http_client
 from mcp_services.tracehub import bound, redact
 from mcp_services.tracehub.store import Span, Store, read
 
@@ -134,9 +134,9 @@ class Tracehub:
         self._client: aiohttp.ClientSession | None = None
         self._peers: Pool | None = None
 
-    def connect(self, client: aiohttp.ClientSession) -> None:
+    def connect(self, client: HttpClient) -> None:
         """Use `client` to ask the other pods."""
-        self._client = client
+        self._client = client.session
         if self.settings.peers_url:
             self._peers = Pool(_ROLE, _ROLE, self.settings.peers_url, client)
 
@@ -254,7 +254,7 @@ def build() -> Role:
     async def lifespan() -> AsyncIterator[None]:
         async with http_client() as client:
             hub.connect(client)
-            async with hub.forwarder.running(client):
+            async with hub.forwarder.running(client.session):
                 yield
 
     routes = [
