@@ -1,9 +1,11 @@
 """What the rules promise."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from mcp_services.core import lines
 from mcp_services.core.headers import doubled
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Phase, PoliciesDocument
@@ -95,15 +97,20 @@ def test_a_rule_in_dry_run_changes_nothing() -> None:
 
 
 def test_a_rule_in_dry_run_is_logged_and_counted_where_it_would_have_had_an_effect(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caplog.set_level("INFO", "mcp_services.audit")
+    written: list[tuple[object, object]] = []
+
+    def write(_: str, fields: Mapping[str, object], *, now: bool = False) -> None:
+        assert now
+        written.append((fields["decision"], fields["rule"]))
+
+    monkeypatch.setattr(lines, "write", write)
     labels = {"phase": "call", "decision": "dry_run_deny", "rule": "never"}
     before = REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) or 0.0
     decided([{"name": "never", "effect": "deny", "dryRun": True}, ALLOW])
     assert REGISTRY.get_sample_value("mcp_policy_decisions_total", labels) == before + 1
-    verdicts = [(one.__dict__["decision"], one.__dict__["rule"]) for one in caplog.records]
-    assert verdicts == [("dry_run_deny", "never"), ("allow", "allow")]
+    assert written == [("dry_run_deny", "never"), ("allow", "allow")]
 
 
 @pytest.mark.parametrize("dry_run", [False, True])

@@ -6,7 +6,7 @@ import time
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_services.core import connection, exchange, jsonrpc, metrics
+from mcp_services.core import connection, exchange, jsonrpc, lines, metrics
 from mcp_services.core.exchange import CORRELATION_HEADER
 from mcp_services.core.room import Room
 
@@ -14,7 +14,6 @@ DRAINING_HEADER = "X-Draining"
 """On answers of a process about to end, so that callers choose another address at once."""
 
 _CORRELATION = CORRELATION_HEADER.lower().encode()
-_LOG = logging.getLogger("mcp_services.access")
 _FAULTS = logging.getLogger(__name__)
 _OUTCOMES = {401: "unauthorized", 403: "denied", 429: "limited", 503: "unavailable", 504: "timeout"}
 _OK_BELOW, _CLIENT_BELOW = 400, 500
@@ -83,9 +82,9 @@ class Edge:
             metrics.DURATION.labels(self._role, at.method).observe(seconds)
             self._received.inc(int(at.headers.get("content-length") or 0))
             self._sent.inc(sent)
-            _LOG.info(
+            lines.write(
                 "request",
-                extra={
+                {
                     "http_method": scope["method"],
                     "path": scope["path"],
                     "mcp_method": at.method,
@@ -100,7 +99,7 @@ class Edge:
         """Account for an answer to what is no request, and give the correlation ID that goes with it."""
         at, outcome = exchange.begin(None), outcome_of(status)
         metrics.REQUESTS.labels(self._role, at.method, outcome).inc()
-        _LOG.info("request", extra={"mcp_method": at.method, "status": status, "outcome": outcome})
+        lines.write("request", {"mcp_method": at.method, "status": status, "outcome": outcome})
         return at.correlation_id
 
     async def _failed(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from mcp_services.core import exchange
+from mcp_services.core import exchange, lines
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -46,6 +46,8 @@ def configure(role: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(role))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        lines.begin(role, sys.stdout.buffer)
     # The SDK and uvicorn say at INFO what the access line says already.
     for noisy in ("mcp", "uvicorn", "aiohttp.access", "httpx", "httpx2"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_services.core import metrics
+from mcp_services.core import lines, metrics
 from mcp_services.core.connection import Connection
 from mcp_services.core.edge import Edge
 from mcp_services.core.room import Room
@@ -116,6 +116,7 @@ async def run(role: Role) -> None:
         operations.should_exit = True
         beside[1].cancel()
         await asyncio.gather(*beside, return_exceptions=True)
+    lines.flush()
     _LOG.info("ended")
 
 

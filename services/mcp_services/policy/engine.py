@@ -1,7 +1,6 @@
 """Decides by the rules of a document: deny outweighs allow, the default is no, an error denies."""
 
 import fnmatch
-import logging
 import re
 import time
 from collections.abc import Mapping
@@ -10,12 +9,11 @@ from typing import Any, Protocol
 
 import cel
 
-from mcp_services.core import metrics
+from mcp_services.core import lines, metrics
 from mcp_services.core.identity import Subject
 from mcp_services.documents import Effect, Phase, PoliciesDocument, Rule
 
 DEFAULT_RULE = "default-deny"
-_AUDIT = logging.getLogger("mcp_services.audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +179,10 @@ def _recorded(question: Question, decision: Decision, *, dry_run: bool) -> Decis
 def _record(question: Question, verdict: str, rule: str) -> None:
     metrics.DECISIONS.labels(question.phase, verdict, rule).inc()
     if question.phase is not Phase.LIST:
-        _AUDIT.info(
+        # Whatever becomes of the call: its decision is known by then.
+        lines.write(
             "decision",
-            extra={
+            {
                 "phase": question.phase.value,
                 "decision": verdict,
                 "rule": rule,
@@ -191,4 +190,5 @@ def _record(question: Question, verdict: str, rule: str) -> None:
                 "subject": question.subject.id,
                 "workflow": question.workflow,
             },
+            now=True,
         )
