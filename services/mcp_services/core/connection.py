@@ -10,7 +10,7 @@ import fcntl
 import sys
 import termios
 from contextvars import copy_context
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from mcp_services.core import jsonrpc
 from mcp_services.core.exchange import CORRELATION_HEADER
+from mcp_services.core.joined import JoinedWrites
 
 _HEADER_SECONDS, _UNREAD_SECONDS = 10.0, 30.0
 _MOST_WAITING = 8
@@ -78,6 +79,13 @@ class Connection(HttpToolsProtocol):
             if self._header_bytes > _MOST_HEADER_BYTES and not self.transport.is_closing():
                 self._refuse(431, "headers too large")
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Have what is written go out joined."""
+        own = cast("asyncio.Transport", transport)
+        super().connection_made(own)
+        self._joined = JoinedWrites(own, self.loop)
+        self.transport = cast("asyncio.Transport", self._joined)
+
     def on_message_begin(self) -> None:
         """Lead from a request to its connection, and wait for its headers, but not for ever."""
         super().on_message_begin()
@@ -128,6 +136,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Whoever closes from now on has its answer."""
         self.serving = None
+        self._joined.flush()
         super().on_response_complete()
 
     def cut_off(self) -> None:
