@@ -19,8 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deliver soon, end soon, and leave no tracer behind."""
-    monkeypatch.setattr(tracing._Spans, "tracer", tracing._Spans.tracer)
+    """Deliver soon, and end soon."""
     monkeypatch.setattr(tracing, "_FLUSH_SECONDS", 0.05)
     monkeypatch.setattr(tracing, "_END_SECONDS", 0.5)
 
