@@ -41,8 +41,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[int]:
 
 def hung_up() -> float:
     """How many requests ended so."""
-    value: float = metrics.REQUESTS.labels("test", "_other", "hung_up")._value.get()
-    return value
+    return metrics.REQUESTS.labels("test", "_other", "hung_up").value
 
 
 async def read_body(receive: Receive) -> None:

@@ -8,7 +8,7 @@ from mcp_services.core import exchange, spans, tracing
 from mcp_services.core.spans import Queue
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
 
@@ -108,7 +108,7 @@ def test_of_traces_that_begin_here_the_share_is_recorded_that_the_sdk_would_reco
     for _ in range(300):
         with tracing.span("outer", SpanKind.SERVER, {"host": "x"}) as opened:
             trace_id = opened.get_span_context().trace_id
-            wanted = sampler.should_sample(None, trace_id, "outer").decision.is_sampled()
+            wanted = sampler.should_sample(None, trace_id, "outer").decision is Decision.RECORD_AND_SAMPLE
             seen.append(opened.is_recording())
             assert seen[-1] is wanted
     assert 50 < sum(seen) < 150

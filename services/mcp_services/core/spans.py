@@ -67,10 +67,9 @@ class Recorded(trace.NonRecordingSpan):
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Mark it as failed, where the status says so."""
-        if isinstance(status, Status):
-            status, description = status.status_code, status.description
-        if status is StatusCode.ERROR:
-            self._failure = description or ""
+        told = status if isinstance(status, Status) else Status(status, description)
+        if told.status_code is StatusCode.ERROR:
+            self._failure = told.description or ""
 
     def end(self, end_time: int | None = None) -> None:
         """End it, once."""
