@@ -73,6 +73,9 @@ class Connection(HttpToolsProtocol):
         """Take in what comes, unless it is headers without end: neither parser nor uvicorn bounds them."""
         before = self.scope if self._in_headers else None
         super().data_received(data)
+        if self._in_headers and self._deadline is None:
+            # What has come whole, as nearly all do, needs no timer.
+            self._deadline = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
         # What holds nothing but headers of one request; the piece in which they begin may hold another one.
         if before is not None and before is self.scope and self._in_headers:
             self._header_bytes += len(data)
@@ -87,12 +90,10 @@ class Connection(HttpToolsProtocol):
         self.transport = cast("asyncio.Transport", self._joined)
 
     def on_message_begin(self) -> None:
-        """Lead from a request to its connection, and wait for its headers, but not for ever."""
+        """Lead from a request to its connection."""
         super().on_message_begin()
         self.scope["state"][_KEY] = self
         self._in_headers, self._header_bytes = True, 0
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(_HEADER_SECONDS, self._too_slow)
 
     def on_headers_complete(self) -> None:
         """The headers came in time; a client that sends request upon request is not listened to for ever.
@@ -191,6 +192,14 @@ def cut_off(scope: Scope) -> None:
     connection: Connection | None = scope.get("state", {}).get(_KEY)
     if connection is not None:
         connection.cut_off()
+
+
+def body_is_whole(scope: Scope) -> bool:
+    """Whether all of the body of the request being served has come already."""
+    connection: Connection | None = scope.get("state", {}).get(_KEY)
+    cycle = connection.cycle if connection is not None else None
+    # Of several requests sent at once the connection knows the last one.
+    return cycle is not None and cycle.scope is scope and not cycle.more_body
 
 
 async def serve(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

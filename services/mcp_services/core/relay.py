@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Send
 
-from mcp_services.core import exchange, jsonrpc, metrics
+from mcp_services.core import connection, exchange, jsonrpc, metrics
 from mcp_services.core.connection import CutOffError
 from mcp_services.core.hop import Answer
 from mcp_services.core.room import NoRoomError
@@ -16,6 +16,7 @@ from mcp_services.core.upstream import UnavailableError
 
 _CHUNK = 64 * 1024
 _DISCARD_SECONDS = 2.0
+_UNTIMED = contextlib.nullcontext()
 _FORWARDED = frozenset(
     {"accept", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "last-event-id"}
 )
@@ -46,9 +47,10 @@ async def read_body(request: Request, most: int, seconds: float | None = None) -
     declared = at.headers.get("content-length", "")
     parts: list[bytes] = []
     size, more = 0, True
+    whole = connection.body_is_whole(request.scope)
     try:
         _bound(int(declared) if declared.isdigit() else 0, most)
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) if seconds is not None and not whole else _UNTIMED:
             while more:
                 part, more = await _part(request.receive)
                 size += len(part)
