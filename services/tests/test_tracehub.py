@@ -3,7 +3,6 @@
 import gzip
 import time
 import zlib
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -13,19 +12,24 @@ from mcp_services.dev import free_base_port
 from mcp_services.tracehub import redact
 from mcp_services.tracehub.app import _MOST_BYTES, Forwarder, _gunzip
 from mcp_services.tracehub.redact import REDACTED
-from mcp_services.tracehub.store import MOST_SPANS_A_TRACE, Store, read
+from mcp_services.tracehub.store import MOST_SPANS_A_TRACE, Store, read, shown
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 from prometheus_client import REGISTRY
 
 
-def span(span_id: str, correlation: str | None = None) -> dict[str, Any]:
-    """A span as the store keeps it."""
-    return {
-        "spanId": span_id,
-        "start": float(int(span_id)),
-        "attributes": {"correlation.id": correlation} if correlation else {},
-    }
+def span(trace: str, span_id: str, correlation: str | None = None, **attributes: str) -> ProtoSpan:
+    """A span as it comes."""
+    made = ProtoSpan(trace_id=trace.encode(), span_id=span_id.encode())
+    made.start_time_unix_nano = int(span_id) * 10**9
+    for key, value in {"correlation.id": correlation or "", **attributes}.items():
+        made.attributes.add(key=key).value.string_value = value
+    return made
+
+
+def hexed(name: str) -> str:
+    """An ID as it is looked up."""
+    return name.encode().hex()
 
 
 @pytest.mark.parametrize(
@@ -77,12 +81,29 @@ def test_what_is_forwarded_is_redacted_wherever_it_stands() -> None:
     redact.request(request)
     assert b"hunter2" not in request.SerializeToString()
     assert sent.links[0].attributes[0].value.string_value == REDACTED
-    assert next(iter(read(request)))[1]["attributes"] == {
+    assert shown(*next(iter(read(request))))["attributes"] == {
         "api_key": REDACTED,
         "list": [REDACTED],
         "map": {"password": REDACTED, "deep": [{"token": REDACTED}]},
         "raw": REDACTED.encode().hex(),
     }
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "Bearer abcdefgh12345678",
+        "Basic  YWxpY2U6c2VjcmV0",
+        "eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl",
+        "-----BEGIN PRIVATE KEY-----",
+        "://user:pass@",
+    ],
+)
+def test_no_sign_of_a_secret_is_missed_wherever_it_stands(secret: str) -> None:
+    assert redact._VALUES.fullmatch(secret)
+    for text in (secret, f"a {secret}", f"a {secret} b"):
+        assert secret not in redact.text(text)
+        assert REDACTED in redact.text(text)
 
 
 def test_a_long_text_is_cut() -> None:
@@ -165,47 +186,62 @@ async def test_what_nobody_takes_at_the_end_is_counted(monkeypatch: pytest.Monke
 
 def test_a_correlation_id_finds_all_its_traces_in_order_of_time() -> None:
     store = Store(10, 10**6)
-    store.add("t1", span("2", "c"))
-    store.add("t1", span("1"))
-    store.add("t2", span("3", "c"))
-    assert store.correlated("c") == ["t1", "t2"]
-    assert [one["spanId"] for one in store.trace("t1")] == ["1", "2"]
+    store.add("a", span("t1", "2", "c"))
+    store.add("b", span("t1", "1"))
+    store.add("a", span("t2", "3", "c"))
+    assert store.correlated("c") == [hexed("t1"), hexed("t2")]
+    found = store.trace(hexed("t1"))
+    assert [(one["spanId"], one["service"]) for one in found] == [(hexed("1"), "b"), (hexed("2"), "a")]
 
 
 def test_memory_is_bounded_and_the_oldest_trace_is_forgotten_whole() -> None:
     store = Store(2, 10**6)
     for number in range(5):
-        store.add(f"t{number}", span("1", f"c{number}"))
-    assert store.trace("t2") == []
+        store.add("a", span(f"t{number}", "1", f"c{number}"))
+    assert store.trace(hexed("t2")) == []
     assert store.correlated("c2") == []
-    assert store.correlated("c4") == ["t4"]
+    assert store.correlated("c4") == [hexed("t4")]
 
 
-def test_memory_is_bounded_by_bytes_whatever_a_trace_holds() -> None:
-    most = 10**6
+@pytest.mark.parametrize("where", ["span", "service", "trace"])
+def test_memory_is_bounded_by_bytes_whatever_a_trace_holds(where: str) -> None:
+    most, large = 10**6, "x" * 5000
     store = Store(5000, most)
+    trace = {"trace": large}.get(where, "t")
     for number in range(3000):
-        large = span(str(number), f"c{number}")
-        large["attributes"]["note"] = "x" * 5000
-        store.add(f"t{number % 500}", large)
+        one = span(f"{trace}{number % 500}", str(number), f"c{number}")
+        if where == "span":
+            one.attributes.add(key="note").value.string_value = large
+        store.add(large if where == "service" else "a", one)
         assert store.size <= most
-    assert store.trace("t499") != []
-    assert store.trace("t0") == []
-    assert len(store._by_correlation) < 200
+    assert store.trace(hexed(f"{trace}499")) != []
+    assert store.trace(hexed(f"{trace}0")) == []
+    assert len(store._by_correlation) < 500
+
+
+def test_what_no_look_up_shows_is_not_kept() -> None:
+    store, most = Store(10, 10**6), span("t", "1")
+    store.add("a", most)
+    before = store.size
+    for _ in range(100):
+        most.events.add(name="x" * 100)
+        most.links.add(trace_id=b"x" * 16)
+    store.add("a", most)
+    assert (store.size, len(most.events)) == (before, 100)
 
 
 def test_a_span_that_comes_again_takes_no_more_room_and_its_ids_are_counted() -> None:
     store = Store(5000, 10**6)
-    store.add("t", span("1"))
+    store.add("a", span("t", "1"))
     before = store.size
-    store.add("t", span("1"))
+    store.add("a", span("t", "1"))
     assert store.size == before
     for number in range(10**4):
-        store.add("t", span("1", f"c{number}"))
+        store.add("a", span("t", "1", f"c{number}"))
         assert len(store._by_correlation) < 10**6 / 400
 
 
 def test_a_trace_takes_no_more_spans_than_it_may() -> None:
     store = Store(10, 10**8)
-    taken = [store.add("t", span(str(number))) for number in range(MOST_SPANS_A_TRACE + 1)]
+    taken = [store.add("a", span("t", str(number))) for number in range(MOST_SPANS_A_TRACE + 1)]
     assert (sum(taken), taken[-1]) == (MOST_SPANS_A_TRACE, False)

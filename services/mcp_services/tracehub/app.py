@@ -160,9 +160,9 @@ class Tracehub:
             return reply({"error": "no OTLP trace request"}, 400)
         redact.request(asked)
         count = 0
-        for trace_id, span in read(asked):
-            kept = self.store.add(trace_id, span)
-            label = span["service"] if span["service"] in _SERVICES else "_other"
+        for service, span in read(asked):
+            kept = self.store.add(service, span)
+            label = service if service in _SERVICES else "_other"
             metrics.HUB_SPANS.labels(label, "kept" if kept else "dropped").inc()
             count += 1
         if self.settings.jaeger_otlp_url:

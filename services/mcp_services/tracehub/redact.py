@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -28,6 +29,13 @@ _VALUES = re.compile(
 )
 
 
+_SIGNS = ("Bearer", "Basic", "eyJ", "-----BEGIN ", "://")
+"""Of these there is one in every text in which `_VALUES` finds something."""
+
+_SHORT = 128
+"""Characters of a key that is remembered: ours are few and short, and nobody's may fill the memory."""
+
+
 def request(asked: ExportTraceServiceRequest) -> None:
     """Take secrets out of an OTLP request, in place."""
     for resource in asked.resource_spans:
@@ -40,8 +48,10 @@ def request(asked: ExportTraceServiceRequest) -> None:
 
 
 def _span(span: Span) -> None:
-    span.name = text(span.name)
-    span.status.message = text(span.status.message)
+    if (name := text(span.name)) != span.name:
+        span.name = name
+    if span.status.message:
+        span.status.message = text(span.status.message)
     _attributes(span.attributes)
     for event in span.events:
         event.name = text(event.name)
@@ -52,16 +62,24 @@ def _span(span: Span) -> None:
 
 def _attributes(held: Iterable[KeyValue]) -> None:
     for one in held:
-        if _KEYS.search(one.key):
+        if _remembered(one.key) if len(one.key) <= _SHORT else _is_secret(one.key):
             one.value.CopyFrom(AnyValue(string_value=REDACTED))
         else:
             _value(one.value)
 
 
+def _is_secret(key: str) -> bool:
+    return _KEYS.search(key) is not None
+
+
+_remembered = lru_cache(maxsize=1024)(_is_secret)
+
+
 def _value(value: AnyValue) -> None:
     match value.WhichOneof("value"):
         case "string_value":
-            value.string_value = text(value.string_value)
+            if (kept := text(value.string_value)) != value.string_value:
+                value.string_value = kept
         case "bytes_value":
             value.bytes_value = text(value.bytes_value.decode("latin-1")).encode("latin-1")
         case "array_value":
@@ -73,6 +91,8 @@ def _value(value: AnyValue) -> None:
 
 def text(value: str) -> str:
     """A text without the secrets in it, and cut when it is long."""
+    if len(value) <= LONGEST and not any(sign in value for sign in _SIGNS):
+        return value
     kept, at = [], 0
     for found in _VALUES.finditer(value, 0, LONGEST + _LONGEST_SECRET):
         if found.start() >= LONGEST:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
@@ -23,15 +22,18 @@ Span = dict[str, Any]
 
 @dataclass
 class Trace:
-    """The spans of one trace by span ID, as JSON, whose size is known; and the correlation IDs they carry."""
+    """The spans of one trace by span ID, each with its service, and the correlation IDs they carry.
 
-    spans: dict[str, bytes] = field(default_factory=dict)
+    They are kept as they are encoded, whose size is known: of a thousand, one may be looked up.
+    """
+
+    spans: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     correlations: set[str] = field(default_factory=set)
     size: int = 0
 
 
-def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
-    """Each span of an OTLP request with its trace ID."""
+def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, ProtoSpan]]:
+    """Each span of an OTLP request with its service."""
     for resource in request.resource_spans:
         service = next(
             (one.value.string_value for one in resource.resource.attributes if one.key == "service.name"),
@@ -39,10 +41,35 @@ def read(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
         )
         for scope in resource.scope_spans:
             for span in scope.spans:
-                yield span.trace_id.hex(), _span(span, service)
+                yield service, span
 
 
-def _span(span: ProtoSpan, service: str) -> Span:
+def _lean(span: ProtoSpan) -> ProtoSpan:
+    """A span without what no look-up shows."""
+    if not span.events and not span.links:
+        return span
+    lean = ProtoSpan()
+    lean.CopyFrom(span)
+    lean.ClearField("events")
+    lean.ClearField("links")
+    return lean
+
+
+def _size(service: str, content: bytes) -> int:
+    return len(service) + len(content)
+
+
+def _correlation(span: ProtoSpan) -> str:
+    # The last one counts, as in JSON.
+    found = ""
+    for one in span.attributes:
+        if one.key == CORRELATION_ATTRIBUTE:
+            found = one.value.string_value
+    return found
+
+
+def shown(service: str, span: ProtoSpan) -> Span:
+    """A span as it is looked up."""
     return {
         "spanId": span.span_id.hex(),
         "parentSpanId": span.parent_span_id.hex() or None,
@@ -77,19 +104,22 @@ class Store:
         self._by_correlation: dict[str, set[str]] = {}
         self.size = 0
 
-    def add(self, trace_id: str, span: Span) -> bool:
+    def add(self, service: str, span: ProtoSpan) -> bool:
         """Keep a span; false when its trace is full."""
+        trace_id, span_id = span.trace_id.hex(), span.span_id
         trace = self._traces.get(trace_id)
         if trace is None:
             trace = self._traces[trace_id] = Trace()
-            self._grow(trace, _OVERHEAD)
-        known = trace.spans.get(span["spanId"])
+            self._grow(trace, len(trace_id) + _OVERHEAD)
+        known = trace.spans.get(span_id)
         if known is None and len(trace.spans) >= MOST_SPANS_A_TRACE:
             return False
-        content = trace.spans[span["spanId"]] = orjson.dumps(span)
-        self._grow(trace, len(content) - len(known) if known is not None else len(content) + _OVERHEAD)
-        correlation = span["attributes"].get(CORRELATION_ATTRIBUTE)
-        if isinstance(correlation, str) and correlation and correlation not in trace.correlations:
+        content = _lean(span).SerializeToString()
+        trace.spans[span_id] = service, content
+        before = -_OVERHEAD if known is None else _size(*known)
+        self._grow(trace, _size(service, content) - before)
+        correlation = _correlation(span)
+        if correlation and correlation not in trace.correlations:
             trace.correlations.add(correlation)
             self._by_correlation.setdefault(correlation, set()).add(trace_id)
             self._grow(trace, len(correlation) + _OVERHEAD)
@@ -113,7 +143,8 @@ class Store:
     def trace(self, trace_id: str) -> list[Span]:
         """The spans of a trace, earliest first; none when it is unknown."""
         found = self._traces.get(trace_id)
-        spans: list[Span] = list(map(orjson.loads, found.spans.values())) if found else []
+        kept = found.spans.values() if found else ()
+        spans = [shown(service, ProtoSpan.FromString(content)) for service, content in kept]
         return sorted(spans, key=lambda span: float(span["start"]))
 
     def correlated(self, correlation_id: str) -> list[str]:
