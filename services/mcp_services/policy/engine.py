@@ -3,7 +3,7 @@
 import fnmatch
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +14,9 @@ from mcp_services.core.identity import Subject
 from mcp_services.documents import Effect, Phase, PoliciesDocument, Rule
 
 DEFAULT_RULE = "default-deny"
+_OF_THE_CALLER = frozenset({"subject", "tool", "phase"})
+"""Facts that are the same for each call of one tool by one caller."""
+_MOST_KNOWN, _LONGEST_KNOWN = 1024, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +88,27 @@ class _Compiled:
         program = cel.compile(rule.when)
         return cls(rule, tools, program, frozenset(program.variables()))
 
-    def matches(self, tool: str, facts: Mapping[str, Any]) -> bool:
-        if not self.tools.match(tool):
-            return False
+    @property
+    def settled_by_the_caller(self) -> bool:
+        """Whether nothing of a single call makes a difference."""
+        return self.names <= _OF_THE_CALLER
+
+    def outcome(self, facts: Mapping[str, Any]) -> bool | str:
+        """Whether the rule matches, or the name of what went wrong."""
         if self.program is None:
             return True
         # Each fact is converted, so one that the expression does not name would cost for nothing; arguments
         # may be megabytes.
-        outcome = self.program.execute({name: fact for name, fact in facts.items() if name in self.names})
-        if not isinstance(outcome, bool):
-            raise TypeError("the expression is not true or false")
-        return outcome
+        named = {name: fact for name, fact in facts.items() if name in self.names}
+        try:
+            found = self.program.execute(named)
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, the answer is no
+            return type(error).__name__
+        return found if isinstance(found, bool) else TypeError.__name__
+
+
+_Outcome = bool | str | None
+"""Of a rule: as `_Compiled.outcome`, or none where it is for the call to tell."""
 
 
 class CelEngine:
@@ -108,6 +121,7 @@ class CelEngine:
         self._rules = {
             phase: tuple(_Compiled.of(rule) for rule in ordered if phase in rule.phases) for phase in Phase
         }
+        self._known: dict[tuple[Phase, Subject, str], tuple[tuple[_Compiled, _Outcome], ...]] = {}
 
     def needs(self, phase: Phase, tool: str) -> bool:
         """Whether any rule concerns `tool` in `phase`."""
@@ -132,27 +146,16 @@ class CelEngine:
         return _recorded(question, decision, dry_run=dry_run or self._dry_run)
 
     def _decide(self, question: Question) -> Decision:
-        # As the orchestrator takes it apart: a server's name has no underscore, a tool's own may have two.
-        server, found, name = question.tool.partition("__")
-        server, name = (server, name) if found else ("", question.tool)
-        facts: dict[str, Any] = {
-            "subject": question.subject.as_dict(),
-            "tool": {"name": question.tool, "server": server, "short": name},
-            "phase": question.phase.value,
-            "args": question.args,
-            "workflow": question.workflow,
-            "result": question.result,
-        }
-        for compiled in self._rules[question.phase]:
-            rule = compiled.rule
-            try:
-                matched = compiled.matches(question.tool, facts)
-            except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, the answer is no
-                if rule.dry_run:
-                    continue
-                return Decision(allowed=False, rule=rule.name, reason=f"rule failed: {type(error).__name__}")
-            if not matched:
+        facts: Mapping[str, Any] = {}
+        for compiled, known in self._left(question):
+            rule, outcome = compiled.rule, known
+            if outcome is None:
+                facts = facts or _facts(question)
+                outcome = compiled.outcome(facts)
+            if not outcome or (isinstance(outcome, str) and rule.dry_run):
                 continue
+            if isinstance(outcome, str):
+                return Decision(allowed=False, rule=rule.name, reason=f"rule failed: {outcome}")
             if rule.dry_run:
                 _record(question, f"dry_run_{rule.effect}", rule.name)
                 continue
@@ -164,6 +167,45 @@ class CelEngine:
         if question.phase is Phase.RESULT:
             return Decision(allowed=True, rule="default-allow", reason="no rule withholds the result")
         return Decision(allowed=False, rule=DEFAULT_RULE, reason="no rule allows it")
+
+    def _left(self, question: Question) -> Iterable[tuple[_Compiled, _Outcome]]:
+        """The rules that may decide a question; what caller, tool and phase settle is found out once."""
+        key = question.phase, question.subject, question.tool
+        known = self._known.get(key)
+        if known is None:
+            known = tuple(self._settled(question))
+            # A name may be as long as a body, and anybody may ask for many.
+            if len(question.tool) <= _LONGEST_KNOWN:
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[key] = known
+        return known
+
+    def _settled(self, question: Question) -> Iterator[tuple[_Compiled, _Outcome]]:
+        facts = _facts(question)
+        for compiled in self._rules[question.phase]:
+            if not compiled.tools.match(question.tool):
+                continue
+            if not compiled.settled_by_the_caller:
+                yield compiled, None
+            elif outcome := compiled.outcome(facts):
+                yield compiled, outcome
+                if not compiled.rule.dry_run:
+                    return
+
+
+def _facts(question: Question) -> dict[str, Any]:
+    # As the orchestrator takes it apart: a server's name has no underscore, a tool's own may have two.
+    server, found, name = question.tool.partition("__")
+    server, name = (server, name) if found else ("", question.tool)
+    return {
+        "subject": question.subject.as_dict(),
+        "tool": {"name": question.tool, "server": server, "short": name},
+        "phase": question.phase.value,
+        "args": question.args,
+        "workflow": question.workflow,
+        "result": question.result,
+    }
 
 
 def _recorded(question: Question, decision: Decision, *, dry_run: bool) -> Decision:
