@@ -52,7 +52,9 @@ def one_of(name: str, known: Sequence[str]) -> str:
         return "expected none of this name"
     close = difflib.get_close_matches(name, known, 1)
     others = ", ".join(one for one in known if one not in close)
-    return f"expected {close[0]}, or another of {others}" if close else f"expected one of {others}"
+    if not close:
+        return f"expected one of {others}"
+    return f"expected {close[0]}, or another of {others}" if others else f"expected {close[0]}"
 
 
 def expected(problem: ErrorDetails, known: Examples) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from a1platform.settings.load import SettingsError, parse
 from a1platform.settings.model import A1Settings
-from a1platform.settings.words import examples
+from a1platform.settings.words import examples, one_of
 from tests.unit.settings.refused import Entry, refused
 
 _BODY = base64.b64encode(b"openssh-key-v1\0" + bytes(range(200))).decode()
@@ -172,3 +172,8 @@ def test_every_pattern_has_an_example_that_it_matches() -> None:
 def test_what_can_be_no_folder_is_told_like_one_that_is_not_there(folder: str) -> None:
     (line,) = refused({"bundle": folder})
     assert line.startswith("bundle: found no bundle.json in '")
+
+
+def test_the_one_name_that_there_is_stands_alone_in_what_is_expected() -> None:
+    assert one_of("maxRatoi", ["maxRatio"]) == "expected maxRatio"
+    assert one_of("maxRatoi", ["maxRatio", "limits"]) == "expected maxRatio, or another of limits"
