@@ -78,7 +78,10 @@ def prepare_rest(cache: Cache, progress: Progress, seconds: float = math.inf) ->
 def left_for_later(cache: Cache) -> list[str]:
     """Return the parts that the last `prepare_rest` had no time to make, once none is under way."""
     with cache.lock(_REST):
-        return _later(cache).read_text(encoding="utf-8").split() if _later(cache).exists() else []
+        left = _later(cache).read_text(encoding="utf-8").split() if _later(cache).exists() else []
+    # What `make up` has made since is there.
+    missing = ready_parts(cache)[1] if left else []
+    return [name for name in left if name in missing]
 
 
 def _later(cache: Cache) -> Path:

@@ -120,6 +120,19 @@ def started_since(deployment: Deployment) -> str:
     )
 
 
+def assert_repaired(deployment: Deployment, tamper: str, concern: str) -> None:
+    """Change something on the first node: the audit names it, and `up` repairs it without restarting K3s."""
+    started = started_since(deployment)
+    deployment.on_node(tamper)
+    assert concern in {deviation.concern for deviation in audit(deployment)}
+    said = deployment.stack.read(*UP)
+    assert "is not as declared" in said
+    assert concern in said
+    assert audit(deployment) == ()
+    assert started_since(deployment).split("\n\n")[0] == started.split("\n\n")[0]
+    deployment.stack.read(*UP, "--expect-no-changes")
+
+
 def traces(deployment: Deployment, node: Node | None = None) -> dict[str, str]:
     """Return what an uninstall must not leave behind on a node, the first by default."""
     commands = {

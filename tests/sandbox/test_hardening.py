@@ -18,7 +18,15 @@ from a1platform.node.host_change import render_script
 from sandbox.engine import Engine
 from sandbox.node import Node, reboot
 from sandbox.pulumi import PulumiError
-from tests.sandbox.deployment import DESTROY, UP, Deployment, all_concerns, audit, started_since
+from tests.sandbox.deployment import (
+    DESTROY,
+    UP,
+    Deployment,
+    all_concerns,
+    assert_repaired,
+    audit,
+    started_since,
+)
 from tests.sandbox.snapshot import differences, snapshot
 from tests.sandbox.tampering import LAST, TAMPER, TAMPER_SSHD
 
@@ -39,18 +47,8 @@ def test_what_was_tampered_with_is_named_by_the_audit_and_repaired_by_up(
     hardened: Deployment, what: str
 ) -> None:
     command, concern = TAMPER[what]
-    started = started_since(hardened)
-    hardened.on_node(command)
-    found = audit(hardened)
-    assert concern in {deviation.concern for deviation in found}
-    said = hardened.stack.read(*UP)
-    assert "is not as declared" in said
-    assert concern in said
+    assert_repaired(hardened, command, concern)
     assert hardened.changed() == [concern.split()[0]]
-    assert audit(hardened) == ()
-    k3s = started.split("\n\n")[0]
-    assert started_since(hardened).split("\n\n")[0] == k3s
-    hardened.stack.read(*UP, "--expect-no-changes")
 
 
 @pytest.mark.parametrize("what", TAMPER_SSHD)

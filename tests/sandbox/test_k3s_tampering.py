@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox.deployment import DESTROY, UP, Deployment, audit, started_since
+from tests.sandbox.deployment import DESTROY, UP, Deployment, assert_repaired, audit
 from tests.sandbox.snapshot import differences, snapshot
 from tests.sandbox.tampering import TAMPER_K3S, TAMPER_K3S_MODES
 
@@ -14,17 +14,7 @@ def test_another_mode_of_a_file_of_k3s_is_named_by_the_audit_and_repaired_by_up_
     hardened: Deployment, what: str
 ) -> None:
     command, concern = TAMPER_K3S_MODES[what]
-    started = started_since(hardened)
-    hardened.on_node(command)
-    found = audit(hardened)
-    assert concern in {deviation.concern for deviation in found}
-    said = hardened.stack.read(*UP)
-    assert "is not as declared" in said
-    assert concern in said
-    assert audit(hardened) == ()
-    k3s = started.split("\n\n")[0]
-    assert started_since(hardened).split("\n\n")[0] == k3s
-    hardened.stack.read(*UP, "--expect-no-changes")
+    assert_repaired(hardened, command, concern)
 
 
 @pytest.mark.parametrize("what", TAMPER_K3S)

@@ -72,7 +72,10 @@ C = TypeVar("C", Number, Spread)
 class _Tally(Collector, Generic[C]):
     """What is counted under one name, by label values."""
 
-    def __init__(self, make: Callable[[], C], labels: Sequence[str], registry: CollectorRegistry) -> None:
+    def __init__(
+        self, name: str, said: str, labels: Sequence[str], registry: CollectorRegistry, make: Callable[[], C]
+    ) -> None:
+        self._name, self._said = name, said
         self._make: Callable[[], C] = make
         self._labels = labels
         self._children: dict[tuple[str, ...], C] = {}
@@ -97,8 +100,7 @@ class Counter(_Tally[Number]):
         self, name: str, said: str, labels: Sequence[str] = (), registry: CollectorRegistry = REGISTRY
     ) -> None:
         """Show it as `<name>_total`."""
-        self._name, self._said = name, said
-        super().__init__(Number, labels, registry)
+        super().__init__(name, said, labels, registry, Number)
 
     def collect(self) -> Iterable[Metric]:
         """Its samples."""
@@ -115,8 +117,7 @@ class Gauge(_Tally[Number]):
         self, name: str, said: str, labels: Sequence[str] = (), registry: CollectorRegistry = REGISTRY
     ) -> None:
         """Show it as `name`."""
-        self._name, self._said = name, said
-        super().__init__(Number, labels, registry)
+        super().__init__(name, said, labels, registry, Number)
 
     def collect(self) -> Iterable[Metric]:
         """Its samples."""
@@ -139,8 +140,8 @@ class Histogram(_Tally[Spread]):
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         """Show it under `name` with a bucket up to each of `ends`."""
-        self._name, self._said, self._ends = name, said, tuple(ends)
-        super().__init__(lambda: Spread(self._ends), labels, registry)
+        self._ends = tuple(ends)
+        super().__init__(name, said, labels, registry, lambda: Spread(self._ends))
 
     def collect(self) -> Iterable[Metric]:
         """Its samples."""

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from types import TracebackType
 
 import aiohttp
@@ -50,7 +51,7 @@ async def _deliver(queue: Queue, client: aiohttp.ClientSession, url: str) -> Non
                 headers={"Content-Type": "application/x-protobuf"},
                 timeout=aiohttp.ClientTimeout(total=_END_SECONDS),
             ) as answer:
-                taken = answer.status < 400  # noqa: PLR2004
+                taken = answer.status < HTTPStatus.BAD_REQUEST
         except (aiohttp.ClientError, OSError):
             return
         finally:

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 
 import aiohttp
@@ -27,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 _RESOLVE_SECONDS = 5.0
 _EJECT_SECONDS = 5.0
 _ATTEMPTS = 3
+_SERVER_ERROR = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 _MOST_REQUESTS = 512
 _DRAINING = DRAINING_HEADER.lower()
 
@@ -207,7 +209,7 @@ class Pool:
             answer = await self._client.connections.ask(address.at, out, self._fixed)
         if _DRAINING in answer.headers:
             address.out_until = time.monotonic() + 2 * _EJECT_SECONDS
-        outcome = "ok" if answer.status < 500 else "error"  # noqa: PLR2004
+        outcome = "ok" if answer.status < _SERVER_ERROR else "error"
         metrics.UPSTREAM.labels(*self._labels, outcome).inc()
         return answer
 

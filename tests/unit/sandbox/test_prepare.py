@@ -43,3 +43,12 @@ def test_a_run_that_makes_everything_leaves_nothing_for_later(
     monkeypatch.setattr(prepare, "make_bundle", lambda *_: None)
     prepare.prepare_rest(cache, lambda _: None)
     assert prepare.left_for_later(cache) == []
+
+
+def test_what_another_run_has_made_since_is_no_longer_left(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "make_bundle", _compiles)
+    prepare.prepare_rest(cache, lambda _: None, 0.05)
+    monkeypatch.setattr(prepare, "ready_parts", lambda _: (["keda"], []))
+    assert prepare.left_for_later(cache) == []
