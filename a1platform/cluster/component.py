@@ -87,7 +87,8 @@ class K3sCluster(pulumi.ComponentResource):
         super().__init__(token("cluster", "K3sCluster"), name, None, opts)
         self.server = server = first_server(args.nodes)
         own = pulumi.ResourceOptions(parent=self, retain_on_delete=args.node_is_gone)
-        self.installed = _install(f"{name}-{server.name}", args, _plan(args, server), own)
+        first = _install(f"{name}-{server.name}", args, _plan(args, server), own)
+        self.installed = first.installed
         inside = pulumi.ResourceOptions.merge(
             own, pulumi.ResourceOptions(depends_on=[self.installed], deleted_with=self.installed)
         )
@@ -98,8 +99,9 @@ class K3sCluster(pulumi.ComponentResource):
             self.installed.create.apply(lambda installed: f"# after {installed}\n{kubeconfig.READ}"),
             opts=inside,
         )
-        joined = _join(name, args, read.stdout.apply(kubeconfig.token), own, self.installed)
-        self.images = _images(args, {server.name: self.installed, **joined}, own)
+        joined = _join(name, args, read.stdout.apply(kubeconfig.token), own, first.answers)
+        nodes = {server.name: first, **joined}
+        self.images = _images(args, {node: one.installed for node, one in nodes.items()}, own)
         self.kubeconfig = pulumi.Output.secret(
             read.stdout.apply(lambda text: kubeconfig.rewrite(text, server.host, args.name))
         )
@@ -111,11 +113,19 @@ class K3sCluster(pulumi.ComponentResource):
                 timeout=_CLIENT_SECONDS, qps=50, burst=100
             ),
             opts=pulumi.ResourceOptions.merge(
-                inside, pulumi.ResourceOptions(depends_on=list(joined.values()))
+                inside, pulumi.ResourceOptions(depends_on=[one.answers for one in nodes.values()])
             ),
         )
         self.version = pulumi.Output.from_input(args.settings.version)
         self.register_outputs({"kubeconfig": self.kubeconfig, "version": self.version})
+
+
+@dataclass(frozen=True)
+class _K3s:
+    """K3s on one node: what it takes to send images there, and what it takes to use it."""
+
+    installed: Command
+    answers: Command
 
 
 def _join(
@@ -124,11 +134,11 @@ def _join(
     cluster_token: pulumi.Output[str],
     own: pulumi.ResourceOptions,
     first: Command,
-) -> dict[str, Command]:
+) -> dict[str, _K3s]:
     """Declare the other nodes: servers one by one, as etcd takes one learner at a time, then agents."""
     others = [node for node in args.nodes if node is not first_server(args.nodes)]
     last = first
-    joined: dict[str, Command] = {}
+    joined: dict[str, _K3s] = {}
     for node in sorted(others, key=lambda node: node.role == "agent"):
         plan = _plan(args, node)
         key = remote_script(
@@ -140,9 +150,10 @@ def _join(
             opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[last])),
         )
         before = pulumi.ResourceOptions(depends_on=[key, last])
-        install = _install(f"{name}-{node.name}", args, plan, pulumi.ResourceOptions.merge(own, before))
-        joined[node.name] = install
-        last = install if node.role == "server" else last
+        joined[node.name] = _install(
+            f"{name}-{node.name}", args, plan, pulumi.ResourceOptions.merge(own, before)
+        )
+        last = joined[node.name].answers if node.role == "server" else last
     return joined
 
 
@@ -213,7 +224,7 @@ def _plan(args: K3sClusterArgs, node: NodeSettings) -> _Plan:
     return _Plan(node, change, uploads, args.watch(node, render_script([change], GROUP)))
 
 
-def _install(name: str, args: K3sClusterArgs, plan: _Plan, opts: pulumi.ResourceOptions) -> Command:
+def _install(name: str, args: K3sClusterArgs, plan: _Plan, opts: pulumi.ResourceOptions) -> _K3s:
     ready: list[pulumi.Resource] = []
     if args.bundle and (binary := args.bundle.k3s):
         upload = Upload(binary.path.name, binary.sha256, BINARY, "0755")
@@ -223,11 +234,22 @@ def _install(name: str, args: K3sClusterArgs, plan: _Plan, opts: pulumi.Resource
         folder = args.bundle.part(SYSTEM).images[0].path.parent
         mark = plan.upload_mark(f"{name}-images", IMAGES_CONCERN)
         ready.append(remote_files(f"{name}-images", plan.node, folder, plan.images, mark=mark, opts=opts))
-    return remote_script(
+    script = plan.mark().apply(lambda mark: render_script([plan.change], GROUP, mark=mark))
+    installed = remote_script(
         f"{name}-k3s",
         plan.node,
-        plan.mark().apply(lambda mark: render_script([plan.change], GROUP, mark=mark)),
+        script,
         arguments="apply",
         delete_arguments="revert",
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=ready)),
     )
+    # A step of its own: the cluster's DNS comes a good while after the node is Ready, and images need none.
+    inside = pulumi.ResourceOptions(depends_on=[installed], deleted_with=installed)
+    answers = remote_script(
+        f"{name}-answers",
+        plan.node,
+        script,
+        arguments="confirm",
+        opts=pulumi.ResourceOptions.merge(opts, inside),
+    )
+    return _K3s(installed, answers)

@@ -68,14 +68,17 @@ def k3s(
 
     Returns:
         A change whose check refuses a binary with another digest before anything else is written, whose
-        apply restarts K3s only when one of its files or its binary has changed, and whose revert leaves
-        nothing behind.
+        apply restarts K3s only when one of its files or its binary has changed and ends when the node is
+        Ready, whose confirm ends when the cluster's DNS answers, and whose revert leaves nothing behind.
+        When either does not come, what K3s was last known to work with is put back.
     """
     own = _files(settings, node, nodes, uploaded or settings.sha256 or "digest from the release")
     dns = settings.service_cidr.network_address + 10
-    start = shlex.join((node.name, str(settings.start_timeout), str(dns), *(file.path for file in own)))
+    paths = [file.path for file in own]
+    start = shlex.join(("a1_k3s_apply", node.name, str(settings.start_timeout), *paths))
+    answers = shlex.join(("a1_k3s_confirm", node.name, str(settings.start_timeout), str(dns), *paths))
     joined = node is not first_server(nodes)
-    verify = [shlex.join(("a1_k3s_verify", uploaded or "", *(file.path for file in own)))]
+    verify = [shlex.join(("a1_k3s_verify", uploaded or "", *paths))]
     archives = [word for image in images for word in (image.sha256, image.destination)]
     verify += [shlex.join(("a1_k3s_verify_images", IMAGES_CONCERN, *archives))] if images else []
     verify += [shlex.join(("a1_k3s_verify_there", "k3s token", config.TOKEN_FILE))] if joined else []
@@ -86,7 +89,8 @@ def k3s(
         files=own,
         functions=_script("k3s.sh") + _script("k3s_verify.sh"),
         check=_check(settings, uploaded),
-        apply=f"{'' if uploaded else f'a1_k3s_claim {RECORDS}'}\na1_k3s_apply {start}",
+        apply=f"{'' if uploaded else f'a1_k3s_claim {RECORDS}'}\n{start}",
+        confirm=answers,
         record=_RECORD,
         verify="\n".join(verify),
         before_revert=leave + _script("k3s_uninstall.sh"),

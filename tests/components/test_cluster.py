@@ -82,7 +82,7 @@ def test_images_come_one_part_after_the_other_in_the_order_that_is_asked_for(
     copy = f"{'b' * 16}-copy"
     assert imports == {f"a1-{part}-images{end}" for part in ("argo-cd", "keda") for end in ("", f"-{copy}")}
     first, second = (f"a1-{part}-images-{copy}" for part in ("argo-cd", "keda"))
-    # On destroy they go before K3s does, which takes their images along.
+    # On destroy they go before K3s does, which takes their images along. They need no DNS in the cluster.
     assert found[first].after == ("cluster-a1-k3s",)
     assert found[second].after == (first,)
     assert set(found["a1-argo-cd-images"].after) == {"cluster-a1-k3s", first}
@@ -160,5 +160,11 @@ def test_the_provider_takes_the_rewritten_kubeconfig_as_a_secret(declared: dict[
     assert "kubeconfig" in provider.secrets
 
 
-def test_a_cluster_costs_six_connections(declared: dict[str, Declared]) -> None:
-    assert sum(resource.type.startswith("command:remote:") for resource in declared.values()) == 6
+def test_a_cluster_costs_seven_connections(declared: dict[str, Declared]) -> None:
+    assert sum(resource.type.startswith("command:remote:") for resource in declared.values()) == 7
+
+
+def test_everything_in_the_cluster_waits_for_its_dns(declared: dict[str, Declared]) -> None:
+    assert declared["cluster-a1-answers"].after == ("cluster-a1-k3s",)
+    assert declared["cluster-a1-answers"].deleted_with == "cluster-a1-k3s"
+    assert "cluster-a1-answers" in declared["cluster-provider"].after

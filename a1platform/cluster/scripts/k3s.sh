@@ -125,12 +125,11 @@ a1_k3s_node_ready() { # node name, second of the start: Ready, said by a kubelet
     [ "$status" = True ] && [ "$(date --date "$heard" +%s)" -ge "$2" ]
 }
 
-a1_k3s_ready() { # node name, seconds, address of the DNS, second of the start
-    a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" "$4" &&
-        a1_k3s_wait "an answer of the cluster's DNS" "$2" a1_k3s_dns "$3"
+a1_k3s_ready() { # node name, seconds, second of the start
+    a1_k3s_wait "node $1 Ready" "$2" a1_k3s_node_ready "$1" "$3"
 }
 
-a1_k3s_start() { # node name, seconds, address of the DNS
+a1_k3s_start() { # node name, seconds
     local begun
     systemctl daemon-reload
     systemctl enable --quiet k3s
@@ -158,6 +157,7 @@ a1_k3s_report() { # why a start failed, for the person who reads the error; toke
 
 a1_k3s_keep() { # the files that K3s is known to start with, and the binary
     local file binary="$a1_k3s_kept~/${a1_k3s//\//%}"
+    cat -- "$a1_state/k3s/binary" | a1_keep "$a1_state/k3s/kept"
     rm -rf -- "$a1_k3s_kept~"
     mkdir -p "$a1_k3s_kept~"
     for file in "$@"; do cp -a -- "$file" "$a1_k3s_kept~/${file//\//%}"; done
@@ -168,11 +168,16 @@ a1_k3s_keep() { # the files that K3s is known to start with, and the binary
     mv -T -- "$a1_k3s_kept~" "$a1_k3s_kept"
 }
 
-a1_k3s_known() { # files of the change: succeeds when K3s has been ready with what is there, and that is kept
-    local path
+a1_k3s_kept_digest() { # of the binary that K3s is known to start with; that of the newest may be another
+    cat -- "$a1_state/k3s/kept" 2>/dev/null || true
+}
+
+a1_k3s_known() { # files of the change: succeeds when K3s has worked with what is there and no more, and that is kept
+    local path digest
     for path in "$a1_k3s" "$@"; do cmp -s -- "$path" "$a1_k3s_kept/${path//\//%}" || return 1; done
     # Which two names of one file say nothing of.
-    [ "$(a1_k3s_digest "$a1_k3s")" = "$(a1_k3s_expected "")" ]
+    digest=$(a1_k3s_digest "$a1_k3s")
+    [ "$digest" = "$(a1_k3s_expected "")" ] && [ "$digest" = "$(a1_k3s_kept_digest)" ] && ! a1_k3s_dropped "$@"
 }
 
 a1_k3s_dropped() { # files of the change: succeeds when K3s was last ready with one that is declared no more
@@ -199,7 +204,8 @@ a1_k3s_return() { # files of the change: puts back what K3s is known to start wi
         path=${path//%//}
         if [ "$path" = "$a1_k3s" ]; then
             # A second name is the same file when it was written in place, so its content says nothing of before.
-            if [ "$(a1_k3s_digest "$entry")" != "$(a1_k3s_expected "")" ]; then continue; fi
+            if [ "$(a1_k3s_digest "$entry")" != "$(a1_k3s_kept_digest)" ]; then continue; fi
+            a1_k3s_kept_digest | a1_keep "$a1_state/k3s/binary"
         else
             # One that is declared no more has lost its record with its file: a later apply must know it.
             a1_record k3s "$path"
@@ -211,9 +217,9 @@ a1_k3s_return() { # files of the change: puts back what K3s is known to start wi
     done
 }
 
-a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the change
-    local node=$1 seconds=$2 dns=$3 digest begin=a1_k3s_start
-    shift 3
+a1_k3s_apply() { # node name, seconds, then the files of the change
+    local node=$1 seconds=$2 digest begin=a1_k3s_start
+    shift 2
     a1_k3s_place
     systemctl enable --quiet k3s
     # No file that is there tells by its time of one that is not.
@@ -227,23 +233,38 @@ a1_k3s_apply() { # node name, seconds, address of the DNS, then the files of the
         begin=a1_k3s_await
     fi
     a1_k3s_settle "$@"
-    if "$begin" "$node" "$seconds" "$dns"; then
-        # Again, as it has written its own meanwhile.
-        a1_k3s_settle "$@"
-        digest=$(a1_k3s_digest "$a1_k3s")
-        echo "$digest" | a1_keep "$a1_state/k3s/binary"
-        a1_k3s_keep "$@"
-        # Last, as another name of the binary changes its times.
-        a1_k3s_see "$digest"
-        return
-    fi
+    "$begin" "$node" "$seconds" || a1_k3s_refuse "$node" "$seconds" "$@"
+    # Again, as it has written its own meanwhile.
+    a1_k3s_settle "$@"
+    digest=$(a1_k3s_digest "$a1_k3s")
+    echo "$digest" | a1_keep "$a1_state/k3s/binary"
+    a1_k3s_see "$digest"
+}
+
+a1_k3s_confirm() { # node name, seconds, address of the DNS, then the files of the change: keeps what is known to work
+    local node=$1 seconds=$2 dns=$3
+    shift 3
+    # As in an await: this may be another run than the one that has started it.
+    systemctl reset-failed k3s 2>/dev/null || true
+    a1_k3s_wait "an answer of the cluster's DNS" "$seconds" a1_k3s_dns "$dns" ||
+        a1_k3s_refuse "$node" "$seconds" "$@"
+    a1_k3s_settle "$@"
+    if a1_k3s_known "$@"; then return; fi
+    a1_k3s_keep "$@"
+    # Last, as another name of the binary changes its times.
+    a1_k3s_see "$(a1_k3s_digest "$a1_k3s")"
+}
+
+a1_k3s_refuse() { # node name, seconds, then the files of the change: fails, with what was known to work back in place
+    local node=$1 seconds=$2
+    shift 2
     a1_k3s_report
     if [ ! -d "$a1_k3s_kept" ]; then
         systemctl stop k3s || true
         a1_fail "K3s is stopped: it has never been ready on this node. Correct the settings, then run up again."
     fi
     a1_k3s_return "$@"
-    if a1_k3s_start "$node" "$seconds" "$dns"; then
+    if a1_k3s_start "$node" "$seconds"; then
         a1_fail "K3s runs with its previous configuration again. Correct the settings, then run up again."
     fi
     a1_fail "K3s does not start with its previous configuration either: see journalctl --unit k3s on the node."

@@ -44,7 +44,10 @@ def test_a_node_is_ready_when_a_kubelet_says_so_that_has_begun_since_the_start(
 
 
 class _Host:
-    """A folder that stands for a host, where K3s gets ready unless `bad` stands in one of its files."""
+    """A folder that stands for a host, where K3s gets ready unless `bad` stands in one of its files.
+
+    And where the cluster's DNS answers unless `mute` does.
+    """
 
     def __init__(self, root: Path, server: NodeSettings) -> None:
         self.root = root
@@ -70,7 +73,10 @@ a1_k3s_node_ready() {{
     echo ready >>{root}/asked
     ! grep -rqs bad {root}/etc {self.binary}
 }}
-a1_k3s_dns() {{ :; }}
+a1_k3s_dns() {{
+    echo answer >>{root}/asked
+    ! grep -rqs mute {root}/etc {self.binary}
+}}
 mkdir -p "$a1_state/k3s/files"
 """
 
@@ -82,7 +88,7 @@ mkdir -p "$a1_state/k3s/files"
         new.replace(self.binary)
 
     def apply(self, *, runs: bool = False, **files: str) -> subprocess.CompletedProcess[str]:
-        """Do what an apply of these files does; those that are declared no more are restored first.
+        """Do what apply and confirm of these files do; those that are declared no more are restored first.
 
         Args:
             runs: Whether K3s is active and was started after its files were written.
@@ -106,7 +112,7 @@ mkdir -p "$a1_state/k3s/files"
         return done.returncode
 
     def asked(self) -> list[str]:
-        """Return what the last apply has asked of systemd and, as `ready`, of the cluster."""
+        """Return what the last apply has asked of systemd and, as `ready` and `answer`, of the cluster."""
         return (self.root / "asked").read_text().splitlines()
 
     def _script(self, files: Mapping[str, str], *, runs: bool) -> str:
@@ -120,8 +126,11 @@ mkdir -p "$a1_state/k3s/files"
         for path, content in paths.items():
             lines.append(f"a1_record k3s {path}; mkdir -p {self.root}/etc; echo {content} >{path}")
         self.files = paths
-        call = shlex.join(("a1_k3s_apply", "a1", "9", "10.43.0.10", *paths))
-        return "\n".join((self.script, *lines, call))
+        calls = (
+            shlex.join(("a1_k3s_apply", "a1", "9", *paths)),
+            shlex.join(("a1_k3s_confirm", "a1", "9", "10.43.0.10", *paths)),
+        )
+        return "\n".join((self.script, *lines, *calls))
 
     def there(self) -> dict[str, str]:
         return {path.stem: path.read_text().strip() for path in (self.root / "etc").iterdir()}
@@ -167,11 +176,42 @@ def test_a_change_whose_start_nobody_has_awaited_goes_when_it_does_not_get_ready
 
 def test_k3s_that_is_known_to_have_been_ready_with_what_is_there_is_asked_nothing(host: _Host) -> None:
     assert host.apply(runs=True, config="good").returncode == 0
-    assert host.asked() == ["enable --quiet k3s"]
+    assert host.asked() == ["enable --quiet k3s", "reset-failed k3s", "answer"]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_cluster_whose_dns_does_not_answer_gives_its_place_back(host: _Host, *, runs: bool) -> None:
+    answer = host.apply(runs=runs, config="mute", extra="fine")
+    assert "an answer of the cluster's DNS" in answer.stderr
+    assert "K3s runs with its previous configuration again" in answer.stderr
+    assert host.there() == {"config": "good"}
+
+
+def test_a_first_cluster_whose_dns_does_not_answer_is_stopped_and_not_kept(bare: _Host) -> None:
+    answer = bare.apply(config="mute")
+    assert "it has never been ready on this node" in answer.stderr
+    assert bare.asked()[-1] == "stop k3s"
+    assert not bare.kept.exists()
+
+
+def test_a_binary_with_which_no_dns_answers_gives_its_place_back(host: _Host) -> None:
+    host.install("mute")
+    answer = host.apply(config="good")
+    assert "K3s runs with its previous configuration again" in answer.stderr
+    assert host.binary.read_text() == "first"
+    first = hashlib.sha256(b"first").hexdigest()
+    assert (host.root / "state/k3s/binary").read_text().strip() == first
 
 
 @pytest.mark.parametrize(
-    "lost", ["state/k3s/binary", "a1/k3s/last-good", "a1/k3s/last-good/{binary}", "a1/k3s/last-good/{config}"]
+    "lost",
+    [
+        "state/k3s/binary",
+        "state/k3s/kept",
+        "a1/k3s/last-good",
+        "a1/k3s/last-good/{binary}",
+        "a1/k3s/last-good/{config}",
+    ],
 )
 def test_what_a_full_disk_had_no_room_for_is_kept_by_the_next_run(host: _Host, lost: str) -> None:
     names = {"binary": host.binary, "config": f"{host.root}/etc/config.yaml"}
