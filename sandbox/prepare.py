@@ -97,9 +97,9 @@ def _make_tools(cache: Cache, progress: Progress) -> None:
 
 def _make_sandbox(cache: Cache, progress: Progress) -> None:
     try:
-        require_fit(cache)
+        _, missing = require_fit(cache)
         ensure_git(progress)
-        if ready_parts(cache)[1]:
+        if missing:
             ensure_compiler(progress)
             # Here, where builds run beside it: it takes two minutes of little work.
             ensure_root(cache, progress)
@@ -109,18 +109,26 @@ def _make_sandbox(cache: Cache, progress: Progress) -> None:
         progress(f"no sandbox can be made here, and tests that need one are skipped: {error}")
 
 
-def require_fit(cache: Cache, parts: Iterable[str] | None = None) -> None:
+def require_fit(cache: Cache, parts: Iterable[str] | None = None) -> tuple[list[str], list[str]]:
     """Return where an engine and what a sandbox is made from are there, or can be had; makes nothing.
 
     Args:
         cache: Where they are kept.
         parts: Names of the bundle's parts that are wanted; all by default.
 
+    Returns:
+        What `ready_parts` does, which takes reading every recipe's files to find out.
+
     Raises:
         UnfitError: Something is missing, and this machine is not one that it can be made on.
         BundleError: A name is unknown, or there is too little disk or memory to make what is missing.
     """
     require_engine(cache)
-    if held_k3s(cache) is None or ready_parts(cache, parts)[1]:
+    # Before disk and memory are looked at: another distribution does not get fit by more of them.
+    if held_k3s(cache) is None:
+        require_debian()
+    ready, missing = ready_parts(cache, parts)
+    if missing:
         require_debian()
     require_image(cache)
+    return ready, missing

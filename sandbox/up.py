@@ -16,7 +16,7 @@ from a1platform.settings.node import NodeSettings
 from a1platform.versions import K3S
 from sandbox import chosen
 from sandbox.build.compiler import ensure_compiler
-from sandbox.bundle import PartsError, bundle_folder, ready_parts
+from sandbox.bundle import PartsError, bundle_folder
 from sandbox.bundle_list import add_k3s
 from sandbox.bundle_plugins import add_plugins
 from sandbox.cache import Cache, state_folder
@@ -88,9 +88,8 @@ def _stack(cache: Cache, progress: Progress, *, configured: bool, destroys: bool
 def _sandbox(cache: Cache, progress: Progress, parts: Sequence[str] | None) -> None:
     _tell_of_sandbox(progress)
     progress(KERNEL)
-    require_fit(cache, parts)
+    ready, missing = require_fit(cache, parts)
     require_capacity(parts)
-    ready, missing = ready_parts(cache, parts)
     if delivers_from_git([*ready, *missing]):
         ensure_git(progress)
     if missing:

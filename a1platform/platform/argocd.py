@@ -8,6 +8,7 @@ from pulumi_kubernetes.helm.v3 import Release
 from a1platform.delivery.argocd import FIELD_MANAGER, closed_default_project
 from a1platform.delivery.pulumi_sink import applied_as, declare
 from a1platform.naming import token
+from a1platform.observability.delivery_alerts import delivery_rule
 from a1platform.platform.argocd_login import oidc_secret, oidc_values, with_password
 from a1platform.platform.namespaces import ARGO_CD
 from a1platform.platform.part import PartArgs
@@ -45,7 +46,7 @@ class ArgoCd(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: PartArgs[ArgoCdSettings], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Declare the release, who may log in, and that the project `default` allows nothing."""
+        """Declare the release, who may log in, that `default` allows nothing, and the delivery's alert."""
         super().__init__(token("platform", "ArgoCd"), name, None, opts)
         after = args.before
         if args.settings.oidc is not None:
@@ -61,6 +62,8 @@ class ArgoCd(pulumi.ComponentResource):
         # Its kind comes with the release, and the server has made it by then: its fields are taken over.
         closed = applied_as(FIELD_MANAGER, closed_default_project())
         declare(closed, pulumi.ResourceOptions(parent=self, depends_on=[self.release]))
+        if args.monitoring:
+            declare(delivery_rule(), pulumi.ResourceOptions(parent=self, depends_on=args.before))
         self.origin = pulumi.Output.from_input(args.chart.origin)
         self.register_outputs({"origin": self.origin})
 

@@ -17,8 +17,13 @@ answers 24 a second, of which 8 are in flight when each takes a third of a secon
 for 128 of one caller and 256 of all (`Limits` in services/mcp_services/documents.py), the other two have no
 bound.
 
-For mcp-config it would be wrong: whoever follows it has a request there for as long as nothing changes. So it
-would for mcp-tracehub, which waits for nobody when it takes spans in.
+For mcp-config it would be wrong: whoever follows it has a request there for as long as nothing changes. So
+it would for mcp-tracehub, which waits for nobody when it takes spans in: there it is the spans. Why 2000 in
+a pod: a call makes four, and of its 3.6 ms of CPU mcp-tracehub takes 3 % (docs/services.md), so 2000 a
+second are 54 thousandths of a core. A pod of the standard profile has four times that and more: room for
+what forwarding to Jaeger takes, which has not been measured; its CPU would tell at 6500 only. A pod of the
+small profile reserves less, and its CPU tells first, at 1000. What waits in its queue is no signal: that
+grows where Jaeger is slow or away, against which more pods do not help.
 """
 
 from a1platform.observability.queries import requests_in_flight

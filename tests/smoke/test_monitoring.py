@@ -5,7 +5,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,17 @@ import kr8s
 import pytest
 import yaml
 
+from a1platform.delivery.argocd import ROOT
 from a1platform.naming import PROJECT
 from a1platform.observability.dashboards import queries
+from a1platform.observability.delivery_alerts import APPLICATIONS, delivery_alerts
+from a1platform.observability.delivery_alerts import GROUP as DELIVERY
 from a1platform.observability.policy_alerts import GROUP, STALE_SECONDS, policy_alerts
 from a1platform.platform.monitoring import PORT
 from a1platform.platform.namespaces import PROMETHEUS
 from a1platform.services.resolve import NAMESPACE
 from tests.smoke.conftest import Outputs
+from tests.smoke.gitops import delivers
 from tests.smoke.reach import Connect, reached
 from tests.smoke.rest import Manifest, Rest
 from tests.smoke.wait import eventually
@@ -125,11 +129,33 @@ def test_what_the_audit_of_the_policies_counts_and_when_it_ended_are_metrics(
 @pytest.mark.part("gatekeeper")
 @pytest.mark.usefixtures("_policies")
 def test_the_alerts_of_the_policies_are_loaded_and_evaluated(prometheus: httpx2.Client) -> None:
-    wanted = {one["alert"]: "ok" for one in policy_alerts()}
+    _are_loaded(prometheus, GROUP, policy_alerts())
+
+
+@pytest.mark.part("argo-cd")
+def test_the_alert_on_what_argo_cd_does_not_deliver_is_loaded_and_asks_for_what_is_there(
+    prometheus: httpx2.Client, stack_file: Path, outputs: Outputs
+) -> None:
+    _are_loaded(prometheus, DELIVERY, delivery_alerts())
+    if not delivers(stack_file, outputs):
+        return
+    # Label by label, as a metric without one of them would match nothing, or everything.
+    query = f'count({APPLICATIONS},health_status!="",sync_status!=""}})'
+    wanted = len({ROOT, "shared", *outputs.services})
+
+    def seen() -> list[float]:
+        return _numbers(prometheus, query)
+
+    found = eventually(seen, 120, wanted=lambda counts: max(counts, default=0) >= wanted, every=3)
+    assert max(found, default=0) >= wanted
+
+
+def _are_loaded(prometheus: httpx2.Client, group: str, alerts: Sequence[Manifest]) -> None:
+    wanted = {one["alert"]: "ok" for one in alerts}
 
     def loaded() -> dict[str, str]:
         groups = _asked(prometheus, "rules")["groups"]
-        rules = [rule for group in groups if group["name"] == GROUP for rule in group["rules"]]
+        rules = [rule for one in groups if one["name"] == group for rule in one["rules"]]
         return {rule["name"]: rule["health"] for rule in rules}
 
     # Of a rule that has just come nothing is known until its group's turn.

@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 from a1platform.cli.main import app
+from a1platform.observability.delivery_alerts import delivery_alerts
 from a1platform.observability.escalation import LEVELS
 from a1platform.observability.policy_alerts import policy_alerts
 from a1platform.observability.rules import alerts
@@ -68,7 +69,8 @@ def test_documents_that_the_code_names_are_there() -> None:
 
 
 def test_the_runbook_knows_every_alert() -> None:
-    every = (*alerts(Objective("s", "s", Slo(), critical=True), "n"), *policy_alerts())
+    ours = alerts(Objective("s", "s", Slo(), critical=True), "n")
+    every = (*ours, *policy_alerts(), *delivery_alerts())
     raised = {rule["alert"] for rule in every}
     assert {name for name in raised if f"`{name}`" not in _text("docs/runbook-a1.md")} == set()
 

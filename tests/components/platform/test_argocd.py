@@ -68,3 +68,14 @@ def test_argo_cd_reaches_the_repository_of_the_services(declare: Declare) -> Non
     args = PlatformArgs(repository="ssh://git@git.example.com:2222/a.git")
     egress = declare(program(args))["argocd-default-deny-egress"].inputs["spec"]["egress"]
     assert {"protocol": "TCP", "port": 2222} in [port for rule in egress for port in rule.get("ports", [])]
+
+
+def test_the_alert_on_what_is_not_delivered_comes_after_its_kind_and_with_monitoring_only(
+    online: dict[str, Declared], declare: Declare
+) -> None:
+    rule = online["a1-delivery-prometheusrule"]
+    assert rule.inputs["metadata"]["namespace"] == "argocd"
+    assert {"platform-monitoring-crds", "argocd-namespace"} <= set(rule.after)
+    alone = declare(program(PlatformArgs(settings_of(monitoring={"enabled": False}))))
+    assert "platform-argo-cd-release" in alone
+    assert "a1-delivery-prometheusrule" not in alone

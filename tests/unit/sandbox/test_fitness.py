@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from a1platform.bundle import BundleError
 from sandbox import prepare as module
 from sandbox.apt import AptError
 from sandbox.cache import Cache
@@ -120,7 +121,17 @@ def test_nothing_has_to_be_made_for_parts_that_nobody_wants(
     monkeypatch.setattr(module, "ready_parts", ready)
     monkeypatch.setattr(module, "held_k3s", lambda _: K3sSource(tmp_path, "built"))
     monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
-    require_fit(Cache(tmp_path), ["keda"])
+    assert require_fit(Cache(tmp_path), ["keda"]) == (["keda"], [])
+    with pytest.raises(UnfitError, match="found Fedora Linux 40"):
+        require_fit(Cache(tmp_path))
+
+
+@pytest.mark.usefixtures("made")
+def test_another_distribution_is_told_before_a_lack_of_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "ready_parts", _raises(BundleError("about 7.0 GiB of disk are needed")))
+    monkeypatch.setattr(module, "require_debian", _raises(UnfitError("found Fedora Linux 40")))
     with pytest.raises(UnfitError, match="found Fedora Linux 40"):
         require_fit(Cache(tmp_path))
 

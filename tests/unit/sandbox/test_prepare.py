@@ -13,7 +13,7 @@ from sandbox.progress import Progress
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """A cache without KEDA, on a machine that could make it."""
-    monkeypatch.setattr(prepare, "require_fit", lambda _: None)
+    monkeypatch.setattr(prepare, "require_fit", lambda _: ([], ["keda"]))
     monkeypatch.setattr(prepare, "remove_leftovers", lambda *_: None)
     monkeypatch.setattr(prepare, "ready_parts", lambda _: ([], ["keda"]))
     return Cache(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from a1platform.bundle import BundleError
-from sandbox import chosen, up
+from sandbox import chosen, prepare, up
 from sandbox.cache import Cache
 from sandbox.engine import Engine
 from sandbox.fitness import UnfitError
@@ -265,10 +265,36 @@ def test_a_machine_that_no_sandbox_can_be_made_on_is_told_before_anything_is_bui
 
     monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
     monkeypatch.setattr(up, "require_fit", unfit)
-    for name in ("require_capacity", "ready_parts", "ensure_git", "ensure_compiler", "both", "ensure_engine"):
+    for name in ("require_capacity", "ensure_git", "ensure_compiler", "both", "ensure_engine"):
         monkeypatch.setattr(up, name, made)
     with pytest.raises(UnfitError, match=r"found Fedora Linux 40, for \['keda'\]"):
         up.up(Cache(tmp_path), lambda _: None, ["keda"])
+
+
+def test_which_parts_are_ready_is_found_out_once_for_the_fitness_and_for_what_has_to_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def ready(_: Cache, parts: Sequence[str]) -> tuple[list[str], list[str]]:
+        asked.append(f"parts {', '.join(parts)}")
+        return ["system"], ["keda"]
+
+    def tools(*_: object) -> None:
+        raise RuntimeError("asked for the toolchain")
+
+    for name in ("require_engine", "held_k3s", "require_debian", "require_image"):
+        monkeypatch.setattr(prepare, name, lambda *_: None)
+    monkeypatch.setattr(prepare, "ready_parts", ready)
+    monkeypatch.setattr(chosen, "is_configured", lambda **_: False)
+    monkeypatch.setattr(chosen, "bundle", lambda: None)
+    monkeypatch.setattr(up, "_tell_of_sandbox", lambda _: None)
+    monkeypatch.setattr(up, "require_capacity", lambda _: None)
+    monkeypatch.setattr(up, "ensure_compiler", lambda _: asked.append("compiler"))
+    monkeypatch.setattr(up, "both", tools)
+    with pytest.raises(RuntimeError, match="asked for the toolchain"):
+        up.up(Cache(tmp_path), lambda _: None, ["keda"])
+    assert asked == ["parts keda", "compiler"]
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,24 @@ def test_requests_in_flight_ask_for_pods_before_the_chain_is_at_its_limit_and_no
         assert per_pod < Limits().share
 
 
+def test_spans_ask_for_a_pod_before_cpu_in_the_standard_profile_and_after_it_in_the_small_one() -> None:
+    # Of docs/services.md: of 3.6 ms of CPU a call mcp-tracehub takes 3 %, for four spans.
+    milli_per_span = 3.6 * 0.03 / 4
+    by_profile = {
+        profile: next(
+            one for one in resolve(ServicesSettings(profile=profile)) if one.entry.name == TRACEHUB
+        )
+        for profile in Profile
+    }
+    before_cpu = {}
+    for profile, one in by_profile.items():
+        assert one.entry.trigger
+        used = one.entry.trigger.per_pod * milli_per_span * AUTOSCALER_TOLERANCE
+        assert used < one.size.cpu_limit_milli / 4
+        before_cpu[profile] = used < one.size.cpu_milli * one.autoscaling.cpu_percent / 100
+    assert before_cpu == {Profile.SMALL: False, Profile.STANDARD: True}
+
+
 def test_critical_services_are_guaranteed_in_the_standard_profile() -> None:
     critical = [one for one in resolve(ServicesSettings(profile=Profile.STANDARD)) if one.entry.critical]
     assert {one.entry.name for one in critical} == {GATEWAY, "mcp-policy-proxy", ORCHESTRATOR}
