@@ -44,3 +44,31 @@ test_who_may_act_as_named_people_or_as_an_account_of_a_service_may_not_do_everyt
 	not rbac.everything({"rules": [{"apiGroups": ["example.org"], "resources": ["users"], "verbs": ["impersonate"]}]})
 	not rbac.everything({"rules": [{"apiGroups": [""], "resources": ["users"], "verbs": ["get", "list"]}]})
 }
+
+test_who_may_bind_any_role_or_write_more_into_one_than_they_have_may_do_everything {
+	rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["bind"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["update", "escalate"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["bind"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["*"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["view", "cluster-admin"], "verbs": ["bind"]}]})
+	rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["view"], "verbs": ["escalate"]}]})
+}
+
+test_who_may_bind_named_roles_or_write_roles_within_their_own_rights_may_not_do_everything {
+	not rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["view"], "verbs": ["bind"]}]})
+	not rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"], "verbs": ["create", "update", "delete"]}]})
+	not rbac.everything({"rules": [{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["bind", "escalate"]}]})
+	not rbac.everything({"rules": [{"apiGroups": ["example.org"], "resources": ["roles"], "verbs": ["bind", "escalate"]}]})
+}
+
+test_each_verb_that_hands_out_more_than_its_holder_has_is_told_with_its_place {
+	rules := [
+		{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+		{"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "clusterroles"], "verbs": ["bind", "get", "escalate"]},
+	]
+	rbac.beyond_its_own({"rules": rules}) == {"'bind' in rules[1].verbs", "'escalate' in rules[1].verbs"}
+}
+
+test_a_binding_hands_out_nothing_by_itself {
+	rbac.beyond_its_own({"roleRef": {"name": "view"}}) == set()
+}
