@@ -293,9 +293,7 @@ def test_spans_ask_for_a_pod_before_cpu_in_the_standard_profile_and_after_it_in_
     # Of docs/services.md: of 3.6 ms of CPU a call mcp-tracehub takes 3 %, for four spans.
     milli_per_span = 3.6 * 0.03 / 4
     by_profile = {
-        profile: next(
-            one for one in resolve(ServicesSettings(profile=profile)) if one.entry.name == TRACEHUB
-        )
+        profile: next(one for one in resolve(ServicesSettings(profile=profile)) if one.entry.name == TRACEHUB)
         for profile in Profile
     }
     before_cpu = {}
