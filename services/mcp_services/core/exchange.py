@@ -26,8 +26,9 @@ class Exchange:
         answering: Whether its answer has begun.
         headers: What came with it, by names in small letters; read once here, since each look-up in
             Starlette's goes through all of them. They hold credentials, and are not for a log.
-        room: Where its body takes room; none outside of a request.
+        room: Where its body, and what is held whole of answers to it, takes room; none outside of a request.
         held: What it has taken there.
+        over: Whether it has ended, after which it takes none: nobody would give it back.
     """
 
     correlation_id: str = ""
@@ -39,6 +40,27 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     room: Room | None = None
     held: int = 0
+    over: bool = False
+
+    def hold(self, piece: bytes) -> None:
+        """Take room for a piece of what is held until the end.
+
+        Raises:
+            NoRoomError: There is none.
+        """
+        if piece and self.room is not None and not self.over:
+            self.held += self.room.take(self.subject, self.held, piece)
+
+    def let_go(self, but: int = 0) -> None:
+        """Give back what is held, `but` for so much."""
+        if self.room is not None and self.held > but:
+            self.room.leave(self.subject, self.held - but)
+            self.held = but
+
+    def end(self) -> None:
+        """Give back everything, and take no more."""
+        self.let_go()
+        self.over = True
 
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

@@ -7,7 +7,9 @@ from mcp_types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRespons
 from mcp_types.jsonrpc import JSONRPCMessage, jsonrpc_message_adapter
 from pydantic import ValidationError
 
+from mcp_services.core import exchange, jsonrpc, metrics
 from mcp_services.core.hop import Answer
+from mcp_services.core.room import NoRoomError
 from mcp_services.core.upstream import UnavailableError
 
 MOST_BYTES = 8 * 1024 * 1024
@@ -15,7 +17,12 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class NoResponseError(Exception):
-    """A server answered a request with something else than a JSON-RPC response."""
+    """A server answered a request with something else than a JSON-RPC response, or what cannot be held."""
+
+    def __init__(self, message: str, code: int = CONNECTION_CLOSED) -> None:
+        """Say so; `code` is JSON-RPC's."""
+        super().__init__(message)
+        self.code = code
 
 
 def failure(error: Exception) -> ErrorData:
@@ -24,7 +31,8 @@ def failure(error: Exception) -> ErrorData:
     What others say of a malformed answer may quote it, and no rule on results has seen that.
     """
     own = isinstance(error, UnavailableError | NoResponseError | TimeoutError)
-    return ErrorData(code=CONNECTION_CLOSED, message=(own and str(error)) or type(error).__name__)
+    code = error.code if isinstance(error, NoResponseError) else CONNECTION_CLOSED
+    return ErrorData(code=code, message=(own and str(error)) or type(error).__name__)
 
 
 async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
@@ -32,12 +40,16 @@ async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
 
     Raises:
         NoResponseError: One is larger than `MOST_BYTES`.
+        NoRoomError: There is no room for one; each has its own back once the next is asked for.
     """
+    at = exchange.current()
+    before = at.held
     data: list[bytes] = []
     begun, size = bytearray(), 0
     async for piece in content:
         *lines, rest = piece.split(b"\n")
         for line in lines:
+            at.hold(line)
             text = bytes(begun + line).rstrip(b"\r")
             begun.clear()
             size += len(text)
@@ -47,15 +59,18 @@ async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
                 if data:
                     yield b"\n".join(data)
                 data, size = [], 0
+                at.let_go(before)
             _bounded(size)
+        at.hold(rest)
         begun += rest
         _bounded(size + len(begun))
 
 
 async def _whole(answer: Answer) -> bytes:
     _bounded(answer.content_length or 0)
-    body = bytearray()
+    at, body = exchange.current(), bytearray()
     async for piece in answer:
+        at.hold(piece)
         body += piece
         _bounded(len(body))
     return bytes(body)
@@ -90,4 +105,9 @@ async def response(
                         await heard(message)
     except ValidationError:
         raise NoResponseError(f"HTTP {answer.status} without a JSON-RPC message") from None
+    except NoRoomError as error:
+        if not error.ever:
+            raise NoResponseError("a message that takes more memory than one call may") from None
+        metrics.RATELIMITED.labels("answers").inc()
+        raise NoResponseError("no room for the answer now", jsonrpc.NO_ROOM) from None
     raise NoResponseError(f"HTTP {answer.status} without a response")
