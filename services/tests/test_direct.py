@@ -174,11 +174,7 @@ async def test_a_server_that_is_not_reached_yet_is_worth_another_try(tmp_path: P
 
 async def test_an_answer_without_room_is_no_reason_to_call_again(tmp_path: Path) -> None:
     app = App(tmp_path)
-
-    async def known(scope: Scope, receive: Receive, send: Send) -> None:
-        await app.direct(scope, receive, send)
-
-    transport = httpx2.ASGITransport(app=Edge(known, "mcp-orchestrator-api"))
+    transport = httpx2.ASGITransport(app=Edge(app.direct, "mcp-orchestrator-api"))
     async with httpx2.AsyncClient(transport=transport, base_url="http://x") as http:
         answer = await http.post("/mcp", headers=named("example__full"), content=message("example__full"))
     assert (answer.status_code, "Retry-After" in answer.headers) == (503, False)

@@ -1,4 +1,4 @@
-"""How much memory the answers that are held whole may take, and what a call is told for which there is none."""
+"""How much memory the answers that are held whole may take, and what is told where there is none."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -68,7 +68,7 @@ async def test_an_event_for_which_there_is_no_room_is_not_read() -> None:
         yield b"data: " + b"x" * 600
 
     with pytest.raises(NoRoomError) as refused:
-        [data async for data in responses.events(pieces())]
+        await anext(responses.events(pieces()))
     assert refused.value.ever
 
 
