@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import ClassVar
 
 import httpx2
 import orjson
@@ -15,10 +16,13 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.documents import PoliciesDocument
 from mcp_services.orchestrator import responses
 from mcp_services.policy import app as policy_app
+from mcp_services.policy import messages
 from mcp_services.policy.engine import CelEngine
 from pydantic import ValidationError
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Route
+from starlette.types import Message
 
 _ASKED = {
     "subject": {"id": "alice", "kind": "user", "scopes": [], "groups": []},
@@ -38,11 +42,12 @@ def asking(room: Room, subject: str = "alice") -> Exchange:
 def test_what_an_exchange_holds_is_given_back_at_its_end_after_which_it_takes_nothing() -> None:
     room = Room(4000)
     at = asking(room)
-    at.hold(b"x" * 500)
-    at.let_go(800)
+    assert at.hold(b"x" * 500) == 2000
+    at.let_go(1200)
     assert (at.held, room._taken.total()) == (800, 800)
     at.end()
-    at.hold(b"x" * 500)
+    assert at.hold(b"x" * 500) == 0
+    at.let_go(800)
     assert (at.held, room._taken.total()) == (0, 0)
 
 
@@ -55,8 +60,10 @@ async def test_events_before_the_response_take_room_one_after_the_other() -> Non
             yield b"data: " + b"x" * 200
             yield b"\n\n"
 
+    # What another step of the same run holds stays.
+    other = at.hold(b"x" * 100)
     assert len([data async for data in responses.events(pieces())]) == 50
-    assert (at.held, room._taken.total()) == (0, 0)
+    assert (at.held, room._taken.total()) == (other, other)
 
 
 async def test_an_event_for_which_there_is_no_room_is_not_read() -> None:
@@ -70,6 +77,57 @@ async def test_an_event_for_which_there_is_no_room_is_not_read() -> None:
     with pytest.raises(NoRoomError) as refused:
         await anext(responses.events(pieces()))
     assert refused.value.ever
+
+
+class _Listing:
+    """An answer of the orchestrator's to `tools/list`."""
+
+    status, content_type, content_length = 200, "application/json", None
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, content: bytes) -> None:
+        self._left = [content]
+
+    def __aiter__(self) -> "_Listing":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    def release(self) -> None:
+        """Nothing to release."""
+
+
+@pytest.mark.parametrize(("most", "taken", "status"), [(4000, 700, 503), (400, 0, 502), (4000, 0, 200)])
+async def test_a_listing_that_finds_no_room_is_worth_another_try_unless_it_never_would(
+    tmp_path: Path, most: int, taken: int, status: int
+) -> None:
+    room = Room(most)
+    if taken:
+        room.take("bob", 0, b"x" * taken)
+    asking(room)
+    settings = policy_app.PolicySettings(internal_key_file=tmp_path / "key")
+    proxy = policy_app.PolicyProxy(settings, lambda: CelEngine(PoliciesDocument()))
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "method": "POST"}, receive)
+    message = messages.Message("tools/list", 1, {}, modern=True)
+    call = policy_app._Call(request, b"", message, Subject("alice", "user"), "")
+    listing = _Listing(b'{"id": 1, "result": {"tools": []}}' + b" " * 300)
+    await proxy._give_back(call, listing, receive, send)
+    assert sent[0]["status"] == status
+    assert ((b"retry-after", b"1") in sent[0]["headers"]) is (status == 503)
 
 
 async def _decide(folder: Path, content: bytes, room: Room | None = None) -> httpx2.Response:

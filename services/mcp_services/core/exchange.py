@@ -42,24 +42,28 @@ class Exchange:
     held: int = 0
     over: bool = False
 
-    def hold(self, piece: bytes) -> None:
-        """Take room for a piece of what is held until the end.
+    def hold(self, piece: bytes) -> int:
+        """Take room for a piece of what is held until the end, and give how much.
 
         Raises:
             NoRoomError: There is none.
         """
-        if piece and self.room is not None and not self.over:
-            self.held += self.room.take(self.subject, self.held, piece)
+        if not piece or self.room is None or self.over:
+            return 0
+        taken = self.room.take(self.subject, self.held, piece)
+        self.held += taken
+        return taken
 
-    def let_go(self, but: int = 0) -> None:
-        """Give back what is held, `but` for so much."""
-        if self.room is not None and self.held > but:
-            self.room.leave(self.subject, self.held - but)
-            self.held = but
+    def let_go(self, taken: int) -> None:
+        """Give back so much before the end; after it nothing is left to give."""
+        taken = min(taken, self.held)
+        if taken and self.room is not None:
+            self.room.leave(self.subject, taken)
+            self.held -= taken
 
     def end(self) -> None:
         """Give back everything, and take no more."""
-        self.let_go()
+        self.let_go(self.held)
         self.over = True
 
 

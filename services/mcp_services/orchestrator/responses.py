@@ -42,14 +42,14 @@ async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
         NoResponseError: One is larger than `MOST_BYTES`.
         NoRoomError: There is no room for one; each has its own back once the next is asked for.
     """
-    at = exchange.current()
-    before = at.held
+    # Counted here, since steps of one run read their answers side by side.
+    at, held = exchange.current(), 0
     data: list[bytes] = []
     begun, size = bytearray(), 0
     async for piece in content:
         *lines, rest = piece.split(b"\n")
         for line in lines:
-            at.hold(line)
+            held += at.hold(line)
             text = bytes(begun + line).rstrip(b"\r")
             begun.clear()
             size += len(text)
@@ -59,9 +59,10 @@ async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
                 if data:
                     yield b"\n".join(data)
                 data, size = [], 0
-                at.let_go(before)
+                at.let_go(held)
+                held = 0
             _bounded(size)
-        at.hold(rest)
+        held += at.hold(rest)
         begun += rest
         _bounded(size + len(begun))
 

@@ -60,7 +60,7 @@ class _Copy:
 
     def __init__(self, send: Send) -> None:
         self._send, self._at = send, exchange.current()
-        self._before = self._at.held
+        self._held = 0
         self.content: bytearray | None = bytearray()
         self.left_out: tuple[str, str] | None = None
 
@@ -71,7 +71,7 @@ class _Copy:
 
     def _keep(self, content: bytearray, piece: bytes) -> None:
         try:
-            self._at.hold(piece)
+            self._held += self._at.hold(piece)
         except NoRoomError as error:
             self._drop(None if error.ever else _TOO_MUCH)
             return
@@ -81,7 +81,7 @@ class _Copy:
 
     def _drop(self, why: tuple[str, str] | None) -> None:
         self.content, self.left_out = None, why
-        self._at.let_go(self._before)
+        self._at.let_go(self._held)
 
 
 async def give_back(engine: Engine, asked: Asked, answer: Answer, send: Send) -> None:
