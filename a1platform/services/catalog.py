@@ -122,7 +122,12 @@ CATALOG: tuple[CatalogEntry, ...] = (
         role=CONFIG,
         sizes=_sizes(30, 128, 100, 128),
         calls=(TRACEHUB,),
-        environment={"TRACES_URL": direct(TRACEHUB), "DOCUMENTS_DIR": "/etc/mcp/documents"},
+        environment={
+            "TRACES_URL": direct(TRACEHUB),
+            "DOCUMENTS_DIR": "/etc/mcp/documents",
+            # The default of 64 MiB beside the 75 MiB at rest would be more than the pod's limit of 128.
+            "BODY_MEMORY_BYTES": str(24 * 1024 * 1024),
+        },
         secrets=(_INTERNAL_KEY,),
         documents="/etc/mcp/documents",
     ),

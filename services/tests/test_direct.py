@@ -9,7 +9,7 @@ import pytest
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp_services.core import exchange
+from mcp_services.core import exchange, jsonrpc
 from mcp_services.core.edge import Edge
 from mcp_services.core.identity import Subject
 from mcp_services.documents import WorkflowsDocument
@@ -45,6 +45,8 @@ class Tools(Federation):
                 return CallToolResult(content=[], is_error=True)
             case "refuse":
                 raise MCPError(-32050, "refused", {"why": "so"})
+            case "full":
+                raise MCPError(jsonrpc.NO_ROOM, "no room for the answer now")
             case "late":
                 raise TimeoutError
             case "break":
@@ -168,3 +170,11 @@ async def test_a_server_that_is_not_reached_yet_is_worth_another_try(tmp_path: P
     app = App(tmp_path)
     status, told = await app.ask(app.direct, "POST", named("example__away"), message("example__away"))
     assert (status, told["error"]["message"]) == (503, "not connected")
+
+
+async def test_an_answer_without_room_is_no_reason_to_call_again(tmp_path: Path) -> None:
+    app = App(tmp_path)
+    transport = httpx2.ASGITransport(app=Edge(app.direct, "mcp-orchestrator-api"))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://x") as http:
+        answer = await http.post("/mcp", headers=named("example__full"), content=message("example__full"))
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, False)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from mcp_services.core import exchange
 from mcp_services.core.hop import Answer
 from mcp_services.core.identity import Subject
+from mcp_services.core.room import Room
 from mcp_services.core.upstream import Outgoing, Pool, http_client
 from mcp_services.documents import PoliciesDocument
 from mcp_services.policy.answers import Asked, give_back
@@ -74,7 +76,7 @@ async def given_back(
         return {"type": "http.disconnect"}
 
     async with answered(size) as answer:
-        asked = Asked(Request({"type": "http"}, receive), ALICE, tool, looked_at, 7)
+        asked = Asked(Request({"type": "http", "method": "POST"}, receive), ALICE, tool, looked_at, 7)
         await give_back(engine, asked, answer, send)
     return sent[0]["status"], [one["body"] for one in sent[1:] if one["body"]]
 
@@ -119,3 +121,27 @@ async def test_in_dry_run_a_result_goes_on_as_it_comes_and_what_would_refuse_it_
 async def test_in_dry_run_a_result_that_no_rule_could_be_asked_about_goes_on() -> None:
     status, pieces = await given_back(9, DRY[0], looked_at=result_facts)
     assert (status, pieces) == (200, [b"x" * 9])
+
+
+@pytest.mark.parametrize(("room", "status"), [(Room(1000), 403), (Room(40_000), 503)])
+async def test_a_result_that_finds_no_room_is_refused_by_name_or_told_without_asking_for_another_call(
+    room: Room, status: int
+) -> None:
+    if status == 503:
+        room.take("bob", 0, b"x" * 7000)
+    at = exchange.begin(None)
+    at.room, at.subject = room, "alice"
+    got, pieces = await given_back(5000)
+    at.end()
+    assert got == status
+    assert (b"result-size" in pieces[0]) is (status == 403)
+    assert room._taken["alice"] == 0
+
+
+async def test_in_dry_run_a_result_that_finds_no_room_goes_on_and_holds_none() -> None:
+    at = exchange.begin(None)
+    at.room, at.subject = Room(1000), "alice"
+    before = decisions("dry_run_deny", "result-size")
+    status, pieces = await given_back(5000, DRY[0])
+    assert (status, sum(map(len, pieces)), at.held) == (200, 5000, 0)
+    assert decisions("dry_run_deny", "result-size") == before + 1

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 from mcp.shared.message import SessionMessage
 from mcp_services.core.upstream import Pool, http_client
-from mcp_services.orchestrator import transport as transport_module
-from mcp_services.orchestrator.transport import PoolTransport, Target, events
+from mcp_services.orchestrator import responses
+from mcp_services.orchestrator.responses import events
+from mcp_services.orchestrator.transport import PoolTransport, Target
 from mcp_types import JSONRPCError, JSONRPCRequest, JSONRPCResponse
 from mcp_types.jsonrpc import JSONRPCMessage
 
@@ -172,7 +173,7 @@ async def test_an_event_may_come_in_any_pieces(end: bytes) -> None:
 async def test_a_message_that_is_too_large_is_an_error_that_quotes_nothing_of_it(
     monkeypatch: pytest.MonkeyPatch, content_type: str
 ) -> None:
-    monkeypatch.setattr(transport_module, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(responses, "MOST_BYTES", 10_000)
     start = b"data: " if content_type == "text/event-stream" else b""
     for pieces in ([start + _result(b"secret" * 2000)], [start, *[b"secret" * 100] * 20]):
         answer = await _answered(content_type, *pieces)
@@ -182,7 +183,7 @@ async def test_a_message_that_is_too_large_is_an_error_that_quotes_nothing_of_it
 
 
 async def test_many_events_may_be_larger_together_than_one_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(responses, "MOST_BYTES", 1000)
     event = b'data: {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info"}}\n\n'
     answer = await _answered("text/event-stream", event * 50 + _ANSWER)
     assert not isinstance(answer, JSONRPCError)

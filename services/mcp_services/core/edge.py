@@ -30,7 +30,7 @@ class Edge:
     """Wraps a role's application."""
 
     def __init__(self, app: ASGIApp, role: str, room: Room | None = None) -> None:
-        """Serve `app` under the name `role`, with that room for the bodies of requests."""
+        """Serve `app` under the name `role`, with that room for bodies."""
         self._app = app
         self._role = role
         self._room = room or Room()
@@ -73,8 +73,7 @@ class Edge:
             # Uvicorn's own answer would have no correlation ID.
             await self._failed(error, scope, receive, marked)
         finally:
-            if at.held:
-                self._room.leave(at.subject, at.held)
+            at.end()
             self._inflight.dec()
             seconds = time.perf_counter() - begun
             outcome = at.outcome or outcome_of(status)

@@ -26,8 +26,9 @@ class Exchange:
         answering: Whether its answer has begun.
         headers: What came with it, by names in small letters; read once here, since each look-up in
             Starlette's goes through all of them. They hold credentials, and are not for a log.
-        room: Where its body takes room; none outside of a request.
+        room: Where its body, and what is held whole of answers to it, takes room; none outside of a request.
         held: What it has taken there.
+        over: Whether it has ended, after which it takes none: nobody would give it back.
     """
 
     correlation_id: str = ""
@@ -39,6 +40,31 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     room: Room | None = None
     held: int = 0
+    over: bool = False
+
+    def hold(self, piece: bytes) -> int:
+        """Take room for a piece of what is held until the end, and give how much.
+
+        Raises:
+            NoRoomError: There is none.
+        """
+        if not piece or self.room is None or self.over:
+            return 0
+        taken = self.room.take(self.subject, self.held, piece)
+        self.held += taken
+        return taken
+
+    def let_go(self, taken: int) -> None:
+        """Give back so much before the end; after it nothing is left to give."""
+        taken = min(taken, self.held)
+        if taken and self.room is not None:
+            self.room.leave(self.subject, taken)
+            self.held -= taken
+
+    def end(self) -> None:
+        """Give back everything, and take no more."""
+        self.let_go(self.held)
+        self.over = True
 
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)

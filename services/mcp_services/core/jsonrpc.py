@@ -12,6 +12,8 @@ UNAUTHORIZED = -32001
 REFUSED = -32003
 UNAVAILABLE = -32004
 LIMITED = -32005
+NO_ROOM = -32006
+"""Of an answer that came and could not be held: what was asked for may be done."""
 HEADER_MISMATCH = -32020
 
 

@@ -32,6 +32,8 @@ class TooLargeError(Exception):
 
 UNREAD = (TooLargeError, NoRoomError, TimeoutError)
 """Why a body is not read to its end; `unread` says so to its sender."""
+UNHELD = (TooLargeError, NoRoomError)
+"""Why an answer is not read to its end; `unheld` says so to who has asked."""
 
 
 async def read_body(request: Request, most: int, seconds: float | None = None) -> bytes:
@@ -55,8 +57,7 @@ async def read_body(request: Request, most: int, seconds: float | None = None) -
                 part, more = await _part(request.receive)
                 size += len(part)
                 _bound(size, most)
-                if part and at.room is not None:
-                    at.held += at.room.take(at.subject, at.held, part)
+                at.hold(part)
                 parts.append(part)
     except (TooLargeError, NoRoomError):
         parts.clear()
@@ -128,19 +129,31 @@ def returned(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 async def read_answer(upstream: Answer, most: int) -> bytes:
-    """The whole body of an upstream answer.
+    """The whole body of an upstream answer, which takes room as the body of the request does.
 
     Raises:
         TooLargeError: It has more than `most` bytes.
+        NoRoomError: Other bodies leave no room for it, or it has too many values.
     """
+    at = exchange.current()
     parts: list[bytes] = []
     size = 0
     async for piece in upstream:
         size += len(piece)
         if size > most:
             raise TooLargeError
+        at.hold(piece)
         parts.append(piece)
     return b"".join(parts)
+
+
+def unheld(error: Exception, request_id: object = None, *, again: bool) -> Response:
+    """What to say when an answer is not read to its end; `again` where another try repeats nothing."""
+    if isinstance(error, NoRoomError) and error.ever:
+        metrics.RATELIMITED.labels("answers").inc()
+        return jsonrpc.unavailable("too large answers at once", request_id, again=again)
+    said = "the answer is too large, or has too many values in it"
+    return jsonrpc.error(502, jsonrpc.UNAVAILABLE, said, request_id)
 
 
 def unanswered(error: Exception, message: str, request_id: object = None) -> Response:

@@ -21,7 +21,7 @@ class RoleSettings(BaseSettings):
         internal_key_file: The key of the internal tokens, for the roles that mint or verify them.
         traces_url: Base URL of an OTLP/HTTP receiver; empty for no traces.
         trace_ratio: Share of new traces that are recorded, 0 to 1.
-        body_memory_bytes: Most memory that the bodies of requests take at once.
+        body_memory_bytes: Most memory that the bodies of requests, and the answers held whole, take at once.
         drain_seconds: Time between SIGTERM and the closed listener, in which requests are still served.
         shutdown_seconds: Longest wait for running requests after that.
     """

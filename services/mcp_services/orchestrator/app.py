@@ -79,11 +79,12 @@ class PolicyAsker:
             body = orjson.dumps(question)
             out = Outgoing("POST", "/v1/decide", headers, body, _DECIDE_SECONDS, repeatable=True)
             async with self._pool.request(out) as answer:
-                decision = orjson.loads(await answer.read())
-                allowed = answer.status == 200 and decision.get("allowed") is True  # noqa: PLR2004
+                status, decision = answer.status, orjson.loads(await answer.read())
         except (UnavailableError, TimeoutError, InvalidTokenError, orjson.JSONDecodeError) as error:
             raise RefusedError(f"{tool}: no decision, so refused ({type(error).__name__})") from error
-        if not allowed:
+        if status != 200:  # noqa: PLR2004
+            raise RefusedError(f"{tool}: no decision, so refused (HTTP {status})")
+        if decision.get("allowed") is not True:
             raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
 
 

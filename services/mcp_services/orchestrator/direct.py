@@ -86,8 +86,9 @@ class DirectCalls:
             shaped = self._shaped(call.version, result)
         except Exception as fault:  # noqa: BLE001 - the SDK says what of it a caller may know
             error = modern_error_data(fault)
-            if error.code == jsonrpc.UNAVAILABLE:
-                return jsonrpc.unavailable(error.message, call.id)
+            if error.code in {jsonrpc.UNAVAILABLE, jsonrpc.NO_ROOM}:
+                again = error.code == jsonrpc.UNAVAILABLE
+                return jsonrpc.unavailable(error.message, call.id, again=again)
             status = ERROR_CODE_HTTP_STATUS.get(error.code, 200)
             return jsonrpc.error(status, error.code, error.message, call.id, error.data)
         return Response(to_json({"jsonrpc": "2.0", "id": call.id, "result": shaped}), media_type=_JSON)

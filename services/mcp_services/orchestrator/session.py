@@ -35,14 +35,8 @@ from pydantic import ValidationError
 from mcp_services import __version__
 from mcp_services.core import exchange, tracing
 from mcp_services.core.upstream import UnavailableError
-from mcp_services.orchestrator.transport import (
-    CORRELATION_META,
-    NoResponseError,
-    PoolTransport,
-    Target,
-    reason,
-    response,
-)
+from mcp_services.orchestrator.responses import NoResponseError, failure, response
+from mcp_services.orchestrator.transport import CORRELATION_META, PoolTransport, Target
 
 _LOG = logging.getLogger(__name__)
 _LIST_SECONDS, _LIST_TIMEOUT = 30.0, 10.0
@@ -188,7 +182,7 @@ class Session:
             async with self._target.post(message, headers, seconds) as answer:
                 got = await response(answer)
         except (UnavailableError, NoResponseError) as error:
-            raise MCPError(CONNECTION_CLOSED, reason(error)) from error
+            raise MCPError.from_error_data(failure(error)) from error
         if isinstance(got, JSONRPCError):
             raise MCPError.from_error_data(got.error)
         if got.id != number:

@@ -5,7 +5,7 @@ carries a tenth of the requests (0.3k against 3.9k a second on two cores).
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -14,20 +14,17 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 from mcp.client._transport import TransportStreams
 from mcp.shared.message import ClientMessageMetadata, SessionMessage
-from mcp_types import CONNECTION_CLOSED, ErrorData, JSONRPCError, JSONRPCRequest, JSONRPCResponse
-from mcp_types.jsonrpc import JSONRPCMessage, jsonrpc_message_adapter
-from pydantic import ValidationError
+from mcp_types import ErrorData, JSONRPCError, JSONRPCRequest
+from mcp_types.jsonrpc import JSONRPCMessage
 from pydantic_core import to_json
 
 from mcp_services.core.exchange import CORRELATION_HEADER
 from mcp_services.core.hop import Answer
 from mcp_services.core.upstream import Address, Outgoing, Pool, Sending, UnavailableError
+from mcp_services.orchestrator.responses import NoResponseError, failure, response
 
 CORRELATION_META = "a1platform/correlationId"
 """Key of `_meta` that carries the correlation ID."""
-
-MOST_BYTES = 8 * 1024 * 1024
-"""Of one message of a server, of which a pod may have many at once."""
 
 _SESSION, _VERSION = "mcp-session-id", "mcp-protocol-version"
 _ACCEPT = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
@@ -38,85 +35,6 @@ _END_SECONDS = 2.0
 _NOT_FOUND = 404
 
 _Inbound = MemoryObjectSendStream[SessionMessage | Exception]
-
-
-class NoResponseError(Exception):
-    """A server answered a request with something else than a JSON-RPC response."""
-
-
-def reason(error: Exception) -> str:
-    """Why there is no response, in words that nobody but us has chosen.
-
-    What others say of a malformed answer may quote it, and no rule on results has seen that.
-    """
-    own = isinstance(error, UnavailableError | NoResponseError | TimeoutError)
-    return (own and str(error)) or type(error).__name__
-
-
-async def events(content: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-    """The data of each server-sent event (WHATWG HTML, 9.2.6).
-
-    Raises:
-        NoResponseError: One is larger than `MOST_BYTES`.
-    """
-    data: list[bytes] = []
-    begun, size = bytearray(), 0
-    async for piece in content:
-        *lines, rest = piece.split(b"\n")
-        for line in lines:
-            text = bytes(begun + line).rstrip(b"\r")
-            begun.clear()
-            size += len(text)
-            if text.startswith(b"data:"):
-                data.append(text[5:].removeprefix(b" "))
-            elif not text:
-                if data:
-                    yield b"\n".join(data)
-                data, size = [], 0
-            _bounded(size)
-        begun += rest
-        _bounded(size + len(begun))
-
-
-async def _whole(answer: Answer) -> bytes:
-    _bounded(answer.content_length or 0)
-    body = bytearray()
-    async for piece in answer:
-        body += piece
-        _bounded(len(body))
-    return bytes(body)
-
-
-def _bounded(size: int) -> None:
-    if size > MOST_BYTES:
-        raise NoResponseError(f"a message of more than {MOST_BYTES} bytes")
-
-
-async def response(
-    answer: Answer, heard: Callable[[JSONRPCMessage], Awaitable[None]] | None = None
-) -> JSONRPCResponse | JSONRPCError:
-    """The response in an answer; `heard` is told what comes before it in an event stream.
-
-    Raises:
-        NoResponseError: There is none.
-    """
-    try:
-        if answer.content_type != "text/event-stream":
-            message = jsonrpc_message_adapter.validate_json(await _whole(answer), by_name=False)
-            if isinstance(message, JSONRPCResponse | JSONRPCError):
-                return message
-        else:
-            # A server may leave the stream open after its response.
-            async with contextlib.aclosing(events(answer)) as stream:
-                async for data in stream:
-                    message = jsonrpc_message_adapter.validate_json(data, by_name=False)
-                    if isinstance(message, JSONRPCResponse | JSONRPCError):
-                        return message
-                    if heard:
-                        await heard(message)
-    except ValidationError:
-        raise NoResponseError(f"HTTP {answer.status} without a JSON-RPC message") from None
-    raise NoResponseError(f"HTTP {answer.status} without a response")
 
 
 @dataclass(frozen=True)
@@ -276,7 +194,7 @@ class _Posts:
                 # Its pod may be gone for good; another one begins a session of its own.
                 self._lost()
             if isinstance(message, JSONRPCRequest):
-                await self._fail(message, reason(error))
+                await self._fail(message, failure(error))
 
     async def _receive(self, request: JSONRPCRequest, answer: Answer) -> None:
         async def heard(message: JSONRPCMessage) -> None:
@@ -287,9 +205,7 @@ class _Posts:
             message = JSONRPCError(jsonrpc="2.0", id=request.id, error=message.error)
         await heard(message)
 
-    async def _fail(self, request: JSONRPCRequest, why: str) -> None:
-        failed = JSONRPCError(
-            jsonrpc="2.0", id=request.id, error=ErrorData(code=CONNECTION_CLOSED, message=why)
-        )
+    async def _fail(self, request: JSONRPCRequest, why: ErrorData) -> None:
+        failed = JSONRPCError(jsonrpc="2.0", id=request.id, error=why)
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._answers.send(SessionMessage(failed))

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Send
 
-from mcp_services.core import jsonrpc, relay
+from mcp_services.core import exchange, jsonrpc, relay
 from mcp_services.core.hop import Answer
 from mcp_services.core.identity import Subject
+from mcp_services.core.room import NoRoomError
 from mcp_services.documents import Phase
 from mcp_services.policy.engine import Decision, Engine, Question
 
@@ -20,6 +21,7 @@ MOST_BYTES = 4 * 1024 * 1024
 """The largest answer that is decided on."""
 
 _TOO_LARGE = "result-size", f"a result of more than {MOST_BYTES} bytes is not decided on"
+_TOO_MUCH = "result-size", "a result that takes more memory than one call may is not decided on"
 _LOG = logging.getLogger(__name__)
 
 
@@ -54,18 +56,32 @@ def refusal(decision: Decision, tool: str, request_id: object) -> Response:
 
 
 class _Copy:
-    """Sends an answer on, and keeps it as long as it is not too large to be decided on."""
+    """Sends an answer on, and keeps it as long as it is not too large to be decided on and there is room."""
 
     def __init__(self, send: Send) -> None:
-        self._send = send
+        self._send, self._at = send, exchange.current()
+        self._held = 0
         self.content: bytearray | None = bytearray()
+        self.left_out: tuple[str, str] | None = None
 
     async def __call__(self, message: Message) -> None:
         if self.content is not None:
-            self.content += message.get("body", b"")
-            if len(self.content) > MOST_BYTES:
-                self.content = None
+            self._keep(self.content, message.get("body", b""))
         await self._send(message)
+
+    def _keep(self, content: bytearray, piece: bytes) -> None:
+        try:
+            self._held += self._at.hold(piece)
+        except NoRoomError as error:
+            self._drop(None if error.ever else _TOO_MUCH)
+            return
+        content += piece
+        if len(content) > MOST_BYTES:
+            self._drop(_TOO_LARGE)
+
+    def _drop(self, why: tuple[str, str] | None) -> None:
+        self.content, self.left_out = None, why
+        self._at.let_go(self._held)
 
 
 async def give_back(engine: Engine, asked: Asked, answer: Answer, send: Send) -> None:
@@ -81,7 +97,7 @@ async def give_back(engine: Engine, asked: Asked, answer: Answer, send: Send) ->
     else:
         copy = _Copy(send)
         await relay.answer(answer, copy)
-        _note(engine, asked, answer.status, copy.content)
+        _note(engine, asked, answer.status, copy)
 
 
 async def _decided(engine: Engine, asked: Asked, answer: Answer) -> Response:
@@ -89,17 +105,24 @@ async def _decided(engine: Engine, asked: Asked, answer: Answer) -> Response:
         content = await relay.read_answer(answer, MOST_BYTES)
     except relay.TooLargeError:
         return refusal(engine.refuse(asked.question(), *_TOO_LARGE), asked.tool, asked.id)
+    except NoRoomError as error:
+        if error.ever:
+            return relay.unheld(error, asked.id, again=asked.request.method == "GET")
+        return refusal(engine.refuse(asked.question(), *_TOO_MUCH), asked.tool, asked.id)
     decision = engine.decide(asked.question(asked.facts(answer.status, content)))
     if not decision.allowed:
         return refusal(decision, asked.tool, asked.id)
     return Response(content, answer.status, relay.returned(answer.headers))
 
 
-def _note(engine: Engine, asked: Asked, status: int, content: bytearray | None) -> None:
-    if content is None:
-        engine.refuse(asked.question(), *_TOO_LARGE, dry_run=True)
+def _note(engine: Engine, asked: Asked, status: int, copy: _Copy) -> None:
+    if copy.left_out is not None:
+        engine.refuse(asked.question(), *copy.left_out, dry_run=True)
+    if copy.content is None:
+        if copy.left_out is None:
+            _LOG.warning("result not decided on", extra={"tool": asked.tool[:128], "error": "no room"})
         return
     try:
-        engine.decide(asked.question(asked.facts(status, bytes(content))))
+        engine.decide(asked.question(asked.facts(status, bytes(copy.content))))
     except orjson.JSONDecodeError:
         _LOG.warning("result not decided on", extra={"tool": asked.tool[:128], "error": "no JSON"})

@@ -22,10 +22,13 @@ from mcp_services.core.settings import RoleSettings
 from mcp_services.core.upstream import HttpClient, Outgoing, Pool, UnavailableError, http_client
 from mcp_services.documents import Phase, PoliciesDocument
 from mcp_services.policy import messages, rest
-from mcp_services.policy.answers import Asked, give_back, refusal
+from mcp_services.policy.answers import MOST_BYTES, Asked, give_back, refusal
 from mcp_services.policy.engine import DEFAULT_RULE, CelEngine, Decision, Engine, Question
 
 _MOST_BYTES = 4 * 1024 * 1024
+MOST_ASKED_BYTES = 8 * 1024 * 1024 + 64 * 1024
+"""Of a question to `/v1/decide`: the orchestrator asks about results of steps, of 8 MiB at most."""
+
 _LONGEST_SECONDS = 590.0
 _ACCEPTED = 202
 _ORCHESTRATOR = "mcp-orchestrator-api"
@@ -142,12 +145,16 @@ class PolicyProxy:
             asked = Asked(call.request, call.subject, call.tool, facts, call.message.id)
             await give_back(self._engine(), asked, answer, send)
         elif answer.status < results.ERROR_FROM:
-            content = await answer.read()
+            try:
+                content = await relay.read_answer(answer, MOST_BYTES)
+            except relay.UNHELD as error:
+                return await relay.unheld(error, call.message.id, again=True)(scope, receive, send)
             # A listing that cannot be read cannot be filtered either, so it raises and goes no further.
             shown = messages.visible_tools(content, self._engine(), call.subject, modern=call.message.modern)
             await Response(shown, answer.status, relay.returned(answer.headers))(scope, receive, send)
         else:
             await relay.answer(answer, send)
+        return None
 
     async def rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/v1/*`."""
@@ -198,9 +205,14 @@ class PolicyProxy:
             return jsonrpc.reply({"error": str(error)}, 401)
         if caller.kind != "service":
             return jsonrpc.reply({"error": "only services may ask"}, 403)
+        at.subject = caller.id
+        try:
+            body = await relay.read_body(request, MOST_ASKED_BYTES)
+        except relay.UNREAD as error:
+            return relay.unread(error)
         with tracing.span("policy decide", SpanKind.SERVER, at.headers):
             try:
-                asked = orjson.loads(await request.body())
+                asked = orjson.loads(body)
                 who = asked["subject"]
                 question = Question(
                     Phase(asked.get("phase", "call")),

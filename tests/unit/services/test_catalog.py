@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from mcp_services.core.room import MOST_BYTES
 from mcp_services.documents import Limits
 
 from a1platform.observability.slo import Slo
@@ -320,3 +321,17 @@ def test_the_store_is_asked_for_exactly_the_keys_that_services_mount() -> None:
 def test_tracehub_may_ask_its_own_pods() -> None:
     tracehub = next(one for one in resolve(SETTINGS) if one.entry.name == TRACEHUB)
     assert TRACEHUB in tracehub.callers
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_a_pod_has_memory_for_what_it_takes_at_rest_and_for_all_bodies_that_it_may_hold(
+    profile: Profile,
+) -> None:
+    # At rest as docs/services.md has it; beside it what tracehub stores and queues, and the orchestrator's
+    # finished runs. A body may take more than it is charged with: services/tests/test_room.py.
+    at_rest = {GATEWAY: 99, "mcp-policy-proxy": 99, ORCHESTRATOR: 105, CONFIG: 75, TRACEHUB: 57}
+    beside = {TRACEHUB: 48 + 16, ORCHESTRATOR: 32}
+    for entry in (one for one in CATALOG if not one.example):
+        bodies = int(entry.environment.get("BODY_MEMORY_BYTES", MOST_BYTES)) / 2**20 / 0.7
+        needed = at_rest[entry.name] + beside.get(entry.name, 0) + bodies
+        assert needed <= entry.sizes[profile].memory_limit_mib, entry.name
