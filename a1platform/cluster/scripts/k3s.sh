@@ -157,7 +157,7 @@ a1_k3s_report() { # why a start failed, for the person who reads the error; toke
 
 a1_k3s_keep() { # the files that K3s is known to start with, and the binary
     local file binary="$a1_k3s_kept~/${a1_k3s//\//%}"
-    cat -- "$a1_state/k3s/binary" | a1_keep "$a1_state/k3s/kept"
+    a1_keep "$a1_state/k3s/kept" <"$a1_state/k3s/binary"
     rm -rf -- "$a1_k3s_kept~"
     mkdir -p "$a1_k3s_kept~"
     for file in "$@"; do cp -a -- "$file" "$a1_k3s_kept~/${file//\//%}"; done

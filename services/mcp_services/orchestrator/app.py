@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class PolicyAsker:
                 status, decision = answer.status, orjson.loads(await answer.read())
         except (UnavailableError, TimeoutError, InvalidTokenError, orjson.JSONDecodeError) as error:
             raise RefusedError(f"{tool}: no decision, so refused ({type(error).__name__})") from error
-        if status != 200:  # noqa: PLR2004
+        if status != HTTPStatus.OK:
             raise RefusedError(f"{tool}: no decision, so refused (HTTP {status})")
         if decision.get("allowed") is not True:
             raise RefusedError(f"{tool}: refused by rule {decision.get('rule', 'unknown')!r}")
